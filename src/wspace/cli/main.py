@@ -1,0 +1,72 @@
+"""The ``wspace`` command: one group, its commands imported only when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from wspace.errors import WspaceError
+
+__all__ = ["main"]
+
+# name -> (module in wspace.cli, help line): `wspace --help` answers without importing torch.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "data": ("data", "Draw, build and inspect datasets."),
+    "train": ("train", "Train a generator on pictures, or go on with a run."),
+    "generate": ("generate", "Make pictures from seeds or a recipe."),
+    "mix": ("mix", "Mix the styles of several pictures, layer by layer."),
+    "interpolate": ("interpolate", "Walk through latent space as a video."),
+    "noise": ("noise", "Show what the noise inputs do."),
+    "show": ("show", "Print the recipe that a picture carries."),
+    "reproduce": ("reproduce", "Make a picture again from its recipe."),
+    "measure": ("measure", "Measure a model against a dataset."),
+    "import": ("import_", "Turn an official StyleGAN pickle into a wspace model, safely."),
+    "bench": ("bench", "Measure this machine's speed with a model."),
+    "models": ("models", "List the models that come with the package."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports ``wspace.cli.MODULE`` only when its command is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"wspace.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, COMMANDS[cmd_name][0].rstrip("_") + "_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="wspace")
+def wspace() -> None:
+    """A StyleGAN to install, train on your own pictures, steer by hand, measure and ship."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; the exit status is 0 done, 2 wrong input, 130 interrupted."""
+    try:
+        status = wspace.main(args=arguments, standalone_mode=False)
+    except WspaceError as error:
+        click.echo(f"wspace: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("wspace: interrupted", err=True)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
