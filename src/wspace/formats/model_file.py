@@ -1,0 +1,280 @@
+"""The model file: one safetensors file that describes itself.
+
+Weights of the generator (and, if asked, the discriminator) are the tensors; configuration, what
+it was trained on and measured quality are JSON in the header. Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from wspace.errors import WspaceError
+from wspace.files import atomic_path
+from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
+from wspace.networks.discriminator import build_discriminator
+from wspace.networks.generator import Generator, build_generator
+
+__all__ = [
+    "FORMAT_VERSION",
+    "ModelFile",
+    "bundled_models",
+    "find_model",
+    "load",
+    "load_model_file",
+    "model_sha256",
+    "read_metadata",
+    "save",
+]
+
+FORMAT_VERSION = 1
+MAX_HEADER_BYTES = 16 * 2**20
+_BUNDLED = "wspace.models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """What a model file holds.
+
+    Attributes:
+        generator: the generator to sample from, in eval mode.
+        discriminator: None where the file has none.
+        metadata: what the file says of itself beside its configuration: "trained_on", "kimg",
+            "quality", "licence", "attribution" and the like.
+    """
+
+    generator: Generator
+    discriminator: nn.Module | None
+    metadata: dict[str, Any]
+
+
+def save(
+    generator: Generator,
+    path: Path | str,
+    *,
+    discriminator: nn.Module | None = None,
+    metadata: dict[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write a model file, whole or not at all.
+
+    Args:
+        generator: its weights, buffers and configuration are stored.
+        path: NAME.safetensors.
+        discriminator: stored too, for fine-tuning.
+        metadata: plain JSON data that describes the model.
+        dtype: storage type of floating-point tensors, such as torch.float16; None keeps theirs.
+
+    Raises:
+        WspaceError: the file cannot be written.
+    """
+    header: dict[str, Any] = {
+        "version": FORMAT_VERSION,
+        "generator": generator.config.to_dict(),
+        "metadata": metadata or {},
+    }
+    tensors = {f"generator.{k}": v for k, v in generator.state_dict().items()}
+    if discriminator is not None:
+        header["discriminator"] = cast(DiscriminatorConfig, discriminator.config).to_dict()
+        tensors |= {f"discriminator.{k}": v for k, v in discriminator.state_dict().items()}
+    stored = {name: _to_storage(tensor, dtype) for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file(stored, temporary, metadata={"wspace": json.dumps(header)})
+
+
+def load(
+    model: Path | str, *, device: torch.device | str = "cpu", precision: str = "fp32"
+) -> Generator:
+    """Load a generator, ready to sample from.
+
+    Args:
+        model: a bundled name, a .safetensors file or a run folder.
+        device: where its tensors go.
+        precision: "fp32", or "bf16" to keep the synthesis in bfloat16.
+
+    Returns:
+        The generator in eval mode, without gradients.
+
+    Raises:
+        WspaceError: there is no such model, or the file is not a whole wspace model.
+    """
+    if precision not in ("fp32", "bf16"):
+        raise WspaceError(f"precision={precision!r} is unknown: give fp32 or bf16.")
+    generator = load_model_file(model).generator.to(device)
+    if precision == "bf16":
+        generator.synthesis.to(torch.bfloat16)
+    return generator
+
+
+def load_model_file(model: Path | str) -> ModelFile:
+    """Load everything that a model file holds; see `load` for the arguments and errors."""
+    path = find_model(model)
+    header = _read_header(path)
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise WspaceError(f"{path} is damaged ({error}): fetch or train it again.") from None
+    config = GeneratorConfig.from_dict(header["generator"])
+    generator = _fill(config, tensors, "generator", path)
+    discriminator = None
+    if "discriminator" in header:
+        discriminator_config = DiscriminatorConfig.from_dict(header["discriminator"])
+        discriminator = _fill(discriminator_config, tensors, "discriminator", path)
+    assert isinstance(generator, Generator)
+    return ModelFile(generator=generator, discriminator=discriminator, metadata=header["metadata"])
+
+
+def read_metadata(model: Path | str) -> dict[str, Any]:
+    """The header of a model file: "version", "generator" (its configuration), "metadata".
+
+    Reads no tensor. Raises as `load`.
+    """
+    return _read_header(find_model(model))
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    folder = Path(str(resources.files("wspace"))) / "models"
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def find_model(model: Path | str) -> Path:
+    """The file behind a bundled name, a path or a run folder.
+
+    Raises:
+        WspaceError: there is none.
+    """
+    bundled = bundled_models()
+    if str(model) in bundled and not Path(model).exists():
+        return bundled[str(model)]
+    path = Path(model)
+    if path.is_dir():
+        if not (path / "model.safetensors").is_file():
+            raise WspaceError(
+                f"{path} holds no model.safetensors: give a run folder that has one, or a file."
+            )
+        return path / "model.safetensors"
+    if not path.is_file():
+        names = ", ".join(bundled) or "none yet"
+        raise WspaceError(
+            f"there is no model {str(model)!r}: give a .safetensors file, a run folder or a "
+            f"bundled name ({names})."
+        )
+    return path
+
+
+def model_sha256(generator: nn.Module) -> str:
+    """Fingerprint of a network: SHA-256 over sorted tensor names, dtypes, shapes and bytes.
+
+    The same weights give the same fingerprint, whatever file or device they lie in.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(generator.state_dict().items()):
+        tensor = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _to_storage(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    if dtype is not None and tensor.is_floating_point():
+        tensor = tensor.to(dtype)
+    return tensor.detach().cpu().contiguous()
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """The wspace part of a safetensors header, its size checked before memory is taken."""
+    advice = "give a .safetensors file made by wspace"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            if len(start) == 8 and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"):
+                raise WspaceError(
+                    f"{path} is a pickle or a zip, not a wspace model: official StyleGAN pickles "
+                    "become one with `wspace import`."
+                )
+            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            whole = path.stat().st_size
+            if not 2 <= size <= min(MAX_HEADER_BYTES, whole - 8):
+                raise WspaceError(f"{path} is no whole safetensors file ({whole} bytes): {advice}.")
+            header = json.loads(file.read(size))
+        text = header["__metadata__"]["wspace"]
+        content = json.loads(text)
+        version = content["version"]
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, WspaceError):
+            raise
+        raise WspaceError(f"{path} is not a wspace model: {advice}.") from None
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise WspaceError(
+            f"{path} has format version {version!r}, this wspace reads up to {FORMAT_VERSION}: "
+            "upgrade with pip install -U wspace."
+        )
+    if not isinstance(content.get("metadata"), dict) or "generator" not in content:
+        raise WspaceError(f"{path} is not a wspace model: {advice}.")
+    return cast(dict[str, Any], content)
+
+
+def _fill(
+    config: GeneratorConfig | DiscriminatorConfig,
+    tensors: dict[str, Tensor],
+    part: str,
+    path: Path,
+) -> nn.Module:
+    """Build a network around the file's tensors, without initialising weights first.
+
+    The tensors stay memory-mapped where their type is float32 already.
+    """
+    own = {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
+    network: nn.Module
+    with torch.device("meta"):
+        network = (
+            build_generator(config)
+            if isinstance(config, GeneratorConfig)
+            else build_discriminator(config)
+        )
+    expected = network.state_dict()
+    for name, tensor in expected.items():
+        if name not in own or own[name].shape != tensor.shape:
+            found = tuple(own[name].shape) if name in own else "nothing"
+            raise WspaceError(
+                f"{path} is damaged: {part}.{name} should be {tuple(tensor.shape)}, found {found}: "
+                "fetch or train it again."
+            )
+    if extra := sorted(set(own) - set(expected)):
+        raise WspaceError(f"{path} holds an unknown tensor {extra[0]!r}: upgrade wspace.")
+    own = {k: v.float() if v.is_floating_point() else v for k, v in own.items()}
+    network.load_state_dict(own, assign=True)
+    _restore_unsaved_buffers(network, config)
+    return network.eval().requires_grad_(False)
+
+
+def _restore_unsaved_buffers(
+    network: nn.Module, config: GeneratorConfig | DiscriminatorConfig
+) -> None:
+    """Fill what no file holds (filters that follow from the configuration)."""
+    missing = [name for name, buffer in network.named_buffers() if buffer.is_meta]
+    if not missing:
+        return
+    with torch.random.fork_rng(devices=[]):
+        fresh = (
+            build_generator(config)
+            if isinstance(config, GeneratorConfig)
+            else build_discriminator(config)
+        )
+    buffers = dict(fresh.named_buffers())
+    for name in missing:
+        owner, _, leaf = name.rpartition(".")
+        setattr(network.get_submodule(owner), leaf, buffers[name])

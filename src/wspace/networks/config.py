@@ -1,0 +1,274 @@
+"""What a network is made of: frozen configurations that go into the model file's header."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeVar
+
+from wspace.errors import WspaceError
+from wspace.networks.layers import ACTIVATIONS
+
+__all__ = [
+    "AdaINConfig",
+    "AliasFreeConfig",
+    "DemodulatedConfig",
+    "DiscriminatorConfig",
+    "GeneratorConfig",
+    "MappingConfig",
+    "channels_per_block",
+    "num_blocks",
+]
+
+Architecture = Literal["adain", "demodulated", "alias-free"]
+BlockArchitecture = Literal["skip", "resnet", "orig"]
+
+_T = TypeVar("_T")
+
+
+def num_blocks(resolution: int) -> int:
+    """Blocks from 4² to ``resolution``², a power of two."""
+    return int(math.log2(resolution)) - 1
+
+
+def channels_per_block(resolution: int, base: float, maximum: int) -> tuple[int, ...]:
+    """Channels of the blocks 4², 8², ... ``resolution``²: min(base / side, maximum)."""
+    return tuple(min(int(base / 2 ** (k + 2)), maximum) for k in range(num_blocks(resolution)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingConfig:
+    """The mapping network of a generator, or of a discriminator that sees classes."""
+
+    num_layers: int = 8  # depth, >= 1; 0 only in a discriminator
+    hidden_dim: int | None = None  # width of the layers before the last; None: w_dim
+    embed_dim: int | None = None  # width of the class embedding; None: w_dim
+    lr_multiplier: float = 0.01  # slows the mapping down
+    activation: str = "lrelu"
+    weight_gain: float = math.sqrt(2)  # StyleGAN1: √2 here; StyleGAN2 and 3: 1
+    activation_gain: float = 1.0  # StyleGAN1: 1; StyleGAN2 and 3: √2 here
+    normalize_z: bool = True
+    class_input: Literal["concat", "embed"] = "concat"  # StyleGAN1: concat; 2 and 3: embed
+    w_avg_beta: float | None = 0.995  # share of w_avg that a batch leaves; None: no tracking
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "lr_multiplier")
+        _check_choice(self, "activation", tuple(ACTIVATIONS))
+        _check_choice(self, "class_input", ("concat", "embed"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaINConfig:
+    """Synthesis of StyleGAN1: noise, bias, leaky ReLU, then AdaIN."""
+
+    channels: tuple[int, ...]  # of the blocks 4², 8², ...
+    blur_filter: tuple[float, ...] | None = (1.0, 2.0, 1.0)
+    activation: str = "lrelu"
+    instance_norm: bool = True
+    pixel_norm: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "activation", ("lrelu", "relu"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemodulatedConfig:
+    """Synthesis of StyleGAN2 and -ADA: modulated and demodulated convolutions."""
+
+    channels: tuple[int, ...]  # of the blocks 4², 8², ...
+    architecture: BlockArchitecture = "skip"
+    resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    activation: str = "lrelu"
+    conv_clamp: float | None = None
+    use_noise: bool = True
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "architecture", ("skip", "resnet", "orig"))
+        _check_choice(self, "activation", tuple(ACTIVATIONS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasFreeConfig:
+    """Synthesis of StyleGAN3, configurations t and r."""
+
+    channel_base: int = 32768
+    channel_max: int = 512
+    num_layers: int = 14  # without ToRGB
+    num_critical: int = 2  # critically sampled layers at the end
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3
+    margin_size: int = 10
+    output_scale: float = 0.25
+    conv_kernel: int = 3  # t: 3, r: 1
+    filter_size: int = 6
+    lrelu_upsampling: int = 2
+    use_radial_filters: bool = False  # r
+    conv_clamp: float | None = 256.0
+    magnitude_ema_beta: float = 0.999
+
+
+SynthesisConfig = AdaINConfig | DemodulatedConfig | AliasFreeConfig
+_SYNTHESIS: dict[str, type[SynthesisConfig]] = {
+    "adain": AdaINConfig,
+    "demodulated": DemodulatedConfig,
+    "alias-free": AliasFreeConfig,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """All that a generator is made of; ``synthesis`` fits ``architecture``."""
+
+    architecture: Architecture
+    resolution: int
+    image_channels: int = 3
+    z_dim: int = 512
+    w_dim: int = 512
+    num_classes: int = 0
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    synthesis: SynthesisConfig
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "architecture", tuple(_SYNTHESIS))
+        _check_resolution(self.resolution)
+        assert isinstance(self.synthesis, _SYNTHESIS[self.architecture])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as it goes into JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            WspaceError: something is missing, unknown or of the wrong type.
+        """
+        data = _plain(data, cls)
+        architecture = data.get("architecture")
+        if architecture not in _SYNTHESIS:
+            raise WspaceError(
+                f"architecture={architecture!r} is none of {', '.join(_SYNTHESIS)}: "
+                "this file is damaged, or made by a newer wspace."
+            )
+        data["mapping"] = _build(MappingConfig, data.get("mapping"))
+        data["synthesis"] = _build(_SYNTHESIS[architecture], data.get("synthesis"))
+        return _build(cls, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """All that a discriminator is made of; StyleGAN3 shares StyleGAN2's."""
+
+    architecture: Literal["adain", "demodulated"]
+    resolution: int
+    image_channels: int = 3
+    num_classes: int = 0
+    channels: tuple[int, ...]  # of the blocks 4², 8², ...
+    hidden_dim: int | None = None  # width of the first dense layer; None: channels[0]
+    block_architecture: BlockArchitecture = "orig"  # StyleGAN1: orig; 2 and 3: resnet
+    resample_filter: tuple[float, ...] | None = (1.0, 2.0, 1.0)
+    activation: str = "lrelu"
+    conv_clamp: float | None = None
+    mbstd_group_size: int | None = 4  # None: the whole batch
+    mbstd_num_channels: int = 1
+    class_dim: int | None = None  # StyleGAN2's projection width; None: channels[0]
+    mapping: MappingConfig | None = None  # StyleGAN2's class mapping
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "architecture", ("adain", "demodulated"))
+        _check_choice(self, "block_architecture", ("skip", "resnet", "orig"))
+        _check_choice(self, "activation", tuple(ACTIVATIONS))
+        _check_resolution(self.resolution)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as it goes into JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`; raises as `GeneratorConfig.from_dict`."""
+        data = _plain(data, cls)
+        if data.get("mapping") is not None:
+            data["mapping"] = _build(MappingConfig, data["mapping"])
+        return _build(cls, data)
+
+
+def _plain(data: Any, kind: type) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise WspaceError(
+            f"{kind.__name__} needs a JSON object, got {type(data).__name__}: the file is damaged."
+        )
+    return dict(data)
+
+
+def _build(kind: type[_T], data: Any) -> _T:
+    """Make a configuration from plain data, refusing what does not belong."""
+    data = _plain(data, kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(data) - set(fields)):
+        raise WspaceError(
+            f"{kind.__name__} knows no {unknown[0]!r}: the file was made by a newer wspace; "
+            "upgrade with pip install -U wspace."
+        )
+    values = {}
+    for name, value in data.items():
+        if isinstance(value, list):
+            value = tuple(value)
+        if not _fits(value, str(fields[name].type)):
+            raise WspaceError(
+                f"{kind.__name__}: {name}={value!r} is not {fields[name].type}: "
+                "the file is damaged."
+            )
+        values[name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise WspaceError(f"{kind.__name__} is incomplete: {error}: the file is damaged.") from None
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether plain data has the annotated type; nested configurations were built before."""
+    if value is None:
+        return "None" in annotation
+    if dataclasses.is_dataclass(value):
+        return True
+    if isinstance(value, bool):
+        return "bool" in annotation
+    if isinstance(value, str):
+        return annotation.startswith(("str", "Literal", "Architecture", "BlockArchitecture"))
+    if isinstance(value, tuple):
+        number = (int, float) if "float" in annotation else int
+        return "tuple" in annotation and all(
+            isinstance(v, number) and not isinstance(v, bool) for v in value
+        )
+    if isinstance(value, float):
+        return "float" in annotation and "tuple" not in annotation and math.isfinite(value)
+    return (
+        isinstance(value, int)
+        and "tuple" not in annotation
+        and ("int" in annotation or "float" in annotation)
+        and 0 <= value <= 2**20
+    )
+
+
+def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise WspaceError(f"{name}={value!r} is unknown: give one of {', '.join(choices)}.")
+
+
+def _check_positive(config: Any, name: str) -> None:
+    if not getattr(config, name) > 0:
+        raise WspaceError(f"{name}={getattr(config, name)} is not positive: give more than 0.")
+
+
+def _check_resolution(resolution: int) -> None:
+    # 4 is below what training takes, but an imported toy network may have it.
+    if resolution < 4 or resolution > 4096 or resolution & (resolution - 1):
+        raise WspaceError(
+            f"resolution={resolution} is no power of two from 4 to 4096: "
+            "scale the pictures with `wspace data build`."
+        )

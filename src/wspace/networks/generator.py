@@ -1,0 +1,137 @@
+"""The generator: mapping, truncation and synthesis behind one interface for all generations."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from wspace.networks.config import (
+    AdaINConfig,
+    AliasFreeConfig,
+    DemodulatedConfig,
+    GeneratorConfig,
+)
+from wspace.networks.mapping import MappingNetwork
+from wspace.networks.noise import Noise
+from wspace.networks.synthesis import AdaINSynthesis
+
+__all__ = ["Generator", "build_generator"]
+
+
+class Generator(nn.Module):
+    """A mapping network and a synthesis network; see docs/architecture.md for the interface.
+
+    Source: Karras et al. 2019 (StyleGAN), Figure 1b.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.synthesis = _build_synthesis(config)
+        self.mapping = MappingNetwork(
+            config.mapping,
+            z_dim=config.z_dim,
+            num_classes=config.num_classes,
+            w_dim=config.w_dim,
+            num_ws=self.num_ws,
+        )
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        return self.config.resolution
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the images: 3 for colour."""
+        return self.config.image_channels
+
+    @property
+    def num_ws(self) -> int:
+        """Layers that take a w of their own."""
+        return int(self.synthesis.num_ws)  # type: ignore[arg-type]
+
+    @property
+    def z_dim(self) -> int:
+        """Width of the input latent."""
+        return self.config.z_dim
+
+    @property
+    def w_dim(self) -> int:
+        """Width of w."""
+        return self.config.w_dim
+
+    @property
+    def num_classes(self) -> int:
+        """Classes that the generator tells apart; 0 for none."""
+        return self.config.num_classes
+
+    @property
+    def w_avg(self) -> Tensor:
+        """(w_dim,), the running mean of w."""
+        return self.mapping.w_avg
+
+    @property
+    def const_noise(self) -> list[Tensor]:
+        """The stored noise maps, (1, 1, H, W) a noise layer; empty for StyleGAN3."""
+        return self.synthesis.const_noise  # type: ignore[return-value]
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of each noise layer's map."""
+        return tuple((int(m.shape[2]), int(m.shape[3])) for m in self.const_noise)
+
+    @property
+    def noise_layers(self) -> tuple[int, ...]:
+        """The layer of ws that each noise layer belongs to."""
+        return self.synthesis.noise_layers  # type: ignore[return-value]
+
+    @property
+    def block_layers(self) -> tuple[tuple[int, ...], ...]:
+        """The layers of ws that each block owns, from 4² up; empty for StyleGAN3."""
+        return self.synthesis.block_layers  # type: ignore[return-value]
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        psi: float | Tensor = 1.0,
+        cutoff: int | None = None,
+        noise: Noise = "const",
+    ) -> Tensor:
+        """Latents to images: ``synthesis(mapping(z, c, psi, cutoff), noise)``.
+
+        Args:
+            z: (N, z_dim).
+            c: (N, num_classes), one-hot; where the model has classes.
+            psi: truncation, see `mapping.truncate`.
+            cutoff: truncation, see `mapping.truncate`.
+            noise: see `noise.noise_maps`.
+
+        Returns:
+            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
+        """
+        image: Tensor = self.synthesis(self.mapping(z, c, psi, cutoff), noise)
+        return image
+
+
+def build_generator(config: GeneratorConfig) -> Generator:
+    """A freshly initialised generator, channels-last."""
+    return Generator(config)
+
+
+def _build_synthesis(config: GeneratorConfig) -> nn.Module:
+    shared = {
+        "resolution": config.resolution,
+        "image_channels": config.image_channels,
+        "w_dim": config.w_dim,
+    }
+    if isinstance(config.synthesis, AdaINConfig):
+        return AdaINSynthesis(config.synthesis, **shared)
+    if isinstance(config.synthesis, DemodulatedConfig):
+        from wspace.networks.synthesis2 import DemodulatedSynthesis
+
+        return DemodulatedSynthesis(config.synthesis, **shared)
+    assert isinstance(config.synthesis, AliasFreeConfig)
+    from wspace.networks.synthesis3 import AliasFreeSynthesis
+
+    return AliasFreeSynthesis(config.synthesis, **shared)

@@ -1,0 +1,136 @@
+"""The mapping network: z (and a class) to w, its running mean, and truncation towards it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wspace.networks.config import MappingConfig
+from wspace.networks.layers import EqualizedLinear, activate
+from wspace.networks.styles import pixel_norm
+
+__all__ = ["MappingNetwork", "truncate"]
+
+
+def truncate(
+    ws: Tensor, w_avg: Tensor, psi: float | Tensor = 1.0, cutoff: int | None = None
+) -> Tensor:
+    """Pull ws towards the running mean of w.
+
+    Source: Karras et al. 2019 (StyleGAN), Appendix B.
+
+    Args:
+        ws: (N, num_ws, w_dim).
+        w_avg: (w_dim,), or anything that broadcasts with ws.
+        psi: 1 = off, 0 = the mean; one number, or (num_ws,) with one a layer.
+        cutoff: layers from it on keep their w; None truncates all.
+
+    Returns:
+        (N, num_ws, w_dim).
+    """
+    if isinstance(psi, float | int) and psi == 1:
+        return ws
+    strength = torch.as_tensor(psi, dtype=ws.dtype, device=ws.device)
+    if strength.ndim == 1:
+        strength = strength[:, None]  # (num_ws, 1)
+    # lerp: unlike w_avg + psi * (w - w_avg), exact at psi = 1
+    truncated = torch.lerp(w_avg.to(ws.dtype).expand_as(ws), ws, strength)
+    if cutoff is None or cutoff >= ws.shape[1]:
+        return truncated
+    return torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], dim=1)
+
+
+class MappingNetwork(nn.Module):
+    """Fully connected layers that untangle the latent space.
+
+    Source: Karras et al. 2019 (StyleGAN), Section 2, Figure 1b; classes as the official
+    releases feed them: StyleGAN1 joins a trained row per class to z before z is normalised,
+    StyleGAN2 and 3 an embedding that is normalised by itself.
+    """
+
+    w_avg: Tensor
+
+    def __init__(
+        self, config: MappingConfig, *, z_dim: int, num_classes: int, w_dim: int, num_ws: int
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.z_dim, self.num_classes, self.w_dim, self.num_ws = z_dim, num_classes, w_dim, num_ws
+        features = z_dim
+        if num_classes > 0 and config.class_input == "concat":
+            self.class_rows = nn.Parameter(torch.randn(num_classes, z_dim))
+            features = 2 * z_dim
+        elif num_classes > 0:
+            embed_dim = config.embed_dim or w_dim
+            self.embed = EqualizedLinear(num_classes, embed_dim)
+            features = z_dim + embed_dim
+        hidden = config.hidden_dim or w_dim
+        widths = [features] + [hidden] * (config.num_layers - 1) + [w_dim]
+        for i in range(config.num_layers):
+            layer = EqualizedLinear(
+                widths[i],
+                widths[i + 1],
+                weight_gain=config.weight_gain,
+                lr_multiplier=config.lr_multiplier,
+            )
+            setattr(self, f"fc{i}", layer)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(
+        self,
+        z: Tensor | None,
+        c: Tensor | None = None,
+        psi: float | Tensor = 1.0,
+        cutoff: int | None = None,
+    ) -> Tensor:
+        """Map latents to one w per synthesis layer.
+
+        Args:
+            z: (N, z_dim), N(0, I); None where z_dim is 0.
+            c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
+            psi: truncation, see `truncate`.
+            cutoff: truncation, see `truncate`.
+
+        Returns:
+            (N, num_ws, w_dim), float32.
+
+        Raises:
+            ValueError: a class is missing or given in vain, which callers check before.
+        """
+        if (c is None) != (self.num_classes == 0):
+            raise ValueError(f"c is {'missing' if c is None else 'given'}: see num_classes")
+        w = self.w(z, c)
+        ws = w[:, None].expand(-1, self.num_ws, -1)
+        return truncate(ws, self.w_avg, psi, cutoff)
+
+    def w(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
+        """(N, z_dim) and (N, num_classes) to (N, w_dim), not truncated."""
+        x = self._input(z, c)
+        for i in range(self.config.num_layers):
+            x = getattr(self, f"fc{i}")(x)
+            x = activate(x, self.config.activation, gain=self.config.activation_gain)
+        return x
+
+    def _input(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        parts = [] if z is None else [z.float()]
+        normalize = pixel_norm if self.config.normalize_z else nn.Identity()
+        if c is not None and self.config.class_input == "concat":
+            parts.append(c.float() @ self.class_rows)
+            return normalize(torch.cat(parts, dim=1))
+        parts = [normalize(part) for part in parts]
+        if c is not None:
+            parts.append(pixel_norm(self.embed(c.float())))
+        return torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def update_w_avg(self, w: Tensor) -> None:
+        """Move the running mean of w a step towards the mean of this batch.
+
+        Source: Karras et al. 2019's release, with rate 1 - w_avg_beta.
+
+        Args:
+            w: (N, w_dim), not mixed, not truncated.
+        """
+        if self.config.w_avg_beta is not None:
+            mean = w.detach().float().mean(dim=0)
+            self.w_avg.copy_(mean.lerp(self.w_avg, self.config.w_avg_beta))

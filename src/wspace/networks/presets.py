@@ -1,0 +1,130 @@
+"""Named configurations: a generator, its discriminator, and what they are for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wspace.errors import WspaceError
+from wspace.networks.config import (
+    AdaINConfig,
+    DemodulatedConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    MappingConfig,
+    channels_per_block,
+)
+
+__all__ = ["PRESETS", "Preset", "preset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named pair of network configurations, made for a resolution and a number of classes."""
+
+    name: str
+    purpose: str
+    make: Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
+
+
+def _adain(
+    *, base: int, maximum: int, dim: int, layers: int
+) -> Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]:
+    def make(resolution: int, num_classes: int) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+        channels = channels_per_block(resolution, base, maximum)
+        generator = GeneratorConfig(
+            architecture="adain",
+            resolution=resolution,
+            z_dim=dim,
+            w_dim=dim,
+            num_classes=num_classes,
+            mapping=MappingConfig(num_layers=layers),
+            synthesis=AdaINConfig(channels=channels),
+        )
+        discriminator = DiscriminatorConfig(
+            architecture="adain",
+            resolution=resolution,
+            num_classes=num_classes,
+            channels=channels,
+            hidden_dim=min(base // 2, maximum),
+        )
+        return generator, discriminator
+
+    return make
+
+
+def _stylegan2(resolution: int, num_classes: int) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+    channels = channels_per_block(resolution, 32768 if resolution >= 512 else 16384, 512)
+    mapping = {"weight_gain": 1.0, "activation_gain": math.sqrt(2), "class_input": "embed"}
+    generator = GeneratorConfig(
+        architecture="demodulated",
+        resolution=resolution,
+        num_classes=num_classes,
+        mapping=MappingConfig(num_layers=8, **mapping),  # type: ignore[arg-type]
+        synthesis=DemodulatedConfig(channels=channels),
+    )
+    discriminator = DiscriminatorConfig(
+        architecture="demodulated",
+        resolution=resolution,
+        num_classes=num_classes,
+        channels=channels,
+        block_architecture="resnet",
+        resample_filter=(1.0, 3.0, 3.0, 1.0),
+        mapping=(
+            MappingConfig(num_layers=8, w_avg_beta=None, **mapping)  # type: ignore[arg-type]
+            if num_classes
+            else None
+        ),
+    )
+    return generator, discriminator
+
+
+PRESETS = {
+    entry.name: entry
+    for entry in (
+        Preset(
+            name="compact",
+            purpose="laptops and two CPU cores: at most 128 channels, w of 128",
+            make=_adain(base=2048, maximum=128, dim=128, layers=8),
+        ),
+        Preset(
+            name="medium",
+            purpose="many CPU cores or a small GPU: at most 256 channels, w of 256",
+            make=_adain(base=8192, maximum=256, dim=256, layers=8),
+        ),
+        Preset(
+            name="paper",
+            purpose="the network of the StyleGAN paper, 26 million parameters: a GPU",
+            make=_adain(base=16384, maximum=512, dim=512, layers=8),
+        ),
+        Preset(
+            name="stylegan2",
+            purpose="demodulated skip generator and residual discriminator of StyleGAN2: a GPU",
+            make=_stylegan2,
+        ),
+    )
+}
+
+
+def preset(
+    name: str, *, resolution: int, num_classes: int = 0
+) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+    """The networks of a preset for a resolution.
+
+    Args:
+        name: a key of `PRESETS`.
+        resolution: side in pixels, a power of two from 8 to 1024.
+        num_classes: classes to tell apart; 0 for none.
+
+    Raises:
+        WspaceError: no such preset, or a resolution outside its range.
+    """
+    if name not in PRESETS:
+        raise WspaceError(f"preset={name!r} is unknown: give one of {', '.join(PRESETS)}.")
+    if not 8 <= resolution <= 1024:
+        raise WspaceError(
+            f"resolution={resolution} is outside 8 to 1024: "
+            "scale the pictures with `wspace data build`."
+        )
+    return PRESETS[name].make(resolution, num_classes)

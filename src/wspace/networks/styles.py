@@ -1,0 +1,63 @@
+"""How a w restyles feature maps: adaptive instance normalisation, and weight demodulation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wspace.networks.layers import EqualizedLinear
+
+__all__ = ["AdaIN", "instance_norm", "pixel_norm"]
+
+
+def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Bring each map of each image to mean 0 and deviation 1 over its pixels.
+
+    Args:
+        x: (N, C, H, W), H * W > 1.
+        eps: added to the variance.
+
+    Returns:
+        (N, C, H, W).
+    """
+    statistics = x.float()
+    mean = statistics.mean(dim=(2, 3), keepdim=True)
+    centred = statistics - mean
+    variance = centred.square().mean(dim=(2, 3), keepdim=True)
+    return (centred * torch.rsqrt(variance + eps)).to(x.dtype)
+
+
+def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Bring the vector at each pixel, or each row of (N, C), to mean square 1.
+
+    Source: Karras et al. 2018 (ProGAN), Section 4.2.
+    """
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
+
+
+class AdaIN(nn.Module):
+    """Adaptive instance normalisation: each map takes the scale and bias its style asks for.
+
+    Source: Karras et al. 2019 (StyleGAN), Section 2, Eq. 1.
+    """
+
+    def __init__(self, channels: int, w_dim: int, *, normalize: bool = True) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, 2 * channels)
+        self.normalize = normalize
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Normalise each map of ``x`` over its pixels, then restyle it.
+
+        Args:
+            x: (N, C, H, W), activations, H * W > 1.
+            w: (N, w_dim), this layer's slice of ws.
+
+        Returns:
+            (N, C, H, W).
+        """
+        scale, bias = self.affine(w)[:, :, None, None].chunk(2, dim=1)  # each (N, C, 1, 1)
+        if self.normalize:
+            x = instance_norm(x)
+        # 1 + scale: Appendix C starts the bias of y_s at one and every other bias at zero.
+        return x * (1 + scale).to(x.dtype) + bias.to(x.dtype)
