@@ -1,1 +1,1 @@
-
+"""Pictures: reading them for training, building datasets, drawing avatars."""

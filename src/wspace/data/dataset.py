@@ -1,0 +1,412 @@
+"""Pictures for training: a zip or a folder, checked when opened, decoded when needed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wspace.data.pictures import (
+    PictureHeader,
+    UnreadablePictureError,
+    decode_rgb,
+    read_header,
+)
+from wspace.data.source import HEAD_BYTES, PictureSource
+from wspace.errors import WspaceError
+
+__all__ = ["Dataset", "ShuffledOrder"]
+
+DEFAULT_MEMORY_BUDGET = 4 << 30  # bytes of decoded pictures kept in memory
+MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+MAX_CLASSES = 65_536
+
+Indices = Sequence[int] | np.ndarray[Any, Any] | Tensor
+
+
+class Dataset:
+    """Square pictures of one power-of-two size, with or without class labels.
+
+    Opened by `Dataset.open`. Pictures are decoded when first asked for and stay in memory as uint8
+    when all of them fit in the memory budget. All methods may be called from several threads.
+
+    Attributes:
+        path: where the data lies.
+        name: the file's or folder's name without suffix.
+        resolution: height and width, a power of two >= 8.
+        image_channels: always 3; grey pictures become RGB.
+        image_names: names inside the data, sorted; index i of every method is ``image_names[i]``.
+        labels: (N,), int64, a class each; None without labels.
+        num_classes: largest label + 1; 0 without labels.
+        licence, attribution, style: what ``dataset.json`` says of them, or None.
+        fingerprint: sha256 (hex) over names, sizes, checksums and labels: another one means that
+            the data has changed.
+        memory_budget: bytes.
+    """
+
+    image_channels = 3
+
+    def __init__(self, source: PictureSource, memory_budget: int) -> None:
+        """Use `Dataset.open`."""
+        source.require_pictures()
+        self.path = source.path
+        self.name = source.path.resolve().stem if source.is_zip else source.path.resolve().name
+        self.memory_budget = memory_budget
+        self._source = source
+        self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
+        self.resolution, head_digest = _check_headers(source)
+        metadata = source.metadata()
+        self.licence = _text(metadata, "licence")
+        self.attribution = _text(metadata, "attribution")
+        self.style = _text(metadata, "style")
+        self.labels = _labels(source, metadata, self.image_names)
+        self.num_classes = 0 if self.labels is None else int(self.labels.max()) + 1
+        self.fingerprint = _fingerprint(source, head_digest, self.labels)
+        self._cache: Tensor | None = None  # (N, 3, H, W), uint8
+        self._cached = np.zeros(len(self), dtype=bool)
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path | str, memory_budget: int = DEFAULT_MEMORY_BUDGET) -> Dataset:
+        """Open a zip or a folder (nested or not) of pictures; only headers are read.
+
+        Zips of the official StyleGAN2-ADA and StyleGAN3 tools load as they are, with the labels of
+        their ``dataset.json``: ``{"labels": null or [[name, class], ...]}``.
+
+        Args:
+            path: the zip or folder.
+            memory_budget: bytes that decoded pictures may take; larger data is decoded each time.
+
+        Raises:
+            WspaceError: no pictures, an unreadable one, pictures that are not all square and of one
+                power-of-two size (the message has the `wspace data build` line), bad labels.
+        """
+        return cls(PictureSource(path), memory_budget)
+
+    def __len__(self) -> int:
+        return len(self.image_names)
+
+    @property
+    def fits_in_memory(self) -> bool:
+        """Whether all decoded pictures fit in the memory budget, and are therefore kept."""
+        return len(self) * self._picture_bytes <= self.memory_budget
+
+    def images(self, indices: Indices) -> Tensor:
+        """Pictures as they are trained on.
+
+        Args:
+            indices: (N,), integers in [0, len).
+
+        Returns:
+            (N, 3, H, W), uint8, a copy.
+
+        Raises:
+            WspaceError: a picture is damaged or has gone.
+        """
+        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if not self.fits_in_memory:
+            return self._decode_all(wanted)
+        cache = self._allocate_cache()
+        missing = np.unique(wanted[~self._cached[wanted]])
+        if missing.size:
+            cache[torch.from_numpy(missing)] = self._decode_all(missing)
+            self._cached[missing] = True
+        return cache[torch.from_numpy(wanted)]
+
+    def preload(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Decode every picture once, so that a damaged one is found now and not during training.
+
+        Pictures stay in memory when they fit in the budget.
+
+        Args:
+            progress: called with (pictures done, all pictures) after every few hundred.
+
+        Raises:
+            WspaceError: a picture is damaged or has gone.
+        """
+        for start in range(0, len(self), 512):
+            stop = min(start + 512, len(self))
+            self.images(range(start, stop))
+            if progress is not None:
+                progress(stop, len(self))
+
+    def one_hot(self, indices: Indices) -> Tensor:
+        """Labels for the networks.
+
+        Args:
+            indices: (N,), integers in [0, len).
+
+        Returns:
+            (N, num_classes), float32; (N, 0) without labels.
+        """
+        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+        encoded = torch.zeros(wanted.size, self.num_classes)
+        if self.labels is not None:
+            encoded.scatter_(1, torch.from_numpy(self.labels[wanted])[:, None], 1.0)
+        return encoded
+
+    def close(self) -> None:
+        """Release the file and the decoding threads."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown()
+            self._pool = None
+        self._source.close()
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _picture_bytes(self) -> int:
+        return self.image_channels * self.resolution**2
+
+    def _allocate_cache(self) -> Tensor:
+        with self._lock:
+            if self._cache is None:
+                shape = (len(self), self.image_channels, self.resolution, self.resolution)
+                self._cache = torch.empty(shape, dtype=torch.uint8)
+            return self._cache
+
+    def _decode_all(self, indices: np.ndarray[Any, Any]) -> Tensor:
+        shape = (indices.size, self.image_channels, self.resolution, self.resolution)
+        decoded = torch.empty(shape, dtype=torch.uint8)
+        view = decoded.numpy()
+
+        def decode_into(position: int) -> None:
+            view[position] = self._decode(int(indices[position]))
+
+        if indices.size < 8:
+            for position in range(indices.size):
+                decode_into(position)
+        else:
+            for _ in self._threads().map(decode_into, range(indices.size)):
+                pass
+        return decoded
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                workers = min(16, os.cpu_count() or 1)
+                self._pool = ThreadPoolExecutor(workers, thread_name_prefix="wspace-decode")
+            return self._pool
+
+    def _decode(self, index: int) -> np.ndarray[Any, Any]:
+        """One picture, (3, H, W), uint8."""
+        name = self.image_names[index]
+        content = self._source.read(name, _byte_limit(self.resolution))
+        try:
+            # The header is checked again: a folder may have changed since it was opened.
+            header = read_header(content)
+            if (header.width, header.height) != (self.resolution, self.resolution):
+                raise UnreadablePictureError(f"now {header.width} x {header.height}")
+            picture = decode_rgb(content)
+        except UnreadablePictureError as error:
+            raise WspaceError(
+                f"{self.path}: {name} cannot be decoded ({error}): remove or replace it, or build "
+                "a dataset without it by `wspace data build`."
+            ) from None
+        return np.asarray(picture).transpose(2, 0, 1)  # (3, H, W)
+
+
+class ShuffledOrder:
+    """An endless order over a dataset: every epoch shows each picture once, freshly shuffled.
+
+    The order of epoch e depends on the seed and e alone, so that a restored order goes on exactly.
+    It is drawn with NumPy's legacy MT19937 stream, which is frozen.
+
+    Args:
+        num_items: size of the dataset, >= 1.
+        seed: >= 0.
+    """
+
+    def __init__(self, num_items: int, seed: int) -> None:
+        if num_items < 1 or seed < 0:
+            raise WspaceError(
+                f"an order of {num_items} pictures with seed {seed} does not exist: give at least "
+                "one picture and a seed >= 0."
+            )
+        self.num_items = num_items
+        self.seed = seed
+        self._start_epoch(0)
+
+    def next(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The next ``batch`` indices, (batch,), int64, going on into the next epoch if need be."""
+        parts = []
+        needed = batch
+        while needed > 0:
+            if self._position == self.num_items:
+                self._start_epoch(self._epoch + 1)
+            part = self._order[self._position : self._position + needed]
+            self._position += part.size
+            needed -= part.size
+            parts.append(part)
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def state(self) -> dict[str, int]:
+        """Where the order stands, as plain integers for a checkpoint."""
+        return {
+            "num_items": self.num_items,
+            "seed": self.seed,
+            "epoch": self._epoch,
+            "position": self._position,
+        }
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Go on from a `state`.
+
+        Raises:
+            WspaceError: the state belongs to another dataset or seed, or is malformed.
+        """
+        mine = {"num_items": self.num_items, "seed": self.seed}
+        if {key: state.get(key) for key in mine} != mine:
+            raise WspaceError(
+                f"the place in the data {state} belongs to another order than {mine}: resume with "
+                "the dataset and seed of the run."
+            )
+        epoch, position = state.get("epoch"), state.get("position")
+        if not (isinstance(epoch, int) and isinstance(position, int)) or not (
+            epoch >= 0 and 0 <= position <= self.num_items
+        ):
+            raise WspaceError(
+                f"the place in the data {state} is malformed: take another checkpoint."
+            )
+        self._start_epoch(epoch)
+        self._position = position
+
+    def _start_epoch(self, epoch: int) -> None:
+        bits = np.random.MT19937(np.random.SeedSequence([self.seed, epoch]))
+        order = np.random.RandomState(bits).permutation(self.num_items)
+        self._order = order.astype(np.int64)
+        self._epoch = epoch
+        self._position = 0
+
+
+def _byte_limit(resolution: int) -> int:
+    """Bytes that a picture of this size can honestly take: 16-bit RGBA twice over, and metadata."""
+    return 16 * resolution**2 + (4 << 20)
+
+
+def _check_headers(source: PictureSource) -> tuple[int, str]:
+    """Check that all pictures are square and of one power-of-two size.
+
+    Returns:
+        The resolution, and a digest (hex) of the files' first bytes for folders.
+    """
+    digest = hashlib.sha256()
+    first: PictureHeader | None = None
+    for entry in source.entries:
+        head = source.head(entry.name)
+        if not source.is_zip:
+            digest.update(head)
+        header = _header(source, entry.name, head)
+        size = (header.width, header.height)
+        if first is None:
+            first = header
+        if size != (first.width, first.height):
+            raise WspaceError(
+                f"{source.path}: {entry.name} is {size[0]} x {size[1]}, but "
+                f"{source.entries[0].name} is {first.width} x {first.height}: training needs one "
+                f"size; make it so: {_build_line(source, first)}"
+            )
+        if size[0] != size[1] or not _is_resolution(size[0]):
+            raise WspaceError(
+                f"{source.path}: {entry.name} is {size[0]} x {size[1]}: training needs square "
+                f"pictures of {MIN_RESOLUTION}, 16, 32, 64, ... up to {MAX_RESOLUTION} pixels; "
+                f"make them so: {_build_line(source, first)}"
+            )
+    assert first is not None  # require_pictures has seen at least one
+    return first.width, digest.hexdigest()
+
+
+def _header(source: PictureSource, name: str, head: bytes) -> PictureHeader:
+    try:
+        try:
+            return read_header(head)
+        except UnreadablePictureError:
+            if len(head) < HEAD_BYTES:
+                raise
+            # Some formats keep their size at the end, or behind large metadata.
+            return read_header(source.read(name, _byte_limit(MAX_RESOLUTION)))
+    except UnreadablePictureError as error:
+        raise WspaceError(
+            f"{source.path}: {name} is no readable picture ({error}): remove it, or build a "
+            "dataset without it by `wspace data build`."
+        ) from None
+
+
+def _is_resolution(size: int) -> bool:
+    return MIN_RESOLUTION <= size <= MAX_RESOLUTION and size & (size - 1) == 0
+
+
+def _build_line(source: PictureSource, header: PictureHeader) -> str:
+    side = min(max(min(header.width, header.height), MIN_RESOLUTION), 1024)
+    size = 1 << (side.bit_length() - 1)  # the largest power of two that needs no enlarging
+    stem = source.path.resolve().stem if source.is_zip else source.path.resolve().name
+    return f"wspace data build {source.path} {stem}-{size}.zip --size {size}"
+
+
+def _text(metadata: dict[str, Any], key: str) -> str | None:
+    """A line of text that others wrote: printable, of bounded length."""
+    value = metadata.get(key)
+    if not isinstance(value, str):
+        return None
+    return "".join(sign if sign.isprintable() else " " for sign in value[:2000]).strip() or None
+
+
+def _labels(
+    source: PictureSource, metadata: dict[str, Any], names: Sequence[str]
+) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    """Labels in the order of the names, from the official ``[[name, class], ...]``."""
+    where = f"{source.path}: dataset.json"
+    pairs = metadata.get("labels")
+    if pairs is None:
+        return None
+    if not isinstance(pairs, list):
+        raise WspaceError(
+            f"{where}: labels must be null or a list [[name, class], ...], not a "
+            f"{type(pairs).__name__}: write it again."
+        )
+    classes: dict[str, int] = {}
+    for pair in pairs:
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise WspaceError(
+                f"{where}: the label {str(pair)[:100]} is not [name, class]: write it again."
+            )
+        name, label = pair
+        if type(label) is not int or not 0 <= label < MAX_CLASSES:
+            raise WspaceError(
+                f"{where}: the label of {name[:200]} is {str(label)[:100]}: classes are whole "
+                f"numbers from 0 to {MAX_CLASSES - 1}."
+            )
+        classes[name.replace("\\", "/")] = label
+    missing = [name for name in names if name not in classes]
+    if missing:
+        raise WspaceError(
+            f"{where}: {missing[0]} has no label ({len(missing)} of {len(names)} have none): label "
+            'all pictures, or write "labels": null.'
+        )
+    return np.array([classes[name] for name in names], dtype=np.int64)
+
+
+def _fingerprint(
+    source: PictureSource, head_digest: str, labels: np.ndarray[Any, Any] | None
+) -> str:
+    digest = hashlib.sha256(head_digest.encode())
+    for entry in source.entries:
+        digest.update(
+            f"{entry.name}\0{entry.size}\0{entry.crc}\n".encode("utf-8", "surrogateescape")
+        )
+    digest.update(b"none" if labels is None else labels.astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,241 @@
+"""A folder or a zip of pictures as one list of named bytes, read safely.
+
+Nothing is ever unpacked to disk, every read is bounded before memory is taken, and archives inside
+archives stay closed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from wspace.errors import WspaceError
+
+__all__ = ["METADATA_NAME", "PICTURE_SUFFIXES", "Entry", "PictureSource"]
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+METADATA_NAME = "dataset.json"
+HEAD_BYTES = 16 * 1024
+
+_METADATA_BYTES_BASE = 1 << 20  # dataset.json may hold this much, and for each picture
+_METADATA_BYTES_PER_PICTURE = 8 << 10  # this much (an avatar's options take 0.4 to 5 kB)
+_METADATA_BYTES_LIMIT = 512 << 20
+_ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
+# What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
+_READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture file: its name inside the source, its size in bytes and, in zips, its CRC-32."""
+
+    name: str
+    size: int
+    crc: int | None
+
+
+class PictureSource:
+    """The picture files of a folder (nested or not) or of a zip, sorted by name.
+
+    Names use forward slashes and never leave the source. Hidden files and macOS's ``__MACOSX``
+    shadows are left out. Reading is safe from several threads, and from processes that got the
+    source by fork or pickle.
+
+    Raises:
+        WspaceError: nothing there, neither folder nor zip, a damaged or encrypted zip, or names
+            that lead out of it.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.num_archives = 0  # archives inside, which are not opened
+        self._metadata: Entry | None = None
+        self._lock = threading.Lock()
+        self._archive: zipfile.ZipFile | None = None
+        self._archive_pid = -1
+        if not self.path.exists():
+            raise WspaceError(f"{self.path}: no such file or folder: check the path of the data.")
+        self.is_zip = not self.path.is_dir()
+        listed = self._list_zip() if self.is_zip else self._list_folder()
+        self.entries: list[Entry] = sorted(listed, key=lambda entry: entry.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None, "_archive": None, "_archive_pid": -1}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def close(self) -> None:
+        """Close the zip, if one is open; a later read opens it again."""
+        with self._lock:
+            if self._archive is not None and self._archive_pid == os.getpid():
+                self._archive.close()
+            self._archive = None
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The whole content of the file ``name``.
+
+        Raises:
+            WspaceError: it holds more than ``limit`` bytes, is gone, or can't be read.
+        """
+        content = self._read(name, limit + 1)
+        if len(content) > limit:
+            raise WspaceError(
+                f"{self.path}: {name} holds more than {limit:,} bytes, too many for such a "
+                "picture: save it again or leave it out."
+            )
+        return content
+
+    def head(self, name: str) -> bytes:
+        """The first 16 KiB of the file ``name``; raises as `read`."""
+        return self._read(name, HEAD_BYTES)
+
+    def metadata(self) -> dict[str, Any]:
+        """What ``dataset.json`` at the top holds, or an empty dict where there is none.
+
+        Raises:
+            WspaceError: it is no JSON object, or too large for the number of pictures.
+        """
+        if self._metadata is None:
+            return {}
+        where = f"{self.path}: {METADATA_NAME}"
+        limit = _METADATA_BYTES_BASE + _METADATA_BYTES_PER_PICTURE * len(self.entries)
+        limit = min(limit, _METADATA_BYTES_LIMIT)
+        content = self._read(METADATA_NAME, limit + 1)
+        if len(content) > limit:
+            raise WspaceError(
+                f"{where} holds more than {limit:,} bytes, too many for {len(self.entries)} "
+                "pictures: write it again with labels only."
+            )
+        try:
+            metadata = json.loads(content.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise WspaceError(f"{where} is not JSON ({error}): write it again.") from None
+        if not isinstance(metadata, dict):
+            raise WspaceError(
+                f'{where} holds a {type(metadata).__name__}: it must be an object like {{"labels": '
+                '[["a.png", 0], ...]}.'
+            )
+        return metadata
+
+    def metadata_crc(self) -> int:
+        """CRC-32 of ``dataset.json``, 0 where there is none."""
+        if self._metadata is None:
+            return 0
+        if self._metadata.crc is not None:
+            return self._metadata.crc
+        return zlib.crc32(self._read(METADATA_NAME, _METADATA_BYTES_LIMIT))
+
+    def _read(self, name: str, limit: int) -> bytes:
+        try:
+            if not self.is_zip:
+                with open(self.path / name, "rb") as file:
+                    return file.read(limit)
+            with self._open_zip().open(name) as member:
+                return member.read(limit)
+        except KeyError:
+            raise WspaceError(f"{self.path}: {name} is not in it any more.") from None
+        except _READ_ERRORS as error:
+            raise WspaceError(
+                f"{self.path}: {name} cannot be read ({_reason(error)}): the data is damaged or "
+                "has changed; copy it again or leave this file out."
+            ) from None
+
+    def _open_zip(self) -> zipfile.ZipFile:
+        with self._lock:
+            # A forked process shares the parent's file position: it opens the zip for itself.
+            if self._archive is None or self._archive_pid != os.getpid():
+                self._archive = zipfile.ZipFile(self.path)
+                self._archive_pid = os.getpid()
+            return self._archive
+
+    def _list_zip(self) -> list[Entry]:
+        if not stat.S_ISREG(self.path.stat().st_mode):
+            raise WspaceError(f"{self.path} is neither a folder nor a zip: give one of the two.")
+        try:
+            infos = self._open_zip().infolist()
+        except _READ_ERRORS as error:
+            raise WspaceError(
+                f"{self.path} is not a readable zip ({_reason(error)}): give a folder of pictures "
+                "or a whole zip."
+            ) from None
+        entries = {}
+        for info in infos:
+            if info.is_dir():
+                continue
+            _check_name(self.path, info.filename)
+            if info.flag_bits & 0x1:
+                raise WspaceError(
+                    f"{self.path}: {info.filename} is encrypted: make the zip without a password."
+                )
+            entries[info.filename] = Entry(info.filename, info.file_size, info.CRC)
+        return self._keep_pictures(list(entries.values()))
+
+    def _list_folder(self) -> list[Entry]:
+        entries = []
+        try:
+            for folder, subfolders, names in os.walk(self.path, onerror=_raise):
+                subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+                for name in names:
+                    file = Path(folder, name)
+                    status = file.stat()
+                    if stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
+                        relative = file.relative_to(self.path).as_posix()
+                        entries.append(Entry(relative, status.st_size, None))
+        except OSError as error:
+            raise WspaceError(
+                f"{error.filename}: cannot be read ({error.strerror}): check its rights."
+            ) from None
+        return self._keep_pictures(entries)
+
+    def _keep_pictures(self, entries: list[Entry]) -> list[Entry]:
+        pictures = []
+        for entry in entries:
+            parts = PurePosixPath(entry.name).parts
+            suffix = PurePosixPath(entry.name).suffix.lower()
+            if entry.name == METADATA_NAME:
+                self._metadata = entry
+            elif parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
+                continue
+            elif suffix in PICTURE_SUFFIXES:
+                pictures.append(entry)
+            elif suffix in _ARCHIVE_SUFFIXES:
+                self.num_archives += 1
+        return pictures
+
+    def require_pictures(self) -> None:
+        """Raise a WspaceError that says what was looked for when there is no picture at all."""
+        if self.entries:
+            return
+        kind = "zip" if self.is_zip else "folder"
+        advice = (
+            f"it holds {self.num_archives} archive(s), which are not opened: unpack them first."
+            if self.num_archives
+            else "put png, jpg, webp, bmp, gif or tiff files into it."
+        )
+        raise WspaceError(f"{self.path}: no pictures in this {kind}: {advice}")
+
+
+def _check_name(path: Path, name: str) -> None:
+    """Refuse names that would lead out of the archive, were they ever used as paths."""
+    parts = name.replace("\\", "/").split("/")
+    if not name or ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name:
+        raise WspaceError(
+            f"{path}: the name {name[:200]!r} leads out of the zip: do not trust this file, or "
+            "make it again with plain names."
+        )
+
+
+def _reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
+
+
+def _raise(error: OSError) -> None:
+    raise error

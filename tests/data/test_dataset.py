@@ -1,0 +1,237 @@
+"""Datasets: what opens, what is refused, labels, caching, and the exactly resumable order."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wspace.data.dataset import Dataset, ShuffledOrder
+from wspace.data.source import PictureSource
+from wspace.errors import WspaceError
+
+
+def png(size: int | tuple[int, int] = 16, color: Any = (255, 0, 0), mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    shape = (size, size) if isinstance(size, int) else size
+    Image.new(mode, shape, color).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def write_zip(path: Path, files: dict[str, bytes], labels: Any = None, **extra: Any) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        if labels is not None or extra:
+            archive.writestr("dataset.json", json.dumps({"labels": labels, **extra}))
+    return path
+
+
+@pytest.fixture
+def official_zip(tmp_path: Path) -> Path:
+    """Twelve pictures in the official layout; picture i has red = 20 * i and class i % 3."""
+    names = [f"{i // 4:05d}/img{i:08d}.png" for i in range(12)]
+    files = {name: png(16, (20 * i, 0, 255)) for i, name in enumerate(names)}
+    labels = [[name, i % 3] for i, name in enumerate(names)]
+    return write_zip(tmp_path / "faces.zip", files, labels[::-1], licence="CC0", style="shapes")
+
+
+def test_an_official_zip_opens_with_its_labels(official_zip: Path) -> None:
+    dataset = Dataset.open(official_zip)
+    assert (len(dataset), dataset.resolution, dataset.image_channels) == (12, 16, 3)
+    assert dataset.name == "faces"
+    assert (dataset.licence, dataset.style, dataset.attribution) == ("CC0", "shapes", None)
+    assert dataset.image_names[5] == "00001/img00000005.png"
+    assert dataset.labels is not None
+    assert dataset.labels.dtype == np.int64
+    assert dataset.labels.tolist() == [0, 1, 2] * 4
+    assert dataset.num_classes == 3
+    assert dataset.one_hot([1, 5]).tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("budget", [0, 12 * 3 * 16 * 16 - 1, 12 * 3 * 16 * 16])
+def test_images_are_the_pictures_asked_for_with_any_budget(official_zip: Path, budget: int) -> None:
+    dataset = Dataset.open(official_zip, memory_budget=budget)
+    assert dataset.fits_in_memory == (budget == 12 * 3 * 16 * 16)
+    images = dataset.images([3, 0, 3])
+    assert images.dtype == torch.uint8
+    assert images.shape == (3, 3, 16, 16)
+    assert images[:, :, 7, 7].tolist() == [[60, 0, 255], [0, 0, 255], [60, 0, 255]]
+    many = dataset.images(np.arange(12))
+    assert many[:, 0, 0, 0].tolist() == [20 * i for i in range(12)]
+
+
+def test_changing_a_returned_batch_leaves_the_data_alone(official_zip: Path) -> None:
+    dataset = Dataset.open(official_zip)
+    dataset.images(range(12)).zero_()
+    assert dataset.images([11])[0, 0, 0, 0] == 220
+
+
+def test_threads_read_the_same_pictures(official_zip: Path) -> None:
+    for budget in (0, 1 << 20):
+        dataset = Dataset.open(official_zip, memory_budget=budget)
+        with ThreadPoolExecutor(8) as pool:
+            batches = list(pool.map(lambda i, d=dataset: d.images([i % 12]), range(96)))
+        assert [int(batch[0, 0, 0, 0]) for batch in batches] == [20 * (i % 12) for i in range(96)]
+
+
+def test_a_source_travels_to_another_process(official_zip: Path) -> None:
+    source = PictureSource(official_zip)
+    source.head(source.entries[0].name)
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy.read(copy.entries[2].name, 1 << 20) == source.read(source.entries[2].name, 1 << 20)
+
+
+def test_preload_reports_progress_and_finds_a_damaged_picture(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    path = write_zip(tmp_path / "a.zip", {f"{i}.png": png(8) for i in range(3)})
+    Dataset.open(path).preload(lambda done, total: steps.append((done, total)))
+    assert steps == [(3, 3)]
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, "jpeg")
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut/whole.jpg").write_bytes(buffer.getvalue())
+    (tmp_path / "cut/torn.jpg").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    with pytest.raises(WspaceError, match=r"torn\.jpg cannot be decoded.*data build"):
+        Dataset.open(tmp_path / "cut").preload()
+
+
+def test_a_nested_folder_opens_and_skips_what_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "b/c").mkdir(parents=True)
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "b/c/2.png").write_bytes(png(8, 7, mode="L"))
+    (tmp_path / "b/1.PNG").write_bytes(png(8))
+    (tmp_path / ".hidden/3.png").write_bytes(png(16))
+    (tmp_path / "b/._1.png").write_bytes(b"shadow")
+    (tmp_path / "readme.txt").write_text("no picture")
+    dataset = Dataset.open(tmp_path)
+    assert dataset.image_names == ("b/1.PNG", "b/c/2.png")
+    assert dataset.name == tmp_path.name
+    assert dataset.images([1])[0, :, 0, 0].tolist() == [7, 7, 7]
+    assert dataset.labels is None
+    assert dataset.num_classes == 0
+    assert dataset.one_hot([0, 1]).shape == (2, 0)
+
+
+def test_the_fingerprint_tells_changed_data(official_zip: Path, tmp_path: Path) -> None:
+    first = Dataset.open(official_zip).fingerprint
+    assert Dataset.open(official_zip).fingerprint == first
+    with zipfile.ZipFile(official_zip) as archive:
+        files = {i.filename: archive.read(i) for i in archive.infolist()}
+    labels = json.loads(files.pop("dataset.json"))["labels"]
+    last = sorted(files)[-1]
+    fewer = {name: content for name, content in files.items() if name != last}
+    same_size = {**files, last: files[last][:-1] + b"\xff"}
+    other_labels = [[name, 1] for name, _ in labels]
+    assert Dataset.open(write_zip(tmp_path / "1.zip", files, labels)).fingerprint == first
+    changed = {
+        Dataset.open(write_zip(tmp_path / "2.zip", fewer, labels)).fingerprint,
+        Dataset.open(write_zip(tmp_path / "3.zip", same_size, labels)).fingerprint,
+        Dataset.open(write_zip(tmp_path / "4.zip", files, other_labels)).fingerprint,
+        Dataset.open(write_zip(tmp_path / "5.zip", files)).fingerprint,
+    }
+    assert len(changed | {first}) == 5
+
+
+def test_a_folder_whose_picture_changes_has_another_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(png(8, (1, 2, 3)))
+    first = Dataset.open(tmp_path).fingerprint
+    (tmp_path / "1.png").write_bytes(png(8, (1, 2, 4)))
+    assert Dataset.open(tmp_path).fingerprint != first
+
+
+def test_pictures_that_vanish_or_change_under_a_run_are_named(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(png(8))
+    dataset = Dataset.open(tmp_path)
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "2.png").write_bytes(png(16))
+    with pytest.raises(WspaceError, match=r"1\.png cannot be read"):
+        dataset.images([0])
+    with pytest.raises(WspaceError, match=r"2\.png cannot be decoded \(now 16 x 16\)"):
+        dataset.images([1])
+
+
+def test_other_sizes_are_refused_with_the_line_that_helps(tmp_path: Path) -> None:
+    mixed = write_zip(tmp_path / "mixed.zip", {"a.png": png(64), "b.png": png(32)})
+    with pytest.raises(WspaceError, match=r"b\.png is 32 x 32, but a\.png is 64 x 64.*"):
+        Dataset.open(mixed)
+    wide = write_zip(tmp_path / "wide.zip", {"a.png": png((100, 70))})
+    line = f"wspace data build {wide} wide-64.zip --size 64"
+    with pytest.raises(WspaceError, match=f"a.png is 100 x 70.*{line}"):
+        Dataset.open(wide)
+    with pytest.raises(WspaceError, match=r"is 4 x 4.*--size 8"):
+        Dataset.open(write_zip(tmp_path / "small.zip", {"a.png": png(4)}))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([["a.png", 0]], r"b\.png has no label \(1 of 2"),
+        ([["a.png", 0.5], ["b.png", 0]], r"a\.png is 0\.5: classes are whole numbers"),
+        ([["a.png", True], ["b.png", 0]], "whole numbers"),
+        ([["a.png", -1], ["b.png", 0]], "whole numbers"),
+        ([["a.png", 10**12], ["b.png", 0]], "whole numbers"),
+        ([["a.png", [0, 1]], ["b.png", [1, 0]]], "whole numbers"),
+        ({"a.png": 0, "b.png": 1}, "not a dict"),
+        (["a.png"], "is not .name, class"),
+        ([], r"2 of 2"),
+    ],
+)
+def test_bad_labels_are_refused(tmp_path: Path, labels: Any, message: str) -> None:
+    path = write_zip(tmp_path / "a.zip", {"a.png": png(8), "b.png": png(8)}, labels)
+    with pytest.raises(WspaceError, match=message):
+        Dataset.open(path)
+
+
+def test_the_order_shows_every_picture_once_an_epoch() -> None:
+    order = ShuffledOrder(10, seed=3)
+    shown = np.concatenate([order.next(4) for _ in range(10)])  # four epochs
+    epochs = shown.reshape(4, 10)
+    assert (np.sort(epochs, axis=1) == np.arange(10)).all()
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert (ShuffledOrder(10, seed=3).next(40) == shown).all()
+    assert (ShuffledOrder(10, seed=4).next(40) != shown).any()
+    assert ShuffledOrder(1, seed=0).next(3).tolist() == [0, 0, 0]
+
+
+def test_the_order_of_a_seed_never_changes() -> None:
+    """Stored from the first version: a checkpoint of then must go on the same way now."""
+    assert ShuffledOrder(8, seed=1).next(16).tolist() == STORED_ORDER
+
+
+STORED_ORDER = [1, 6, 0, 3, 7, 4, 2, 5, 3, 2, 4, 0, 7, 1, 5, 6]
+
+
+@pytest.mark.parametrize("before", [0, 1, 9, 10, 11, 57])
+def test_a_restored_order_goes_on_exactly(before: int) -> None:
+    order = ShuffledOrder(10, seed=3)
+    order.next(before)
+    state = json.loads(json.dumps(order.state()))
+    rest = order.next(33)
+    restored = ShuffledOrder(10, seed=3)
+    restored.next(5)
+    restored.restore(state)
+    assert (restored.next(33) == rest).all()
+
+
+def test_a_state_of_another_order_is_refused() -> None:
+    state = ShuffledOrder(10, seed=3).state()
+    for order in (ShuffledOrder(9, seed=3), ShuffledOrder(10, seed=4)):
+        with pytest.raises(WspaceError, match="belongs to another order"):
+            order.restore(state)
+    for broken in ({"position": 11}, {"position": -1}, {"epoch": -1}, {"epoch": None}):
+        with pytest.raises(WspaceError, match="malformed"):
+            ShuffledOrder(10, seed=3).restore({**state, **broken})  # type: ignore[dict-item]
+    with pytest.raises(WspaceError, match="does not exist"):
+        ShuffledOrder(0, seed=0)
