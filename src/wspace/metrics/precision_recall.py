@@ -1,0 +1,62 @@
+"""Improved precision and recall: do generated pictures look real, are all real ones covered?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wspace.errors import WspaceError
+from wspace.metrics.distances import distance_blocks
+
+__all__ = ["PrecisionRecall", "precision_recall"]
+
+
+class PrecisionRecall(NamedTuple):
+    """Both in [0, 1]; precision is quality, recall is variety."""
+
+    precision: float
+    recall: float
+
+
+def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
+    """Share of fake features within the real manifold, and of real ones within the fake one.
+
+    A manifold is the union of balls around a set's points, each reaching to the point's k-th
+    nearest neighbour in the set. Exact, by blocks of distances.
+
+    Source: Kynkaanniemi et al. 2019, Section 2, Eq. 1 and 2.
+
+    Args:
+        real: (N, D), N > k.
+        fake: (M, D), M > k.
+        k: the neighbour that a ball reaches to, >= 1.
+
+    Raises:
+        WspaceError: a set has too few points for ``k``.
+    """
+    for name, features in (("real", real), ("generated", fake)):
+        if not 1 <= k < len(features):
+            raise WspaceError(
+                f"{len(features)} {name} pictures have no {k}-th nearest neighbours: "
+                f"measure more than {k}, and take k >= 1."
+            )
+    real_radii = neighbour_radii(real, k)
+    fake_radii = neighbour_radii(fake, k)
+    in_real = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
+    in_fake = torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    for rows, distances in distance_blocks(real, fake):
+        in_real |= (distances <= real_radii[rows, None]).any(dim=0)
+        in_fake[rows] = (distances <= fake_radii).any(dim=1)
+    return PrecisionRecall(float(in_real.double().mean()), float(in_fake.double().mean()))
+
+
+def neighbour_radii(features: Tensor, k: int) -> Tensor:
+    """Distance of each of ``features`` (N, D) to its k-th nearest among the others: (N,)."""
+    radii = torch.empty(len(features), dtype=torch.float64, device=features.device)
+    for rows, distances in distance_blocks(features, features):
+        # A point is not its own neighbour.
+        distances.diagonal(offset=rows.start).fill_(torch.inf)
+        radii[rows] = distances.kthvalue(k, dim=1).values
+    return radii
