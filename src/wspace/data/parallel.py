@@ -1,0 +1,82 @@
+"""Mapping a function over many items on all cores, results in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from wspace.errors import WspaceError
+
+__all__ = ["num_cores", "ordered_map"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ordered_map(
+    function: Callable[[Sequence[Item]], list[Result]],
+    items: Sequence[Item],
+    *,
+    workers: int | None = None,
+    chunk: int = 32,
+) -> Iterator[Result]:
+    """Yield the results of all items, in the order of the items.
+
+    Args:
+        function: maps a chunk of items to a list of as many results; it must be picklable, as the
+            processes are spawned.
+        items: what to map.
+        workers: processes; by default one a core, and none for a single chunk, which is mapped in
+            this process.
+        chunk: items that go to a process at a time.
+
+    Raises:
+        WspaceError: a process was killed, for instance for want of memory.
+        Exception: whatever ``function`` raises; what has not started is cancelled.
+    """
+    chunks = [items[start : start + chunk] for start in range(0, len(items), chunk)]
+    workers = min(num_cores() if workers is None else workers, len(chunks))
+    if workers <= 1:
+        for part in chunks:
+            yield from function(part)
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        todo = iter(chunks)
+        # A bounded window: results that nobody has taken yet must not fill the memory.
+        running: deque[Future[list[Result]]] = deque(
+            pool.submit(function, part) for part in islice(todo, 4 * workers)
+        )
+        while running:
+            results = running.popleft().result()
+            running.extend(pool.submit(function, part) for part in islice(todo, 1))
+            yield from results
+    except BrokenProcessPool:
+        raise WspaceError(
+            "a worker process was killed, most likely because memory ran out: close other programs "
+            "or use --workers 1."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    warnings.simplefilter("ignore")  # decoders' remarks would tear the progress bar
