@@ -34,20 +34,23 @@ def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
 
 
 def blur(x: Tensor, kernel: Tensor) -> Tensor:
-    """Filter every map with one odd-sized FIR kernel, zero padding, same size.
+    """Filter every map with one FIR kernel, zero padding, same size.
 
     Source: Karras et al. 2019 (StyleGAN), Section 2.1 (Zhang 2019).
 
     Args:
         x: (N, C, H, W).
-        kernel: (T, T), T odd, symmetric.
+        kernel: (T, T), correlated with the maps; an even one reaches one pixel further down and
+            to the right.
 
     Returns:
         (N, C, H, W).
     """
     channels, taps = x.shape[1], kernel.shape[0]
     weight = kernel.to(x.dtype).expand(channels, 1, taps, taps)
-    return F.conv2d(x, weight, padding=taps // 2, groups=channels)
+    if taps % 2 == 0:
+        x = F.pad(x, (0, 1, 0, 1))
+    return F.conv2d(x, weight, padding=(taps - 1) // 2, groups=channels)
 
 
 def upsample_nearest(x: Tensor) -> Tensor:
