@@ -1,0 +1,91 @@
+"""What `SafeUnpickler` makes of a pickle beside plain values, and what a file may spend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+__all__ = [
+    "AllowedGlobal",
+    "ForbiddenNameError",
+    "Limits",
+    "Pending",
+    "PickleRefusedError",
+    "Record",
+    "clean",
+]
+
+
+class PickleRefusedError(Exception):
+    """The file is no pickle, is damaged, or asks for what is not allowed; the text says which."""
+
+
+class ForbiddenNameError(PickleRefusedError):
+    """The file names a global that is not on the allow-list."""
+
+
+@dataclass
+class Limits:
+    """What one file may spend in all, its nested pickles included."""
+
+    # A 1024-pixel StyleGAN3 file takes some 60 000 opcodes; a million of the greediest
+    # (each an empty set) make about 250 MB.
+    opcodes: int = 1_000_000
+    text_bytes: int = 64_000_000
+    items: int = 1_000_000  # of lists that calls copy
+
+    def spend_opcode(self) -> None:
+        """Count one opcode; raises `PickleRefusedError` when there were too many."""
+        self.opcodes -= 1
+        if self.opcodes < 0:
+            raise PickleRefusedError("it has more opcodes than any official file")
+
+    def spend_text(self, num_bytes: int) -> None:
+        """Count text that will be decoded; raises `PickleRefusedError` when it is too much."""
+        self.text_bytes -= num_bytes
+        if self.text_bytes < 0:
+            raise PickleRefusedError("it holds more text than any official file")
+
+    def spend_items(self, count: int) -> None:
+        """Count items that a call copies: the same list may be passed to many calls."""
+        self.items -= count
+        if self.items < 0:
+            raise PickleRefusedError("it copies more items than any official file")
+
+
+@dataclass(frozen=True)
+class AllowedGlobal:
+    """A name that files may mention, and wspace's own functions that stand in for it.
+
+    Args:
+        name: the dotted name, for messages.
+        reduce: builds what calling the global would (REDUCE), from the call's arguments; None
+            refuses calls.
+        new: builds an empty instance (NEWOBJ); None refuses instances.
+    """
+
+    name: str
+    reduce: Callable[..., object] | None = None
+    new: Callable[[], object] | None = None
+
+
+@dataclass(eq=False)
+class Record:
+    """An instance of a class that a file names: the name, and the state that it was given."""
+
+    class_name: str
+    state: object = None
+
+
+@dataclass(eq=False)
+class Pending:
+    """A value that the BUILD opcode completes: ``build`` makes the final value of the state."""
+
+    build: Callable[[object], object]
+    memo_keys: list[int] = field(default_factory=list)  # where the final value replaces this one
+
+
+def clean(text: str) -> str:
+    """``text`` for a one-line message: printable, at most 160 characters."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:160])
+    return shown + ("…" if len(text) > 160 else "")
