@@ -8,9 +8,18 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import safetensors
+
 from wspace.errors import WspaceError
 
-__all__ = ["atomic_path", "atomic_write_bytes", "atomic_write_text"]
+__all__ = [
+    "atomic_path",
+    "atomic_write_bytes",
+    "atomic_write_text",
+    "flush_file",
+    "sync_folder",
+    "system_reason",
+]
 
 
 @contextlib.contextmanager
@@ -31,14 +40,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        flush_file(temporary)
         temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or str(error)
+        sync_folder(path.parent)
+    except (OSError, safetensors.SafetensorError) as error:
         raise WspaceError(
-            f"cannot write {path}: {reason}: free some space or choose another place."
+            f"cannot write {path}: {system_reason(error)}: free some space or choose another place."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -56,7 +63,13 @@ def atomic_write_text(path: Path | str, content: str) -> None:
     atomic_write_bytes(path, content.encode())
 
 
-def _sync_folder(folder: Path) -> None:
+def flush_file(path: Path) -> None:
+    """Have the system put a file's content on the disk; raises OSError."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut, where the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -64,3 +77,8 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def system_reason(error: Exception) -> str:
+    """What the system says of a failed write, in a few words."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
