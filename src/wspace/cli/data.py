@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wspace.cli.progress import progress_bar
+from wspace.data.source import shown
+
+if TYPE_CHECKING:
+    from wspace.data.build import Fit
+    from wspace.data.inspect import DatasetReport
 
 __all__ = ["data_command"]
+
+LISTED = 20  # file names or counts, before "and more"
 
 SIZE_HELP = "Height and width in pixels, a power of two."
 
@@ -55,7 +65,124 @@ def avatars_command(
         style=style, count=count, size=size, seed=seed, options=parse_options(style, options)
     )
     start = time.monotonic()
-    with progress_bar("drawing", count, "pictures") as advance_to:
-        write_avatars(out, config, label_by=label_by, progress=advance_to, workers=workers)
+    with progress_bar("drawing", "pictures") as show:
+        write_avatars(out, config, label_by=label_by, progress=show, workers=workers)
     seconds = time.monotonic() - start
     click.echo(f"{out}: {count} {style} pictures of {size} x {size}, {seconds:.0f} s", err=True)
+
+
+@data_command.command("build")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--size", type=int, required=True, help=SIZE_HELP)
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "squash"]),
+    default="crop",
+    show_default=True,
+    help="How other shapes become squares.",
+)
+@click.option(
+    "--background",
+    default="white",
+    show_default=True,
+    help="Colour behind transparent and around padded pictures; a name or #rrggbb.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first picture that can't be read.")
+@click.option(
+    "--labels-from-folders", is_flag=True, help="The topmost folder of a picture is its class."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+def build_command(
+    folder: Path,
+    out: Path,
+    size: int,
+    fit: Fit,
+    background: str,
+    strict: bool,
+    labels_from_folders: bool,
+    workers: int | None,
+) -> None:
+    """Make a dataset OUT (a zip) of all pictures in FOLDER, nested or not, or in a zip.
+
+    Reads png, jpg, webp, bmp, gif (the first frame) and tiff. What can't be read is left out and
+    named in the end.
+    """
+    from wspace.data.build import BuildConfig, build_dataset
+
+    config = BuildConfig(size=size, fit=fit, background=background)
+    with progress_bar("building", "pictures") as show:
+        report = build_dataset(
+            folder,
+            out,
+            config,
+            strict=strict,
+            labels_from_folders=labels_from_folders,
+            progress=show,
+            workers=workers,
+        )
+    click.echo(f"{out}: {report.num_images} pictures of {size} x {size}", err=True)
+    if report.num_enlarged:
+        click.echo(f"{report.num_enlarged} of them were smaller and have been enlarged", err=True)
+    if report.unreadable:
+        click.echo(f"{len(report.unreadable)} files could not be read and are left out:", err=True)
+        _echo_limited([f"{shown(name)}: {reason}" for name, reason in report.unreadable], err=True)
+
+
+@data_command.command("inspect")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the contact sheet (PNG).  [default: DATA-sheet.png beside DATA]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+def inspect_command(data: Path, sheet: Path | None, as_json: bool, workers: int | None) -> None:
+    """Say what DATA (a zip or a folder) holds, and write a contact sheet of its pictures."""
+    from wspace.data.inspect import default_sheet_path, inspect_dataset
+
+    sheet = sheet or default_sheet_path(data)
+    with progress_bar("inspecting", "pictures") as show:
+        report = inspect_dataset(data, sheet, progress=show, workers=workers)
+    if as_json:
+        click.echo(json.dumps({**report.to_dict(), "sheet": str(sheet)}, indent=2))
+        return
+    _echo_report(report)
+    click.echo(f"sheet        {sheet}")
+
+
+def _echo_report(report: DatasetReport) -> None:
+    megabytes = report.num_bytes / 1e6
+    click.echo(f"data         {report.path} ({report.kind}, {megabytes:,.1f} MB)")
+    click.echo(f"pictures     {report.num_images}")
+    for title, counts in (
+        ("sizes", report.sizes),
+        ("channels", report.channels),
+        ("formats", report.formats),
+        ("classes", report.class_counts),
+    ):
+        click.echo(f"{title:<13}{_counts_line(counts)}")
+    click.echo(f"style        {report.style or 'not stated'}")
+    click.echo(f"licence      {report.licence or 'not stated'}")
+    click.echo(f"attribution  {report.attribution or 'not stated'}")
+    repeated = sum(len(group) - 1 for group in report.duplicates)
+    click.echo(f"duplicates   {repeated}")
+    _echo_limited([" = ".join(map(shown, group)) for group in report.duplicates], limit=3)
+    click.echo(f"unreadable   {len(report.unreadable)}")
+    _echo_limited([f"{shown(name)}: {reason}" for name, reason in report.unreadable])
+    click.echo(f"training     {report.problem or 'ready as it is'}")
+
+
+def _counts_line(counts: Mapping[str, int]) -> str:
+    parts = [f"{name}: {count}" for name, count in list(counts.items())[:LISTED]]
+    if len(counts) > LISTED:
+        parts.append(f"and {len(counts) - LISTED} more")
+    return ", ".join(parts) or "none"
+
+
+def _echo_limited(lines: list[str], *, limit: int = LISTED, err: bool = False) -> None:
+    for line in lines[:limit]:
+        click.echo(f"  {line}", err=err)
+    if len(lines) > limit:
+        click.echo(f"  ... and {len(lines) - limit} more", err=err)

@@ -9,14 +9,13 @@ __all__ = ["progress_bar"]
 
 
 @contextlib.contextmanager
-def progress_bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar while the block runs; yield a function that takes the number of things done.
+def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while the block runs; yield a function of (things done, all things).
 
     Nothing is shown where stderr is no terminal.
 
     Args:
         description: what is going on, such as "drawing".
-        total: how many things there are.
         unit: what they are called, such as "pictures".
     """
     # rich takes a tenth of a second to import: `--help` does not pay for it.
@@ -46,5 +45,5 @@ def progress_bar(description: str, total: int, unit: str) -> Iterator[Callable[[
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task(description, total=total)
-        yield lambda done: progress.update(task, completed=done)
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

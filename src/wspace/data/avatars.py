@@ -17,8 +17,9 @@ from typing import Any
 
 from PIL import Image
 
+from wspace.data.checks import check_size
 from wspace.data.parallel import ordered_map
-from wspace.data.writer import check_size, png_bytes, write_dataset
+from wspace.data.writer import png_bytes, write_dataset
 from wspace.errors import WspaceError
 
 __all__ = [
@@ -107,7 +108,7 @@ def write_avatars(
     path: Path | str,
     config: AvatarConfig,
     label_by: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> None:
     """Draw avatars on all cores into a dataset zip with their attributes, licence and attribution.
@@ -117,7 +118,7 @@ def write_avatars(
         config: what to draw.
         label_by: the attribute whose values become the classes, sorted by name; ``hair`` also means
             ``hairVariant`` or else ``hairColor``.
-        progress: called with the number of pictures done.
+        progress: called with (pictures done, all pictures).
         workers: processes; one a core by default.
 
     Raises:
@@ -135,7 +136,7 @@ def write_avatars(
             attributes[name] = drawing.attributes
             seeds[name] = seed
             if progress is not None:
-                progress(writer.num_images)
+                progress(writer.num_images, config.count)
         labels = None if label_by is None else _labels(attributes, label_by)
         metadata = {**(labels or {"labels": None}), **license_meta, "options": dict(config.options)}
         writer.finish({**metadata, "seeds": seeds, "attributes": attributes})

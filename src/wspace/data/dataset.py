@@ -14,20 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wspace.data.pictures import (
-    PictureHeader,
-    UnreadablePictureError,
-    decode_rgb,
-    read_header,
-)
-from wspace.data.source import HEAD_BYTES, PictureSource
+from wspace.data.checks import byte_limit, check_headers
+from wspace.data.metadata import read_labels, read_text
+from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
+from wspace.data.source import PictureSource, shown
 from wspace.errors import WspaceError
 
 __all__ = ["Dataset", "ShuffledOrder"]
 
 DEFAULT_MEMORY_BUDGET = 4 << 30  # bytes of decoded pictures kept in memory
-MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
-MAX_CLASSES = 65_536
 
 Indices = Sequence[int] | np.ndarray[Any, Any] | Tensor
 
@@ -62,12 +57,12 @@ class Dataset:
         self.memory_budget = memory_budget
         self._source = source
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
-        self.resolution, head_digest = _check_headers(source)
+        self.resolution, head_digest = check_headers(source)
         metadata = source.metadata()
-        self.licence = _text(metadata, "licence")
-        self.attribution = _text(metadata, "attribution")
-        self.style = _text(metadata, "style")
-        self.labels = _labels(source, metadata, self.image_names)
+        self.licence = read_text(metadata, "licence")
+        self.attribution = read_text(metadata, "attribution")
+        self.style = read_text(metadata, "style")
+        self.labels = read_labels(source.path, metadata, self.image_names)
         self.num_classes = 0 if self.labels is None else int(self.labels.max()) + 1
         self.fingerprint = _fingerprint(source, head_digest, self.labels)
         self._cache: Tensor | None = None  # (N, 3, H, W), uint8
@@ -120,7 +115,7 @@ class Dataset:
         if missing.size:
             cache[torch.from_numpy(missing)] = self._decode_all(missing)
             self._cached[missing] = True
-        return cache[torch.from_numpy(wanted)]
+        return cache.index_select(0, torch.from_numpy(wanted))
 
     def preload(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Decode every picture once, so that a damaged one is found now and not during training.
@@ -205,7 +200,7 @@ class Dataset:
     def _decode(self, index: int) -> np.ndarray[Any, Any]:
         """One picture, (3, H, W), uint8."""
         name = self.image_names[index]
-        content = self._source.read(name, _byte_limit(self.resolution))
+        content = self._source.read(name, byte_limit(self.resolution))
         try:
             # The header is checked again: a folder may have changed since it was opened.
             header = read_header(content)
@@ -214,8 +209,8 @@ class Dataset:
             picture = decode_rgb(content)
         except UnreadablePictureError as error:
             raise WspaceError(
-                f"{self.path}: {name} cannot be decoded ({error}): remove or replace it, or build "
-                "a dataset without it by `wspace data build`."
+                f"{self.path}: {shown(name)} cannot be decoded ({error}): remove or replace it, or "
+                "build a dataset without it by `wspace data build`."
             ) from None
         return np.asarray(picture).transpose(2, 0, 1)  # (3, H, W)
 
@@ -291,113 +286,6 @@ class ShuffledOrder:
         self._order = order.astype(np.int64)
         self._epoch = epoch
         self._position = 0
-
-
-def _byte_limit(resolution: int) -> int:
-    """Bytes that a picture of this size can honestly take: 16-bit RGBA twice over, and metadata."""
-    return 16 * resolution**2 + (4 << 20)
-
-
-def _check_headers(source: PictureSource) -> tuple[int, str]:
-    """Check that all pictures are square and of one power-of-two size.
-
-    Returns:
-        The resolution, and a digest (hex) of the files' first bytes for folders.
-    """
-    digest = hashlib.sha256()
-    first: PictureHeader | None = None
-    for entry in source.entries:
-        head = source.head(entry.name)
-        if not source.is_zip:
-            digest.update(head)
-        header = _header(source, entry.name, head)
-        size = (header.width, header.height)
-        if first is None:
-            first = header
-        if size != (first.width, first.height):
-            raise WspaceError(
-                f"{source.path}: {entry.name} is {size[0]} x {size[1]}, but "
-                f"{source.entries[0].name} is {first.width} x {first.height}: training needs one "
-                f"size; make it so: {_build_line(source, first)}"
-            )
-        if size[0] != size[1] or not _is_resolution(size[0]):
-            raise WspaceError(
-                f"{source.path}: {entry.name} is {size[0]} x {size[1]}: training needs square "
-                f"pictures of {MIN_RESOLUTION}, 16, 32, 64, ... up to {MAX_RESOLUTION} pixels; "
-                f"make them so: {_build_line(source, first)}"
-            )
-    assert first is not None  # require_pictures has seen at least one
-    return first.width, digest.hexdigest()
-
-
-def _header(source: PictureSource, name: str, head: bytes) -> PictureHeader:
-    try:
-        try:
-            return read_header(head)
-        except UnreadablePictureError:
-            if len(head) < HEAD_BYTES:
-                raise
-            # Some formats keep their size at the end, or behind large metadata.
-            return read_header(source.read(name, _byte_limit(MAX_RESOLUTION)))
-    except UnreadablePictureError as error:
-        raise WspaceError(
-            f"{source.path}: {name} is no readable picture ({error}): remove it, or build a "
-            "dataset without it by `wspace data build`."
-        ) from None
-
-
-def _is_resolution(size: int) -> bool:
-    return MIN_RESOLUTION <= size <= MAX_RESOLUTION and size & (size - 1) == 0
-
-
-def _build_line(source: PictureSource, header: PictureHeader) -> str:
-    side = min(max(min(header.width, header.height), MIN_RESOLUTION), 1024)
-    size = 1 << (side.bit_length() - 1)  # the largest power of two that needs no enlarging
-    stem = source.path.resolve().stem if source.is_zip else source.path.resolve().name
-    return f"wspace data build {source.path} {stem}-{size}.zip --size {size}"
-
-
-def _text(metadata: dict[str, Any], key: str) -> str | None:
-    """A line of text that others wrote: printable, of bounded length."""
-    value = metadata.get(key)
-    if not isinstance(value, str):
-        return None
-    return "".join(sign if sign.isprintable() else " " for sign in value[:2000]).strip() or None
-
-
-def _labels(
-    source: PictureSource, metadata: dict[str, Any], names: Sequence[str]
-) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    """Labels in the order of the names, from the official ``[[name, class], ...]``."""
-    where = f"{source.path}: dataset.json"
-    pairs = metadata.get("labels")
-    if pairs is None:
-        return None
-    if not isinstance(pairs, list):
-        raise WspaceError(
-            f"{where}: labels must be null or a list [[name, class], ...], not a "
-            f"{type(pairs).__name__}: write it again."
-        )
-    classes: dict[str, int] = {}
-    for pair in pairs:
-        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
-            raise WspaceError(
-                f"{where}: the label {str(pair)[:100]} is not [name, class]: write it again."
-            )
-        name, label = pair
-        if type(label) is not int or not 0 <= label < MAX_CLASSES:
-            raise WspaceError(
-                f"{where}: the label of {name[:200]} is {str(label)[:100]}: classes are whole "
-                f"numbers from 0 to {MAX_CLASSES - 1}."
-            )
-        classes[name.replace("\\", "/")] = label
-    missing = [name for name in names if name not in classes]
-    if missing:
-        raise WspaceError(
-            f"{where}: {missing[0]} has no label ({len(missing)} of {len(names)} have none): label "
-            'all pictures, or write "labels": null.'
-        )
-    return np.array([classes[name] for name in names], dtype=np.int64)
 
 
 def _fingerprint(

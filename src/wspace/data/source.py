@@ -6,6 +6,7 @@ archives stay closed.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import stat
@@ -18,7 +19,16 @@ from typing import Any
 
 from wspace.errors import WspaceError
 
-__all__ = ["METADATA_NAME", "PICTURE_SUFFIXES", "Entry", "PictureSource"]
+__all__ = [
+    "HEAD_BYTES",
+    "METADATA_NAME",
+    "PICTURE_SUFFIXES",
+    "Entry",
+    "PictureSource",
+    "UnreadableFileError",
+    "shown",
+    "source_in_worker",
+]
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 METADATA_NAME = "dataset.json"
@@ -39,6 +49,23 @@ class Entry:
     name: str
     size: int
     crc: int | None
+
+
+def shown(name: str) -> str:
+    """A file name that others chose, fit for a message: printable and of bounded length."""
+    printable = "".join(sign if sign.isprintable() else "?" for sign in name[:200])
+    return printable if len(name) <= 200 else f"{printable}..."
+
+
+class UnreadableFileError(WspaceError):
+    """A file of a source that can't be read; ``reason`` says why in a few words."""
+
+    def __init__(self, path: Path, name: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"{path}: {shown(name)} cannot be read ({reason}): the data is damaged or has changed; "
+            "copy it again or leave this file out."
+        )
 
 
 class PictureSource:
@@ -63,6 +90,8 @@ class PictureSource:
         if not self.path.exists():
             raise WspaceError(f"{self.path}: no such file or folder: check the path of the data.")
         self.is_zip = not self.path.is_dir()
+        status = self.path.stat()
+        self.stamp = (status.st_ino, status.st_size, status.st_mtime_ns)  # of the zip as listed
         listed = self._list_zip() if self.is_zip else self._list_folder()
         self.entries: list[Entry] = sorted(listed, key=lambda entry: entry.name)
 
@@ -83,14 +112,11 @@ class PictureSource:
         """The whole content of the file ``name``.
 
         Raises:
-            WspaceError: it holds more than ``limit`` bytes, is gone, or can't be read.
+            UnreadableFileError: it holds more than ``limit`` bytes, is gone, or damaged.
         """
         content = self._read(name, limit + 1)
         if len(content) > limit:
-            raise WspaceError(
-                f"{self.path}: {name} holds more than {limit:,} bytes, too many for such a "
-                "picture: save it again or leave it out."
-            )
+            raise UnreadableFileError(self.path, name, f"more than {limit:,} bytes")
         return content
 
     def head(self, name: str) -> bytes:
@@ -125,14 +151,6 @@ class PictureSource:
             )
         return metadata
 
-    def metadata_crc(self) -> int:
-        """CRC-32 of ``dataset.json``, 0 where there is none."""
-        if self._metadata is None:
-            return 0
-        if self._metadata.crc is not None:
-            return self._metadata.crc
-        return zlib.crc32(self._read(METADATA_NAME, _METADATA_BYTES_LIMIT))
-
     def _read(self, name: str, limit: int) -> bytes:
         try:
             if not self.is_zip:
@@ -141,12 +159,9 @@ class PictureSource:
             with self._open_zip().open(name) as member:
                 return member.read(limit)
         except KeyError:
-            raise WspaceError(f"{self.path}: {name} is not in it any more.") from None
+            raise UnreadableFileError(self.path, name, "it is gone") from None
         except _READ_ERRORS as error:
-            raise WspaceError(
-                f"{self.path}: {name} cannot be read ({_reason(error)}): the data is damaged or "
-                "has changed; copy it again or leave this file out."
-            ) from None
+            raise UnreadableFileError(self.path, name, _reason(error)) from None
 
     def _open_zip(self) -> zipfile.ZipFile:
         with self._lock:
@@ -171,9 +186,13 @@ class PictureSource:
             if info.is_dir():
                 continue
             _check_name(self.path, info.filename)
-            if info.flag_bits & 0x1:
+            # Others (LZMA, for one) let a file demand gigabytes before a byte is read.
+            plain = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            if info.flag_bits & 0x1 or not plain:
+                what = "encrypted" if plain else "compressed in an uncommon way"
                 raise WspaceError(
-                    f"{self.path}: {info.filename} is encrypted: make the zip without a password."
+                    f"{self.path}: {shown(info.filename)} is {what}: make the zip again with plain "
+                    "deflate and no password."
                 )
             entries[info.filename] = Entry(info.filename, info.file_size, info.CRC)
         return self._keep_pictures(list(entries.values()))
@@ -185,9 +204,13 @@ class PictureSource:
                 subfolders[:] = [name for name in subfolders if not name.startswith(".")]
                 for name in names:
                     file = Path(folder, name)
-                    status = file.stat()
+                    relative = file.relative_to(self.path).as_posix()
+                    try:
+                        status = file.stat()
+                    except OSError:  # a link to nowhere: named when it is read
+                        entries.append(Entry(relative, 0, None))
+                        continue
                     if stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
-                        relative = file.relative_to(self.path).as_posix()
                         entries.append(Entry(relative, status.st_size, None))
         except OSError as error:
             raise WspaceError(
@@ -223,12 +246,23 @@ class PictureSource:
         raise WspaceError(f"{self.path}: no pictures in this {kind}: {advice}")
 
 
+@functools.lru_cache(maxsize=1)
+def source_in_worker(path: Path, stamp: tuple[int, int, int]) -> PictureSource:
+    """The source at ``path``, opened once in a process and not once a task.
+
+    Args:
+        path: folder or zip.
+        stamp: the source's `stamp` in the process that gives the tasks.
+    """
+    return PictureSource(path)
+
+
 def _check_name(path: Path, name: str) -> None:
     """Refuse names that would lead out of the archive, were they ever used as paths."""
     parts = name.replace("\\", "/").split("/")
     if not name or ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name:
         raise WspaceError(
-            f"{path}: the name {name[:200]!r} leads out of the zip: do not trust this file, or "
+            f"{path}: the name {shown(name)} leads out of the zip: do not trust this file, or "
             "make it again with plain names."
         )
 

@@ -16,7 +16,7 @@ from wspace.data.source import METADATA_NAME
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
 
-__all__ = ["DatasetWriter", "check_size", "image_name", "png_bytes", "write_dataset"]
+__all__ = ["DatasetWriter", "image_name", "png_bytes", "write_dataset"]
 
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
 
@@ -24,12 +24,6 @@ _TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
 def image_name(index: int) -> str:
     """Name of picture ``index``, as the official tools name it."""
     return f"{index // 1000:05d}/img{index:08d}.png"
-
-
-def check_size(size: int) -> None:
-    """Raise a WspaceError unless ``size`` is a power of two that networks take."""
-    if not 8 <= size <= 4096 or size & (size - 1):
-        raise WspaceError(f"size {size} is no power of two from 8 to 4096: give 64, for instance.")
 
 
 def png_bytes(picture: Image.Image) -> bytes:

@@ -1,0 +1,216 @@
+"""What a folder or zip of pictures holds, whether it can be trained on, and a contact sheet."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from wspace.data.build import MAX_FILE_BYTES
+from wspace.data.checks import check_headers
+from wspace.data.metadata import read_labels, read_text
+from wspace.data.parallel import ordered_map
+from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
+from wspace.data.source import PictureSource, UnreadableFileError, shown, source_in_worker
+from wspace.errors import WspaceError
+from wspace.files import atomic_path
+
+__all__ = ["DatasetReport", "default_sheet_path", "inspect_dataset"]
+
+SHEET_COLUMNS, SHEET_ROWS = 12, 8
+SHEET_CELL = (64, 128)  # smallest and largest side of a picture on the sheet, in pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetReport:
+    """What `inspect_dataset` found; `to_dict` is plain data for JSON."""
+
+    path: str
+    kind: str  # "zip" or "folder"
+    num_images: int
+    num_bytes: int  # of the picture files
+    sizes: dict[str, int]  # "64 x 64" to the number of pictures, the most frequent first
+    channels: dict[str, int]  # Pillow's modes: "RGB", "L", ...
+    formats: dict[str, int]
+    class_counts: dict[str, int]  # class, with its name where known; empty without labels
+    style: str | None
+    licence: str | None
+    attribution: str | None
+    duplicates: tuple[tuple[str, ...], ...]  # groups of files that are equal byte for byte
+    unreadable: tuple[tuple[str, str], ...]  # (name, reason)
+    trainable: bool  # `wspace train` takes it as it is
+    problem: str | None  # if not, why not, and what to do
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """One picture after a full decode; either a size, mode and format, or a problem."""
+
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    format: str = ""
+    problem: str | None = None
+
+
+def default_sheet_path(path: Path | str) -> Path:
+    """Where the contact sheet goes unless told: beside the data, never inside."""
+    resolved = Path(path).resolve()
+    name = resolved.name if resolved.is_dir() else resolved.stem
+    return resolved.parent / f"{name}-sheet.png"
+
+
+def inspect_dataset(
+    path: Path | str,
+    sheet: Path | str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+) -> DatasetReport:
+    """Decode every picture of a folder or zip, on all cores, and say what is there.
+
+    Args:
+        path: any folder or zip of pictures, ready for training or not.
+        sheet: where to write a contact sheet of up to 96 pictures, as PNG; None for no sheet.
+        progress: called with (pictures done, all pictures).
+        workers: processes; one a core by default.
+
+    Raises:
+        WspaceError: nothing there, no pictures, a hostile zip, a sheet that cannot be written.
+    """
+    source = PictureSource(path)
+    source.require_pictures()
+    names = [entry.name for entry in source.entries]
+    check = functools.partial(_check_chunk, source.path, source.stamp)
+    checked = []
+    for result in ordered_map(check, names, workers=workers):
+        checked.append(result)
+        if progress is not None:
+            progress(len(checked), len(names))
+    readable = [(name, c) for name, c in zip(names, checked, strict=True) if c.problem is None]
+    if sheet is not None:
+        if not readable:
+            raise WspaceError(f"{path}: none of the {len(names)} pictures can be read.")
+        with atomic_path(sheet) as temporary:
+            _contact_sheet(source, readable).save(temporary, "png")
+    metadata, metadata_problem = _metadata(source)
+    unreadable = tuple((n, c.problem) for n, c in zip(names, checked, strict=True) if c.problem)
+    class_counts, label_problem = _class_counts(source, metadata, names)
+    duplicates = _duplicates(source)
+    problem = metadata_problem or label_problem or _size_problem(source)
+    if problem is None and unreadable:
+        problem = f"{len(unreadable)} of the pictures cannot be decoded: remove or replace them."
+    return DatasetReport(
+        path=str(path),
+        kind="zip" if source.is_zip else "folder",
+        num_images=len(names),
+        num_bytes=sum(entry.size for entry in source.entries),
+        sizes=_histogram(f"{c.width} x {c.height}" for _, c in readable),
+        channels=_histogram(c.mode for _, c in readable),
+        formats=_histogram(c.format for _, c in readable),
+        class_counts=class_counts,
+        style=read_text(metadata, "style"),
+        licence=read_text(metadata, "licence"),
+        attribution=read_text(metadata, "attribution"),
+        duplicates=duplicates,
+        unreadable=unreadable,
+        trainable=problem is None,
+        problem=problem,
+    )
+
+
+def _check_chunk(path: Path, stamp: tuple[int, int, int], names: Sequence[str]) -> list[_Checked]:
+    return [_check(source_in_worker(path, stamp), name) for name in names]
+
+
+def _check(source: PictureSource, name: str) -> _Checked:
+    try:
+        content = source.read(name, MAX_FILE_BYTES)
+        header = read_header(content)
+        decode_rgb(content)
+    except UnreadablePictureError as error:
+        return _Checked(problem=str(error))
+    except UnreadableFileError as error:
+        return _Checked(problem=error.reason)
+    return _Checked(header.width, header.height, header.mode, header.format)
+
+
+def _metadata(source: PictureSource) -> tuple[dict[str, Any], str | None]:
+    try:
+        return source.metadata(), None
+    except WspaceError as error:
+        return {}, str(error)
+
+
+def _class_counts(
+    source: PictureSource, metadata: Mapping[str, Any], names: Sequence[str]
+) -> tuple[dict[str, int], str | None]:
+    try:
+        labels = read_labels(source.path, metadata, names)
+    except WspaceError as error:
+        return {}, str(error)
+    counts = Counter([] if labels is None else labels.tolist())
+    classes = metadata.get("classes")
+    titles = [shown(str(title)) for title in classes] if isinstance(classes, list) else []
+    return {
+        f"{label} ({titles[label]})" if label < len(titles) else str(label): counts[label]
+        for label in sorted(counts)
+    }, None
+
+
+def _size_problem(source: PictureSource) -> str | None:
+    try:
+        check_headers(source)
+    except WspaceError as error:
+        return str(error)
+    return None
+
+
+def _duplicates(source: PictureSource) -> tuple[tuple[str, ...], ...]:
+    """Groups of files with the same content; only files of equal size are read."""
+    by_size = defaultdict(list)
+    for entry in source.entries:
+        by_size[(entry.size, entry.crc)].append(entry.name)
+    groups = defaultdict(list)
+    for same_size in by_size.values():
+        for name in same_size if len(same_size) > 1 else ():
+            with contextlib.suppress(UnreadableFileError):  # reported by the full decode
+                digest = hashlib.sha256(source.read(name, MAX_FILE_BYTES)).digest()
+                groups[digest].append(name)
+    return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+
+def _histogram(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
+
+
+def _contact_sheet(source: PictureSource, readable: Sequence[tuple[str, _Checked]]) -> Image.Image:
+    """Pictures taken evenly from the sorted data, each whole, in rows."""
+    count = min(SHEET_COLUMNS * SHEET_ROWS, len(readable))
+    picked = [readable[position * len(readable) // count] for position in range(count)]
+    smallest, largest = SHEET_CELL
+    cell = min(max(*(max(c.width, c.height) for _, c in picked), smallest), largest)
+    columns = min(SHEET_COLUMNS, count)
+    rows = -(-count // columns)
+    canvas = Image.new("RGB", (columns * (cell + 2) + 2, rows * (cell + 2) + 2), "white")
+    for position, (name, _) in enumerate(picked):
+        picture = decode_rgb(source.read(name, MAX_FILE_BYTES))
+        thumbnail = ImageOps.contain(picture, (cell, cell), _resampling(picture, cell))
+        row, column = divmod(position, columns)
+        left_top = (2 + column * (cell + 2), 2 + row * (cell + 2))
+        canvas.paste(thumbnail, left_top)
+    return canvas
+
+
+def _resampling(picture: Image.Image, cell: int) -> Image.Resampling:
+    """Small pictures keep their pixels visible; large ones are reduced smoothly."""
+    return Image.Resampling.NEAREST if max(picture.size) <= cell else Image.Resampling.LANCZOS
