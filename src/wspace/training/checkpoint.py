@@ -30,7 +30,7 @@ from wspace.files import flush_file, sync_folder, system_reason
 __all__ = ["load_checkpoint", "newest_checkpoint", "save_checkpoint"]
 
 FORMAT_VERSION = 1
-MAX_JSON_BYTES = 64 * 2**20
+MAX_JSON_BYTES = 8 * 2**20
 MAX_DEPTH = 50
 _NAME = re.compile(r"kimg-([0-9]{6,12}\.[0-9]{3})(?:-([0-9]{1,9}))?")
 _TEMPORARY, _DELETED = ".unfinished-", ".deleted-"
@@ -148,13 +148,14 @@ def _pack(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
     What JSON has no word for is an object with one key: $tensor, $tuple or $items.
     """
     if isinstance(value, Tensor):
-        name = where
         detached = value.detach()
         # A copy of its own: safetensors refuses tensors that share memory.
-        tensors[name] = detached.to("cpu", copy=True).contiguous()
+        tensors[where] = detached.to("cpu", copy=True).contiguous()
         stride = list(detached.stride())
-        packed: dict[str, Any] = {"$tensor": name}
-        if stride != list(tensors[name].stride()) and _is_dense(list(value.shape), stride):
+        packed: dict[str, Any] = {"$tensor": where}
+        # Asked of an empty tensor: of size-1 dimensions even a contiguous one may keep odd strides.
+        default = torch.empty(value.shape, device="meta").stride()
+        if stride != list(default) and _is_dense(list(value.shape), stride):
             packed["stride"] = stride
         return packed
     if value is None or type(value) in (bool, int, float, str):
