@@ -24,6 +24,7 @@ __all__ = ["Dataset", "ShuffledOrder"]
 
 DEFAULT_MEMORY_BUDGET = 4 << 30  # bytes of decoded pictures kept in memory
 
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Indices = Sequence[int] | np.ndarray[Any, Any] | Tensor
 
 
@@ -65,7 +66,7 @@ class Dataset:
         self.labels = read_labels(source.path, metadata, self.image_names)
         self.num_classes = 0 if self.labels is None else int(self.labels.max()) + 1
         self.fingerprint = _fingerprint(source, head_digest, self.labels)
-        self._cache: Tensor | None = None  # (N, 3, H, W), uint8
+        self._cache: Pixels | None = None  # (N, 3, H, W)
         self._cached = np.zeros(len(self), dtype=bool)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -109,13 +110,13 @@ class Dataset:
         """
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         if not self.fits_in_memory:
-            return self._decode_all(wanted)
+            return torch.from_numpy(self._decode_all(wanted))
         cache = self._allocate_cache()
         missing = np.unique(wanted[~self._cached[wanted]])
         if missing.size:
-            cache[torch.from_numpy(missing)] = self._decode_all(missing)
+            cache[missing] = self._decode_all(missing)
             self._cached[missing] = True
-        return cache.index_select(0, torch.from_numpy(wanted))
+        return torch.from_numpy(cache[wanted])
 
     def preload(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Decode every picture once, so that a damaged one is found now and not during training.
@@ -167,20 +168,19 @@ class Dataset:
     def _picture_bytes(self) -> int:
         return self.image_channels * self.resolution**2
 
-    def _allocate_cache(self) -> Tensor:
+    def _allocate_cache(self) -> Pixels:
         with self._lock:
             if self._cache is None:
                 shape = (len(self), self.image_channels, self.resolution, self.resolution)
-                self._cache = torch.empty(shape, dtype=torch.uint8)
+                self._cache = np.empty(shape, dtype=np.uint8)
             return self._cache
 
-    def _decode_all(self, indices: np.ndarray[Any, Any]) -> Tensor:
+    def _decode_all(self, indices: np.ndarray[Any, Any]) -> Pixels:
         shape = (indices.size, self.image_channels, self.resolution, self.resolution)
-        decoded = torch.empty(shape, dtype=torch.uint8)
-        view = decoded.numpy()
+        decoded = np.empty(shape, dtype=np.uint8)
 
         def decode_into(position: int) -> None:
-            view[position] = self._decode(int(indices[position]))
+            decoded[position] = self._decode(int(indices[position]))
 
         if indices.size < 8:
             for position in range(indices.size):
@@ -197,7 +197,7 @@ class Dataset:
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="wspace-decode")
             return self._pool
 
-    def _decode(self, index: int) -> np.ndarray[Any, Any]:
+    def _decode(self, index: int) -> Pixels:
         """One picture, (3, H, W), uint8."""
         name = self.image_names[index]
         content = self._source.read(name, byte_limit(self.resolution))
