@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from wspace.errors import WspaceError
 
@@ -114,10 +114,7 @@ class PictureSource:
         Raises:
             UnreadableFileError: it holds more than ``limit`` bytes, is gone, or damaged.
         """
-        content = self._read(name, limit + 1)
-        if len(content) > limit:
-            raise UnreadableFileError(self.path, name, f"more than {limit:,} bytes")
-        return content
+        return self._read(name, limit, limit)
 
     def head(self, name: str) -> bytes:
         """The first 16 KiB of the file ``name``; raises as `read`."""
@@ -151,15 +148,24 @@ class PictureSource:
             )
         return metadata
 
-    def _read(self, name: str, limit: int) -> bytes:
+    def _read(self, name: str, num_bytes: int, limit: int | None = None) -> bytes:
+        """The first bytes of a file; a limit refuses longer files before memory is taken."""
         try:
-            if not self.is_zip:
-                with open(self.path / name, "rb") as file:
-                    return file.read(limit)
-            with self._open_zip().open(name) as member:
-                return member.read(limit)
+            if self.is_zip:
+                archive = self._open_zip()
+                size = archive.getinfo(name).file_size  # no more than this is ever unpacked
+                opened: IO[bytes] = archive.open(name)
+            else:
+                opened = open(self.path / name, "rb")  # noqa: SIM115
+                size = os.fstat(opened.fileno()).st_size
+            with opened as file:
+                if limit is not None and size > limit:
+                    raise UnreadableFileError(self.path, name, f"more than {limit:,} bytes")
+                return file.read(num_bytes)
         except KeyError:
             raise UnreadableFileError(self.path, name, "it is gone") from None
+        except UnreadableFileError:
+            raise
         except _READ_ERRORS as error:
             raise UnreadableFileError(self.path, name, _reason(error)) from None
 

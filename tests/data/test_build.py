@@ -1,0 +1,173 @@
+"""Building: any folder becomes a dataset, and nothing is dropped without a word."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wspace.data.build import BuildConfig, build_dataset, fit_picture
+from wspace.data.dataset import Dataset
+from wspace.data.inspect import inspect_dataset
+from wspace.errors import WspaceError
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def stripes() -> Image.Image:
+    """32 x 16: the left and right quarters green, the middle half red."""
+    picture = Image.new("RGB", (32, 16), GREEN)
+    picture.paste(RED, (8, 0, 24, 16))
+    return picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five pictures of five kinds, nested, and three files that are none."""
+    root = tmp_path / "pictures"
+    (root / "a/deep").mkdir(parents=True)
+    (root / "b").mkdir()
+    stripes().save(root / "a/1.bmp")
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(root / "a/deep/2.PNG")
+    Image.fromarray(np.full((20, 20), 65535, np.uint16)).save(root / "b/3.tiff")
+    Image.new("L", (8, 8), 0).save(root / "b/4.webp", lossless=True)
+    Image.new("RGB", (16, 16), BLUE).save(root / "b/5.gif")
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 80).save(buffer, "jpeg")
+    (root / "b/6.jpg").write_bytes(buffer.getvalue()[:1000])
+    (root / "b/7.png").write_text("no picture")
+    (root / "notes.txt").write_text("neither")
+    return root
+
+
+def test_a_folder_of_all_kinds_becomes_a_dataset(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    steps: list[tuple[int, int]] = []
+    report = build_dataset(
+        folder, out, BuildConfig(size=16), progress=lambda *step: steps.append(step), workers=1
+    )
+    assert report.num_images == 5
+    assert report.num_enlarged == 1  # the one of 8 x 8
+    assert [name for name, _ in report.unreadable] == ["b/6.jpg", "b/7.png"]
+    assert steps[-1] == (7, 7)
+    dataset = Dataset.open(out)
+    assert dataset.resolution == 16
+    assert dataset.labels is None
+    middle = dataset.images(range(5))[:, :, 8, 8].tolist()
+    assert middle == [list(RED), list(WHITE), list(WHITE), [0, 0, 0], list(BLUE)]
+
+
+@pytest.mark.slow
+def test_processes_give_the_bytes_of_one(folder: Path, tmp_path: Path) -> None:
+    for number in range(80):
+        Image.new("RGB", (9 + number, 20), (number, 0, 0)).save(folder / f"{number}.png")
+    config = BuildConfig(size=8)
+    for name, workers in (("a.zip", 1), ("b.zip", 3)):
+        build_dataset(folder, tmp_path / name, config, workers=workers)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_fits() -> None:
+    def corners(fit: str, background: str = "white") -> list[object]:
+        config = BuildConfig(size=16, fit=fit, background=background)  # type: ignore[arg-type]
+        fitted = fit_picture(stripes(), config)
+        assert fitted.size == (16, 16)
+        return [fitted.getpixel(at) for at in ((0, 0), (0, 8), (8, 8))]
+
+    assert corners("crop") == [RED, RED, RED]
+    assert corners("squash") == [GREEN, GREEN, RED]
+    assert corners("pad") == [WHITE, GREEN, RED]
+    assert corners("pad", "#0000ff") == [BLUE, GREEN, RED]
+
+
+def test_a_hair_thin_picture_is_padded() -> None:
+    thin = fit_picture(Image.new("RGB", (4000, 1), RED), BuildConfig(size=16, fit="pad"))
+    assert thin.size == (16, 16)
+    assert (
+        RED in thin.get_flattened_data() if hasattr(thin, "get_flattened_data") else thin.getdata()
+    )
+
+
+def test_strict_stops_at_the_first_unreadable_picture(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(WspaceError, match=r"b/6\.jpg cannot be read"):
+        build_dataset(folder, tmp_path / "out.zip", BuildConfig(size=16), strict=True, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_labels_from_folders(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    build_dataset(folder, out, BuildConfig(size=8), labels_from_folders=True, workers=1)
+    dataset = Dataset.open(out)
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 1]
+    assert inspect_dataset(out, workers=1).class_counts == {"0 (a)": 2, "1 (b)": 3}
+    (folder / "8.png").write_bytes((folder / "a/deep/2.PNG").read_bytes())
+    with pytest.raises(WspaceError, match=r"8\.png lies in no sub-folder"):
+        build_dataset(folder, out, BuildConfig(size=8), labels_from_folders=True, workers=1)
+
+
+def test_a_dataset_built_again_keeps_labels_and_licence(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    labels = [["x/b.png", 0], ["x/a.png", 4], ["x/broken.png", 2]]
+    with zipfile.ZipFile(first, "w") as archive:
+        for name in ("x/a.png", "x/b.png"):
+            buffer = io.BytesIO()
+            Image.new("RGB", (32, 32), RED).save(buffer, "png")
+            archive.writestr(name, buffer.getvalue())
+        archive.writestr("x/broken.png", b"no picture")
+        archive.writestr("dataset.json", json.dumps({"labels": labels, "licence": "CC0"}))
+    report = build_dataset(first, second, BuildConfig(size=8), workers=1)
+    assert len(report.unreadable) == 1
+    dataset = Dataset.open(second)
+    assert dataset.licence == "CC0"
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [4, 0]
+    with pytest.raises(WspaceError, match="is the source itself"):
+        build_dataset(first, first, BuildConfig(size=8))
+
+
+@pytest.mark.parametrize("size", [0, -8, 4, 48, 100, 8192])
+def test_sizes_that_are_no_power_of_two_are_refused(size: int) -> None:
+    with pytest.raises(WspaceError, match=f"size {size} is no power of two"):
+        BuildConfig(size=size)
+
+
+def test_wrong_colours_are_refused() -> None:
+    with pytest.raises(WspaceError, match="'grue' is no colour"):
+        BuildConfig(size=8, background="grue")
+
+
+def test_nothing_to_build_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(WspaceError, match="no pictures"):
+        build_dataset(tmp_path / "in", tmp_path / "out.zip", BuildConfig(size=8))
+    (tmp_path / "in/a.png").write_text("no picture")
+    with pytest.raises(WspaceError, match=r"none of the 1 pictures can be read; a\.png"):
+        build_dataset(tmp_path / "in", tmp_path / "out.zip", BuildConfig(size=8))
+    with pytest.raises(WspaceError, match=r"does not end in \.zip"):
+        build_dataset(tmp_path / "in", tmp_path / "out.png", BuildConfig(size=8))
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("room", [0, 100, 700, 2000])
+def test_a_full_disk_leaves_no_half_written_zip(folder: Path, tmp_path: Path, room: int) -> None:
+    resource = pytest.importorskip("resource")
+    out = tmp_path / "out.zip"
+    out.write_bytes(b"the old one")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    (tmp_path / "plenty").mkdir()
+    for number in range(20):
+        Image.effect_noise((16, 16), 90).save(tmp_path / f"plenty/{number}.png")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(WspaceError, match=r"cannot write .*out\.zip"):
+            build_dataset(tmp_path / "plenty", out, BuildConfig(size=16), workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert out.read_bytes() == b"the old one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.zip", "pictures", "plenty"]

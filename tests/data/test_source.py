@@ -1,0 +1,254 @@
+"""Sources: hostile zips and folders are refused with one clear line, within bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import struct
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from wspace.data.dataset import Dataset
+from wspace.data.source import PictureSource, UnreadableFileError
+from wspace.errors import WspaceError
+
+
+def png(size: int = 8) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), "red").save(buffer, "png")
+    return buffer.getvalue()
+
+
+def zip_of(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../a.png", "b/../../a.png", "/etc/a.png", "C:/a.png", "..\\a.png", "b/..", "\\\\host\\a.png"],
+)
+def test_names_that_leave_the_zip_are_refused(tmp_path: Path, name: str) -> None:
+    path = zip_of(tmp_path / "a.zip", {"fine.png": png(), name: png()})
+    with pytest.raises(WspaceError, match="leads out of the zip"):
+        Dataset.open(path)
+
+
+def test_control_signs_of_a_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"\x1b[2Jbad.png": b"no picture"})
+    with pytest.raises(WspaceError, match=r"\?\[2Jbad\.png") as caught:
+        Dataset.open(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_zip_of_zips_stays_closed(tmp_path: Path) -> None:
+    inner = zip_of(tmp_path / "inner.zip", {"a.png": png()}).read_bytes()
+    path = zip_of(tmp_path / "outer.zip", {"inner.zip": inner, "deep/inner.zip": inner})
+    with pytest.raises(WspaceError, match=r"holds 2 archive\(s\), which are not opened"):
+        Dataset.open(path)
+    with_picture = zip_of(tmp_path / "both.zip", {"inner.zip": inner, "b.png": png()})
+    assert Dataset.open(with_picture).image_names == ("b.png",)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+def test_a_zip_bomb_is_refused_quickly(tmp_path: Path, name: str) -> None:
+    bomb = (png() if name == "a.png" else b"") + b"\0" * (32 << 20)
+    path = zip_of(tmp_path / "bomb.zip", {name: bomb}, zipfile.ZIP_DEFLATED)
+    del bomb
+    start = time.monotonic()
+    with pytest.raises(WspaceError):
+        Dataset.open(path).preload()
+    assert time.monotonic() - start < 5
+
+
+def test_a_file_above_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    zipped = zip_of(tmp_path / "a.zip", {"a.png": b"\0" * 101}, zipfile.ZIP_DEFLATED)
+    (tmp_path / "a.png").write_bytes(b"\0" * 101)
+    for path in (zipped, tmp_path):
+        source = PictureSource(path)
+        assert len(source.read("a.png", 101)) == 101
+        with pytest.raises(UnreadableFileError, match="more than 100 bytes"):
+            source.read("a.png", 100)
+
+
+def test_a_dataset_json_bomb_is_refused(tmp_path: Path) -> None:
+    huge = b'{"labels":[' + b"[]," * (4 << 20) + b"[]]}"
+    files = {"a.png": png(), "dataset.json": huge}
+    with pytest.raises(WspaceError, match="too many for 1 pictures"):
+        Dataset.open(zip_of(tmp_path / "a.zip", files, zipfile.ZIP_DEFLATED))
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"labels": 1' + b"0" * 5000 + b"}"]
+)
+def test_a_malformed_dataset_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    (tmp_path / "dataset.json").write_bytes(content)
+    with pytest.raises(WspaceError, match=r"dataset\.json"):
+        Dataset.open(tmp_path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_uncommon_compression_is_refused(tmp_path: Path, compression: int) -> None:
+    path = zip_of(tmp_path / "a.zip", {"a.png": png()}, compression)
+    with pytest.raises(WspaceError, match="uncommon way"):
+        Dataset.open(path)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"a.png": png()})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
+    path.write_bytes(content)
+    with pytest.raises(WspaceError, match=r"a\.png is encrypted"):
+        Dataset.open(path)
+
+
+def test_a_size_that_the_zip_lies_about_is_not_believed(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"a.png": png()})
+    content = bytearray(path.read_bytes())
+    place = content.index(b"PK\x01\x02") + 20
+    content[place : place + 8] = struct.pack("<II", 1 << 30, 1 << 30)
+    path.write_bytes(content)
+    with pytest.raises(WspaceError):
+        Dataset.open(path).preload()
+
+
+def test_a_picture_whose_bytes_changed_fails_its_checksum(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"a.png": png()})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 6] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFileError, match="CRC"):
+        PictureSource(path).read("a.png", 1 << 20)
+
+
+def missing(folder: Path) -> Path:
+    return folder / "nothing"
+
+
+def empty_folder(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def empty_zip(folder: Path) -> Path:
+    return zip_of(folder / "empty.zip", {})
+
+
+def no_zip(folder: Path) -> Path:
+    (folder / "a.zip").write_text("no zip")
+    return folder / "a.zip"
+
+
+def half_a_zip(folder: Path) -> Path:
+    path = zip_of(folder / "half.zip", {f"{i}.png": png() for i in range(9)})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def text_named_png(folder: Path) -> Path:
+    (folder / "text").mkdir()
+    (folder / "text/a.png").write_text("no picture")
+    return folder / "text"
+
+
+def link_to_nowhere(folder: Path) -> Path:
+    (folder / "links").mkdir()
+    (folder / "links/a.png").symlink_to(folder / "gone.png")
+    return folder / "links"
+
+
+def pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (missing, "no such file or folder"),
+        (empty_folder, "no pictures in this folder: put png"),
+        (empty_zip, "no pictures in this zip"),
+        (no_zip, "not a readable zip"),
+        (half_a_zip, "not a readable zip"),
+        (text_named_png, r"a\.png is no readable picture"),
+        (link_to_nowhere, r"a\.png cannot be read"),
+        (pipe, "neither a folder nor a zip"),
+    ],
+)
+def test_wrong_data_is_named(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
+    path = make(tmp_path)
+    with pytest.raises(WspaceError, match=message) as caught:
+        Dataset.open(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_among_the_pictures_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(png())
+    assert Dataset.open(tmp_path).image_names == ("b.png",)
+
+
+def sample_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("00000/img00000000.png", png())
+        archive.writestr("dataset.json", json.dumps({"labels": [["00000/img00000000.png", 1]]}))
+    return buffer.getvalue()
+
+
+SAMPLE = sample_zip()
+
+
+@settings(
+    max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_damaged_zip_opens_or_raises_the_one_error(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(SAMPLE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "fuzzed.zip"
+    path.write_bytes(content)
+    message = ""
+    try:
+        with Dataset.open(path, memory_budget=1 << 20) as dataset:
+            dataset.preload()
+    except WspaceError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(
+    max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(labels=json_values | st.lists(st.tuples(st.just("a.png"), json_values)), licence=json_values)
+def test_any_dataset_json_is_read_or_refused(
+    tmp_path: Path, labels: object, licence: object
+) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels, "licence": licence}))
+    with contextlib.suppress(WspaceError):
+        dataset = Dataset.open(tmp_path)
+        assert dataset.licence is None or dataset.licence.isprintable()
+        assert dataset.one_hot([0]).shape == (1, dataset.num_classes)
