@@ -9,7 +9,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+
+from wspace.networks.config import (
+    DemodulatedConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    MappingConfig,
+    channels_per_block,
+)
 
 FOLDER = Path(__file__).parents[1] / "fixtures"
 IMAGE_VALUES = 64  # tensors with more values than this count as images or maps
@@ -92,3 +100,71 @@ def stylegan1_discriminator_state(
         state[f"{target}.weight"] = weight.T if weight.ndim == 2 else weight.permute(3, 2, 0, 1)
         state[f"{target}.bias"] = variables[f"{source}/bias"]
     return state
+
+
+def stylegan2_generator_config(kwargs: dict[str, Any]) -> GeneratorConfig:
+    """The configuration of an official StyleGAN2-ADA generator made with ``kwargs``."""
+    synthesis = kwargs["synthesis_kwargs"]
+    resolution = kwargs["img_resolution"]
+    return GeneratorConfig(
+        architecture="demodulated",
+        resolution=resolution,
+        image_channels=kwargs["img_channels"],
+        z_dim=kwargs["z_dim"],
+        w_dim=kwargs["w_dim"],
+        num_classes=kwargs["c_dim"],
+        mapping=later_mapping(kwargs["mapping_kwargs"]["num_layers"]),
+        synthesis=DemodulatedConfig(
+            channels=channels_per_block(
+                resolution, synthesis["channel_base"], synthesis["channel_max"]
+            ),
+            architecture=synthesis.get("architecture", "skip"),
+            conv_clamp=synthesis["conv_clamp"],
+        ),
+    )
+
+
+def later_mapping(num_layers: int, *, w_avg_beta: float | None = 0.995) -> MappingConfig:
+    """A mapping network in the way of StyleGAN2 and 3."""
+    return MappingConfig(
+        num_layers=num_layers,
+        weight_gain=1.0,
+        activation_gain=2**0.5,
+        class_input="embed",
+        w_avg_beta=w_avg_beta,
+    )
+
+
+def stylegan2_discriminator_config(
+    kwargs: dict[str, Any], *, conv_clamp: float | None
+) -> DiscriminatorConfig:
+    """The configuration of an official StyleGAN2 discriminator made with ``kwargs``."""
+    return DiscriminatorConfig(
+        architecture="demodulated",
+        resolution=kwargs["img_resolution"],
+        image_channels=kwargs["img_channels"],
+        num_classes=kwargs["c_dim"],
+        channels=channels_per_block(
+            kwargs["img_resolution"], kwargs["channel_base"], kwargs["channel_max"]
+        ),
+        block_architecture=kwargs.get("architecture", "resnet"),
+        resample_filter=(1.0, 3.0, 3.0, 1.0),
+        conv_clamp=conv_clamp,
+        mbstd_group_size=kwargs["epilogue_kwargs"]["mbstd_group_size"],
+        mapping=later_mapping(8, w_avg_beta=None) if kwargs["c_dim"] else None,
+    )
+
+
+def load_official(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Fill a network from an official state dict, whose filters must equal the network's own."""
+    buffers = dict(network.named_buffers())
+    weights = {}
+    for name, value in state.items():
+        if name.endswith("_filter"):
+            if name in buffers:
+                kernel = buffers[name]
+                torch.testing.assert_close(kernel, value.flip(list(range(value.ndim))))
+        else:
+            weights[name] = value
+    network.load_state_dict(weights)
+    network.eval().requires_grad_(False)

@@ -78,9 +78,9 @@ class DemodulatedConfig:
 
     channels: tuple[int, ...]  # of the blocks 4², 8², ...
     architecture: BlockArchitecture = "skip"
-    resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    resample_filter: tuple[float, ...] | None = (1.0, 3.0, 3.0, 1.0)  # None: no filter
     activation: str = "lrelu"
-    conv_clamp: float | None = None
+    conv_clamp: float | None = None  # bound on the absolute values of maps; None: none
     use_noise: bool = True
 
     def __post_init__(self) -> None:
@@ -174,7 +174,7 @@ class DiscriminatorConfig:
     conv_clamp: float | None = None
     mbstd_group_size: int | None = 4  # None: the whole batch
     mbstd_num_channels: int = 1
-    class_dim: int | None = None  # StyleGAN2's projection width; None: channels[0]
+    class_dim: int | None = None  # StyleGAN2's projection width; None: channels[0]; 0: no classes
     mapping: MappingConfig | None = None  # StyleGAN2's class mapping
 
     def __post_init__(self) -> None:
@@ -182,6 +182,18 @@ class DiscriminatorConfig:
         _check_choice(self, "block_architecture", ("skip", "resnet", "orig"))
         _check_choice(self, "activation", tuple(ACTIVATIONS))
         _check_resolution(self.resolution)
+        if self.architecture == "demodulated" and self.projection_dim > 0 and self.mapping is None:
+            raise WspaceError(
+                f"num_classes={self.num_classes} needs a mapping in a demodulated discriminator: "
+                "give mapping=MappingConfig(...)."
+            )
+
+    @property
+    def projection_dim(self) -> int:
+        """Width in which StyleGAN2's discriminator compares images with classes; 0: it doesn't."""
+        if self.num_classes == 0:
+            return 0
+        return self.channels[0] if self.class_dim is None else self.class_dim
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON."""

@@ -9,13 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ACTIVATIONS", "EqualizedConv2d", "EqualizedLinear", "activate", "minibatch_stddev"]
+__all__ = [
+    "ACTIVATIONS",
+    "HOMOGENEOUS",
+    "EqualizedConv2d",
+    "EqualizedLinear",
+    "activate",
+    "minibatch_stddev",
+]
 
 # name -> (function of (x, alpha), default alpha, default gain)
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] = {
     "linear": (lambda x, _: x, 0.0, 1.0),
     "relu": (lambda x, _: F.relu(x), 0.0, math.sqrt(2)),
-    "lrelu": (lambda x, alpha: F.leaky_relu(x, alpha), 0.2, math.sqrt(2)),
+    "lrelu": (F.leaky_relu, 0.2, math.sqrt(2)),
     "tanh": (lambda x, _: torch.tanh(x), 0.0, 1.0),
     "sigmoid": (lambda x, _: torch.sigmoid(x), 0.0, 1.0),
     "elu": (lambda x, _: F.elu(x), 0.0, 1.0),
@@ -23,6 +30,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] =
     "softplus": (lambda x, _: F.softplus(x), 0.0, 1.0),
     "swish": (lambda x, _: x * torch.sigmoid(x), 0.0, math.sqrt(2)),
 }
+HOMOGENEOUS = ("linear", "relu", "lrelu")  # a positive factor may as well come before them
 
 
 def activate(

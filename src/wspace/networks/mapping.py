@@ -51,7 +51,13 @@ class MappingNetwork(nn.Module):
     w_avg: Tensor
 
     def __init__(
-        self, config: MappingConfig, *, z_dim: int, num_classes: int, w_dim: int, num_ws: int
+        self,
+        config: MappingConfig,
+        *,
+        z_dim: int,
+        num_classes: int,
+        w_dim: int,
+        num_ws: int | None,  # None in a discriminator, which keeps no running mean either
     ) -> None:
         super().__init__()
         self.config = config
@@ -74,7 +80,8 @@ class MappingNetwork(nn.Module):
                 lr_multiplier=config.lr_multiplier,
             )
             setattr(self, f"fc{i}", layer)
-        self.register_buffer("w_avg", torch.zeros(w_dim))
+        if num_ws is not None:
+            self.register_buffer("w_avg", torch.zeros(w_dim))
 
     def forward(
         self,
@@ -97,14 +104,15 @@ class MappingNetwork(nn.Module):
         Raises:
             ValueError: a class is missing or given in vain, which callers check before.
         """
-        if (c is None) != (self.num_classes == 0):
-            raise ValueError(f"c is {'missing' if c is None else 'given'}: see num_classes")
+        assert self.num_ws is not None  # a discriminator asks for `w`
         w = self.w(z, c)
         ws = w[:, None].expand(-1, self.num_ws, -1)
         return truncate(ws, self.w_avg, psi, cutoff)
 
     def w(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
-        """(N, z_dim) and (N, num_classes) to (N, w_dim), not truncated."""
+        """(N, z_dim) and (N, num_classes) to (N, w_dim), not truncated; raises as `forward`."""
+        if (c is None) != (self.num_classes == 0):
+            raise ValueError(f"c is {'missing' if c is None else 'given'}: see num_classes")
         x = self._input(z, c)
         for i in range(self.config.num_layers):
             x = getattr(self, f"fc{i}")(x)

@@ -11,11 +11,20 @@ from torch import Tensor
 __all__ = [
     "blur",
     "conv_downsample",
+    "conv_downsample_fir",
     "conv_upsample",
+    "conv_upsample_fir",
     "downsample_mean",
+    "fir",
+    "fir_downsample",
     "fir_filter",
+    "fir_kernel",
+    "fir_upsample",
     "upsample_nearest",
 ]
+
+# From this many taps on a filter is kept as one line for both axes, as in StyleGAN2's release.
+SEPARABLE_TAPS = 8
 
 
 def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
@@ -98,6 +107,147 @@ def conv_downsample(x: Tensor, weight: Tensor) -> Tensor:
     """
     kernel = _sum_of_shifts(weight * 0.25)
     return F.conv2d(x, kernel.to(x.dtype), stride=2, padding=1)
+
+
+def fir_kernel(taps: Sequence[float] | Tensor | None) -> Tensor:
+    """Prepare a low-pass filter for `fir` and what builds on it.
+
+    Source: Karras et al. 2020 (StyleGAN2), Appendix B, and its release.
+
+    Args:
+        taps: (T,) taps or a (T, T) filter, as in a true convolution; None for no filter.
+
+    Returns:
+        (T, T), or (T,) from `SEPARABLE_TAPS` taps on; float32, sum 1, mirrored: correlating with
+        it is the true convolution.
+    """
+    kernel = torch.as_tensor([1.0] if taps is None else taps, dtype=torch.float32)
+    if kernel.ndim == 1 and len(kernel) < SEPARABLE_TAPS:
+        kernel = torch.outer(kernel, kernel)
+    return (kernel / kernel.sum()).flip(list(range(kernel.ndim)))
+
+
+def fir(
+    x: Tensor, kernel: Tensor, padding: tuple[int, int], *, stride: int = 1, gain: float = 1.0
+) -> Tensor:
+    """Filter every map and keep each ``stride``-th pixel.
+
+    Args:
+        x: (N, C, H, W).
+        kernel: from `fir_kernel`.
+        padding: zeros before and after, on both axes; negative numbers crop.
+        stride: 1 keeps all.
+        gain: factor on the result.
+
+    Returns:
+        (N, C, H', W'), H' = (H + padding - T) // stride + 1, W' likewise.
+    """
+    channels, taps = x.shape[1], kernel.shape[0]
+    zeros = padding[0] if padding[0] == padding[1] and padding[0] > 0 else 0
+    if zeros == 0:
+        x = F.pad(x, (*padding, *padding))
+    with torch.autocast(x.device.type, enabled=False):  # pictures stay float32
+        if kernel.ndim == 1:
+            line = (kernel * gain**0.5).to(x.dtype)
+            weight = line.expand(channels, 1, taps)
+            column, row = weight[:, :, :, None], weight[:, :, None, :]
+            x = F.conv2d(x, column, None, (stride, 1), (zeros, 0), groups=channels)
+            return F.conv2d(x, row, None, (1, stride), (0, zeros), groups=channels)
+        weight = (kernel * gain).to(x.dtype).expand(channels, 1, taps, taps)
+        return F.conv2d(x, weight, None, stride, zeros, groups=channels)
+
+
+def fir_downsample(x: Tensor, kernel: Tensor) -> Tensor:
+    """Filter and halve: (N, C, H, W) to (N, C, H / 2, W / 2); kernel from `fir_kernel`."""
+    taps = kernel.shape[0]
+    return fir(x, kernel, ((taps - 1) // 2, (taps - 2) // 2), stride=2)
+
+
+def fir_upsample(x: Tensor, kernel: Tensor) -> Tensor:
+    """Double with zeros between the pixels, then filter, keeping the brightness.
+
+    Args:
+        x: (N, C, H, W).
+        kernel: from `fir_kernel`.
+
+    Returns:
+        (N, C, 2H, 2W).
+    """
+    channels, taps = x.shape[1], kernel.shape[0]
+    with torch.autocast(x.device.type, enabled=False):
+        kernel = kernel.flip(list(range(kernel.ndim))).to(x.dtype)
+        if kernel.ndim == 1:
+            weight = (2 * kernel).expand(channels, 1, taps)
+            x = F.conv_transpose2d(x, weight[:, :, :, None], stride=(2, 1), groups=channels)
+            x = F.conv_transpose2d(x, weight[:, :, None, :], stride=(1, 2), groups=channels)
+        else:
+            weight = (4 * kernel).expand(channels, 1, taps, taps)
+            x = F.conv_transpose2d(x, weight, stride=2, groups=channels)
+    # of the full convolution, (T + 1) // 2 zeros before the picture count, not T - 1
+    before, after = (taps + 1) // 2 - (taps - 1), (taps - 2) // 2 - (taps - 2)
+    return F.pad(x, (before, after, before, after))
+
+
+def conv_upsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+    """Double with zeros between the pixels, then filter and convolve, as a true convolution.
+
+    The transposed convolution works on the small maps; the filter follows it.
+
+    Source: Karras et al. 2020 (StyleGAN2), Figure 2 and its release.
+
+    Args:
+        x: (N, I, H, W).
+        weight: (O, I, 3, 3).
+        kernel: from `fir_kernel`.
+
+    Returns:
+        (N, O, 2H, 2W).
+    """
+    taps = kernel.shape[0]
+    x = _conv_transpose(x, weight)  # (N, O, 2H + 1, 2W + 1)
+    return fir(x, kernel, ((taps + 1) // 2 - 1, (taps - 2) // 2), gain=4.0)
+
+
+def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+    """Filter, then convolve and halve, as a plain correlation.
+
+    Source: Karras et al. 2020 (StyleGAN2)'s release.
+
+    Args:
+        x: (N, I, H, W), H and W even.
+        weight: (O, I, k, k), k odd.
+        kernel: from `fir_kernel`.
+
+    Returns:
+        (N, O, H / 2, W / 2).
+    """
+    taps, pad = kernel.shape[0], weight.shape[2] // 2
+    if pad == 0:
+        return F.conv2d(fir_downsample(x, kernel), weight.to(x.dtype))
+    x = fir(x, kernel, (pad + (taps - 1) // 2, pad + (taps - 2) // 2))
+    return F.conv2d(x, weight.to(x.dtype), stride=2)
+
+
+def _conv_transpose(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, I, H, W) to (N, O, 2H + 1, 2W + 1): transposed convolution by (O, I, 3, 3), stride 2."""
+    weight = weight.to(x.dtype)
+    if not (x.device.type == "cpu" and x.dtype == torch.bfloat16):
+        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    return _conv_transpose_phases(x, weight)
+
+
+def _conv_transpose_phases(x: Tensor, weight: Tensor) -> Tensor:
+    """`_conv_transpose` as one 2x2 convolution with the four phases as output channels."""
+    n, _, h, w = x.shape
+    o = weight.shape[0]
+    # even rows 2m meet x[m - 1] by tap 2 and x[m] by tap 0, odd ones x[m] by tap 1 alone
+    taps = F.pad(weight, (1, 0, 1, 0))  # (O, I, 4, 4): a zero, taps 0, 1, 2
+    pairs = ((3, 1), (0, 2))
+    phases = [taps[:, :, rows][:, :, :, columns] for rows in pairs for columns in pairs]
+    y = F.conv2d(x, torch.cat(phases), padding=1)  # (N, 4 O, H + 1, W + 1)
+    y = y.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2, o)
+    y = y.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, o)
+    return y[:, :-1, :-1].permute(0, 3, 1, 2)
 
 
 def _sum_of_shifts(weight: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedLinear
 
-__all__ = ["AdaIN", "instance_norm", "pixel_norm"]
+__all__ = ["AdaIN", "demodulation", "instance_norm", "modulate", "pixel_norm"]
 
 
 def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
@@ -61,3 +61,29 @@ class AdaIN(nn.Module):
             x = instance_norm(x)
         # 1 + scale: Appendix C starts the bias of y_s at one and every other bias at zero.
         return x * (1 + scale).to(x.dtype) + bias.to(x.dtype)
+
+
+def modulate(x: Tensor, styles: Tensor) -> Tensor:
+    """Scale each map of ``x`` (N, C, H, W) by its style (N, C)."""
+    return x * styles[:, :, None, None].to(x.dtype)
+
+
+def demodulation(weight: Tensor, styles: Tensor, eps: float = 1e-8) -> Tensor:
+    """Factors that bring maps convolved with a modulated kernel back to unit deviation.
+
+    Scaling inputs by styles and outputs by this, around one convolution that all pictures share,
+    equals convolving each picture with weights of its own.
+
+    Source: Karras et al. 2020 (StyleGAN2), Section 2.2, Eq. 3.
+
+    Args:
+        weight: (O, I, k, k).
+        styles: (N, I).
+        eps: added to the sum of squares.
+
+    Returns:
+        (N, O), float32.
+    """
+    with torch.autocast(weight.device.type, enabled=False):
+        energy = weight.float().square().sum(dim=(2, 3))  # (O, I)
+        return torch.rsqrt(styles.float().square() @ energy.T + eps)
