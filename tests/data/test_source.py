@@ -45,6 +45,12 @@ def test_names_that_leave_the_zip_are_refused(tmp_path: Path, name: str) -> None
         Dataset.open(path)
 
 
+def test_an_empty_name_is_refused(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"fine.png": png(), "": png()})
+    with pytest.raises(WspaceError, match="leads out of the zip"):
+        Dataset.open(path)
+
+
 def test_control_signs_of_a_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "a.zip", {"\x1b[2Jbad.png": b"no picture"})
     with pytest.raises(WspaceError, match=r"\?\[2Jbad\.png") as caught:

@@ -189,9 +189,9 @@ class PictureSource:
             ) from None
         entries = {}
         for info in infos:
+            _check_name(self.path, info.filename)  # first: is_dir() of an empty name raises
             if info.is_dir():
                 continue
-            _check_name(self.path, info.filename)
             # Others (LZMA, for one) let a file demand gigabytes before a byte is read.
             plain = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
             if info.flag_bits & 0x1 or not plain:
