@@ -131,7 +131,15 @@ def load_model_file(model: Path | str) -> ModelFile:
         discriminator_config = DiscriminatorConfig.from_dict(header["discriminator"])
         discriminator = _fill(discriminator_config, tensors, "discriminator", path)
     assert isinstance(generator, Generator)
+    generator.name = _plain_name(model, path)
     return ModelFile(generator=generator, discriminator=discriminator, metadata=header["metadata"])
+
+
+def _plain_name(model: Path | str, path: Path) -> str:
+    """The bundled name, the run folder's name or the file's name; never a path."""
+    if path in bundled_models().values():
+        return path.stem
+    return Path(model).resolve().name if Path(model).is_dir() else path.name
 
 
 def read_metadata(model: Path | str) -> dict[str, Any]:

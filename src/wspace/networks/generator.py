@@ -21,7 +21,12 @@ class Generator(nn.Module):
     """A mapping network and a synthesis network; see docs/architecture.md for the interface.
 
     Source: Karras et al. 2019 (StyleGAN), Figure 1b.
+
+    Attributes:
+        name: what it was loaded under, without folders; recipes say it.
     """
+
+    name: str = ""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()

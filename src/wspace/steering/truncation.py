@@ -1,0 +1,151 @@
+"""Truncation: psi as one number or a curve over the layers, towards the mean or a centre of w.
+
+Sources: Karras et al. 2019 (StyleGAN), Appendix B; centres: Mokady et al. 2022 (Self-Distilled
+StyleGAN), Section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wspace.errors import WspaceError
+from wspace.networks.generator import Generator
+from wspace.steering.latents import w_of_sources
+from wspace.steering.recipe import Recipe, Source
+from wspace.steering.syntax import spread_per_layer
+
+__all__ = ["kmeans", "nearest_centres", "psi_curve", "towards_nearest_centre", "w_centres"]
+
+CENTRE_SAMPLES = 4096  # w drawn to find centres
+MAX_CENTRES = 256
+_MAPPING_BATCH = 256
+
+
+def psi_curve(psi: float | tuple[float, ...], cutoff: int | None, num_ws: int) -> tuple[float, ...]:
+    """The psi of each layer: 1 from the cutoff on."""
+    curve = spread_per_layer(psi, num_ws)
+    return curve if cutoff is None else curve[:cutoff] + (1.0,) * (num_ws - cutoff)
+
+
+def w_centres(
+    generator: Generator,
+    count: int,
+    *,
+    seed: int = 0,
+    class_index: int | None = None,
+    samples: int = CENTRE_SAMPLES,
+) -> Tensor:
+    """Cluster centres of w: where the model's pictures are typical, each in its own way.
+
+    Args:
+        generator: its mapping network is sampled.
+        count: centres, 1 to `MAX_CENTRES`.
+        seed: of the first sample; samples take the seeds from it on.
+        class_index: where the model has classes.
+        samples: how many w are drawn, more than ``count``.
+
+    Returns:
+        (count, w_dim), float32, the largest cluster first, on the generator's device.
+
+    Raises:
+        WspaceError: a count outside its range, or a class that does not fit.
+    """
+    if not 1 <= count <= MAX_CENTRES:
+        raise WspaceError(f"centres={count} is outside 1 to {MAX_CENTRES}: give fewer.")
+    # Seeds wrap, so that any first seed will do.
+    drawn = [Source(seed=(seed + i) % 2**32, class_index=class_index) for i in range(samples)]
+    w = w_of_sources(generator, drawn, batch_size=_MAPPING_BATCH)
+    centres = kmeans(w.double().cpu().numpy(), count, seed=seed)
+    return torch.from_numpy(centres).to(w)
+
+
+def kmeans(
+    points: npt.NDArray[np.float64], count: int, *, seed: int, max_rounds: int = 100
+) -> npt.NDArray[np.float64]:
+    """Lloyd's k-means from a k-means++ start; the same seed gives the same centres.
+
+    Source: Arthur and Vassilvitskii 2007.
+
+    Args:
+        points: (N, D), at least ``count`` of them distinct.
+        count: centres, >= 1.
+        seed: of the start.
+        max_rounds: stops earlier when no point changes its centre.
+
+    Returns:
+        (count, D), the centre of the most points first.
+    """
+    random = np.random.RandomState(seed)
+    centres = points[random.randint(len(points))][None]  # (1, D)
+    nearest = np.square(points - centres[0]).sum(axis=1)  # (N,)
+    while len(centres) < count:
+        chance = nearest / nearest.sum()
+        centres = np.concatenate([centres, points[random.choice(len(points), p=chance)][None]])
+        nearest = np.minimum(nearest, np.square(points - centres[-1]).sum(axis=1))
+    owner = np.full(len(points), -1)
+    for _ in range(max_rounds):
+        distances = _squared_distances(points, centres)
+        before, owner = owner, distances.argmin(axis=1)
+        if (owner == before).all():
+            break
+        for k in range(count):
+            members = points[owner == k]
+            # An empty cluster restarts at the point that is worst off.
+            lost = distances.min(axis=1).argmax()
+            centres[k] = members.mean(axis=0) if len(members) else points[lost]
+    sizes = np.bincount(owner, minlength=count)
+    ordered: npt.NDArray[np.float64] = centres[np.argsort(-sizes, kind="stable")]
+    return ordered
+
+
+def nearest_centres(w: Tensor, centres: Tensor) -> Tensor:
+    """The index of the centre nearest to each w.
+
+    Args:
+        w: (N, w_dim).
+        centres: (K, w_dim).
+
+    Returns:
+        (N,), integers from 0 to K - 1.
+    """
+    difference = w[:, None].double() - centres[None].double()  # (N, K, w_dim)
+    return difference.square().sum(dim=2).argmin(dim=1)
+
+
+def towards_nearest_centre(
+    generator: Generator, recipes: Sequence[Recipe], centres: Tensor
+) -> tuple[Recipe, ...]:
+    """Recipes whose sources are truncated towards the centre nearest to each.
+
+    Args:
+        generator: maps the sources.
+        recipes: any; their other fields stay.
+        centres: (K, w_dim).
+    """
+    sources = list(dict.fromkeys(source for recipe in recipes for source in recipe.sources))
+    w = w_of_sources(generator, sources, batch_size=min(_MAPPING_BATCH, max(1, len(sources))))
+    rows = [tuple(map(float, centre)) for centre in centres.tolist()]
+    chosen = {
+        source: Source(seed=source.seed, class_index=source.class_index, w=source.w, centre=rows[k])
+        for source, k in zip(sources, nearest_centres(w, centres).tolist(), strict=True)
+    }
+    return tuple(
+        recipe.replace(sources=tuple(chosen[source] for source in recipe.sources))
+        for recipe in recipes
+    )
+
+
+def _squared_distances(
+    points: npt.NDArray[np.float64], centres: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(N, D) and (K, D) to (N, K)."""
+    products = points @ centres.T
+    squares: npt.NDArray[np.float64] = (
+        np.square(points).sum(axis=1)[:, None] - 2 * products + np.square(centres).sum(axis=1)
+    )
+    return squares
