@@ -125,7 +125,7 @@ def test_what_is_no_whole_picture_is_refused(content: bytes) -> None:
         decode_rgb(content)
 
 
-@pytest.mark.parametrize("side", [14_000, 2**31 - 1])
+@pytest.mark.parametrize("side", [10_000, 2**31 - 1])
 def test_decompression_bombs_are_refused_before_decoding(side: int) -> None:
     assert side**2 > MAX_PICTURE_PIXELS
     for read in (read_header, decode_rgb):

@@ -18,7 +18,7 @@ __all__ = [
 
 # Only these decoders ever see the bytes: others (EPS, for one) start programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PICTURE_PIXELS = 178_956_970  # twice Pillow's warning level, where Pillow itself refuses
+MAX_PICTURE_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
@@ -96,7 +96,7 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 def _too_many_pixels() -> str:
-    return f"more than {MAX_PICTURE_PIXELS:,} pixels (a decompression bomb?)"
+    return f"more than {MAX_PICTURE_PIXELS:,} pixels: save it smaller"
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -110,7 +110,7 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
     """Scale pictures of more than 8 bits a channel to 8; others come back as they are."""
     if not (picture.mode.startswith("I") or picture.mode == "F"):
         return picture
-    values = np.asarray(picture).astype(np.float64)  # (H, W)
+    values = np.asarray(picture).astype(np.float32)  # (H, W); 16 bits fit exactly
     low, high = float(values.min()), float(values.max())
     if picture.mode != "F" and low >= 0 and high <= 65535:
         values = values / 257
