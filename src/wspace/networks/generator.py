@@ -135,7 +135,8 @@ def _build_synthesis(config: GeneratorConfig) -> nn.Module:
     if isinstance(config.synthesis, DemodulatedConfig):
         from wspace.networks.synthesis2 import DemodulatedSynthesis
 
-        return DemodulatedSynthesis(config.synthesis, **shared)
+        demodulated: nn.Module = DemodulatedSynthesis(config.synthesis, **shared)
+        return demodulated
     assert isinstance(config.synthesis, AliasFreeConfig)
     from wspace.networks.synthesis3 import AliasFreeSynthesis
 

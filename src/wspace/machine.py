@@ -1,0 +1,71 @@
+"""What this machine is good at: a device, a precision, a compiler."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+
+import torch
+import torch.nn.functional as F
+
+from wspace.errors import WspaceError
+
+__all__ = ["choose_device", "choose_precision", "compiler_at_hand", "cpu_capability"]
+
+
+def choose_device(device: str) -> torch.device:
+    """The device that a user named, or for "auto" CUDA where there is one.
+
+    Raises:
+        WspaceError: no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError):
+        raise WspaceError(f"device={device!r} is not to be had here: give cpu or auto.") from None
+    return chosen
+
+
+@functools.cache
+def choose_precision(device_type: str) -> str:
+    """The precision that this machine is fast in: "bf16" where a short measurement proves it.
+
+    On a CPU without matrix units for bfloat16 its convolutions are emulated, many times slower.
+
+    Args:
+        device_type: "cpu" or "cuda".
+
+    Returns:
+        "fp32" or "bf16".
+    """
+    if device_type != "cpu":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    seconds = {dtype: _conv_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return "bf16" if seconds[torch.bfloat16] < 0.6 * seconds[torch.float32] else "fp32"
+
+
+def compiler_at_hand() -> bool:
+    """Whether torch.compile finds the C++ compiler that it needs on a CPU."""
+    return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+
+
+def cpu_capability() -> str:
+    """The instruction set that torch's own kernels use here, such as AVX2 or AVX512."""
+    return str(torch.backends.cpu.get_cpu_capability())
+
+
+def _conv_seconds(dtype: torch.dtype) -> float:
+    """Best of five runs of a small convolution."""
+    with torch.no_grad():
+        x = torch.ones(2, 128, 16, 16, dtype=dtype).to(memory_format=torch.channels_last)
+        weight = torch.ones(128, 128, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+        best = float("inf")
+        for _ in range(5):
+            start = time.perf_counter()
+            F.conv2d(x, weight, padding=1)
+            best = min(best, time.perf_counter() - start)
+    return best

@@ -1,0 +1,291 @@
+"""One training step: the discriminator learns, then the generator, then its running average.
+
+Source: Karras et al. 2019 (StyleGAN), Appendix C; lazy regularisation from Karras et al. 2020
+(StyleGAN2), Section 3.1.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from wspace.networks.generator import Generator
+from wspace.steering.mixing import mix_styles
+from wspace.training.config import TrainConfig
+from wspace.training.ema import ema_decay, update_ema
+from wspace.training.losses import discriminator_loss, generator_loss
+from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
+
+__all__ = ["StepResult", "TrainingState"]
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+BETAS = (0.0, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What one step measured.
+
+    Attributes:
+        losses: by name: "generator", "discriminator", and "r1", "path_length" on their steps.
+        finite: whether all losses and gradients were; where they were not, nothing was updated.
+        right_real: share of real images that the discriminator took for real, in [0, 1].
+        right_fake: share of generated ones that it took for generated, in [0, 1].
+    """
+
+    losses: dict[str, float]
+    finite: bool
+    right_real: float
+    right_fake: float
+
+
+class TrainingState:
+    """Networks, optimizers, random state and counters: all that a step changes.
+
+    Args:
+        generator: trains; in channels-last layout on ``device``.
+        discriminator: trains beside it.
+        config: precision, compile and device are decided, not "auto".
+        device: where everything lies.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: nn.Module,
+        config: TrainConfig,
+        device: torch.device,
+    ) -> None:
+        self.config, self.device = config, device
+        self.generator = _place(generator, device)
+        self.discriminator = _place(discriminator, device)
+        self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.optimizer_g = self._adam(
+            self.generator, config.path_length_interval if config.path_length_weight else None
+        )
+        self.optimizer_d = self._adam(self.discriminator, config.r1_interval)
+        self.random = torch.Generator(device).manual_seed(config.seed)
+        self.step = 0
+        self.seen_images = 0
+        self.learning_rate_factor = 1.0  # halved by a rollback
+        self.path_mean = torch.zeros((), device=device)
+        self.r1_gamma = config.r1_gamma_for(generator.resolution)
+        compiled = config.compile == "on"
+        self._synthesize = _maybe_compile(self.generator.synthesis, compiled)
+        self._judge = _maybe_compile(self.discriminator, compiled)
+
+    def run(self, real: Tensor, c: Tensor | None) -> StepResult:
+        """Take one step on a batch.
+
+        Args:
+            real: (N, C, H, W), float32, in [-1, 1], on the state's device.
+            c: (N, num_classes), one-hot classes of ``real``; generated images share them.
+
+        Returns:
+            What the step measured.
+        """
+        real = real.contiguous(memory_format=torch.channels_last)
+        losses, finite, right = self._discriminator_step(real, c)
+        if finite and self.seen_images >= self.config.warmup_kimg * 1000:
+            generator_losses, finite = self._generator_step(len(real), c)
+            losses |= generator_losses
+            if finite:
+                decay = ema_decay(
+                    len(real),
+                    self.config.ema_half_life_kimg,
+                    seen_images=self.seen_images,
+                    ramp=self.config.ema_ramp,
+                )
+                update_ema(self.generator_ema, self.generator, decay)
+        self.step += 1
+        self.seen_images += len(real)
+        return StepResult(losses=losses, finite=finite, right_real=right[0], right_fake=right[1])
+
+    def _discriminator_step(
+        self, real: Tensor, c: Tensor | None
+    ) -> tuple[dict[str, float], bool, tuple[float, float]]:
+        self.discriminator.requires_grad_(True)
+        with torch.no_grad(), self._autocast():
+            ws, w = self._mixed_ws(len(real), c)
+            fake = self._synthesize(ws, self._noise(len(real)))
+        with self._autocast():
+            real_logits, fake_logits = self._judge_both(real, fake, c)
+        loss = discriminator_loss(real_logits, fake_logits).mean()
+        losses = {"discriminator": loss.detach()}
+        loss.backward()
+        if self.r1_gamma and self.step % self.config.r1_interval == 0:
+            penalty = self._r1(real, c)
+            losses["r1"] = penalty.detach()
+            (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
+        finite = self._update(self.optimizer_d, self.discriminator)
+        if finite:
+            self.generator.mapping.update_w_avg(w)
+        right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
+        return _floats(losses), finite, (float(right[0]), float(right[1]))
+
+    def _generator_step(self, batch: int, c: Tensor | None) -> tuple[dict[str, float], bool]:
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            ws, w = self._mixed_ws(batch, c)
+            fake = self._synthesize(ws, self._noise(batch))
+            loss = generator_loss(self._judge(fake, c)).mean()
+        losses = {"generator": loss.detach()}
+        loss.backward()
+        weight, interval = self.config.path_length_weight, self.config.path_length_interval
+        if weight and self.step % interval == 0:
+            penalty = self._path_length(max(batch // 2, 1), c)
+            losses["path_length"] = penalty.detach()
+            (penalty * (weight * interval)).backward()
+        finite = self._update(self.optimizer_g, self.generator)
+        if finite:
+            self.generator.mapping.update_w_avg(w)
+        return _floats(losses), finite
+
+    def _judge_both(self, real: Tensor, fake: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits of real and generated images, in one pass where that changes nothing.
+
+        Real and generated images alternate in the shared batch: image n belongs to minibatch
+        deviation's group n mod (number of groups), so that an even number keeps the groups pure.
+        """
+        n = len(real)
+        group = self.discriminator.config.mbstd_group_size
+        if group is None or (2 * n // min(group, 2 * n)) % 2:
+            return self._judge(real, c), self._judge(fake, c)
+        both = torch.stack([real, fake], dim=1).flatten(0, 1)  # (2 N, C, H, W)
+        classes = None if c is None else c.repeat_interleave(2, dim=0)
+        logits = self._judge(both.contiguous(memory_format=torch.channels_last), classes)
+        return logits[0::2], logits[1::2]
+
+    def _r1(self, real: Tensor, c: Tensor | None) -> Tensor:
+        images = real.detach().requires_grad_()
+        with self._autocast():
+            logits = self.discriminator(images, c)
+        return r1_penalty(images, logits).mean()
+
+    def _path_length(self, batch: int, c: Tensor | None) -> Tensor:
+        with self._autocast():
+            ws, _ = self._mixed_ws(batch, None if c is None else c[:batch])
+            images = self.generator.synthesis(ws, self._noise(batch))
+        direction = torch.randn(images.shape, generator=self.random, device=self.device)
+        penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
+        return penalty.mean()
+
+    def _mixed_ws(self, batch: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        """ws with mixing regularisation (Karras et al. 2019, Section 3.1), and the first w."""
+        mapping, num_ws = self.generator.mapping, self.generator.num_ws
+        w = mapping.w(self._latents(batch), c)
+        ws = w[:, None].expand(-1, num_ws, -1)
+        draw, crossover = self._draw(2)
+        if draw < self.config.style_mixing_probability and num_ws > 1:
+            other = mapping.w(self._latents(batch), c)[:, None].expand(-1, num_ws, -1)
+            first = 1 + int(crossover * (num_ws - 1))
+            ws = mix_styles(ws, other, range(first, num_ws))
+        return ws, w
+
+    def _draw(self, count: int) -> list[float]:
+        uniform = torch.rand(count, generator=self.random, device=self.device)
+        return [float(u) for u in uniform]
+
+    def _latents(self, batch: int) -> Tensor:
+        shape = (batch, self.generator.z_dim)
+        return torch.randn(shape, generator=self.random, device=self.device)
+
+    def _noise(self, batch: int) -> list[Tensor]:
+        return [
+            torch.randn(batch, 1, *shape, generator=self.random, device=self.device)
+            for shape in self.generator.noise_shapes
+        ]
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    def _adam(self, network: nn.Module, interval: int | None) -> torch.optim.Adam:
+        """Adam with rates and betas scaled for lazy regularisation (StyleGAN2, Appendix B)."""
+        share = interval / (interval + 1) if interval is not None and interval > 1 else 1.0
+        return torch.optim.Adam(
+            network.parameters(),
+            lr=self.config.learning_rate * share,
+            betas=(BETAS[0] ** share, BETAS[1] ** share),
+            eps=1e-8,
+            fused=True,
+        )
+
+    def _update(self, optimizer: torch.optim.Adam, network: nn.Module) -> bool:
+        """Step the optimizer if every gradient is finite; clear the gradients in any case."""
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        norms = torch.stack(torch._foreach_norm(gradients))
+        finite = math.isfinite(float(norms.sum()))
+        if finite:
+            optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return finite
+
+    def halve_learning_rate(self) -> None:
+        """Train on at half the rate, as after numbers went wrong."""
+        self._set_learning_rate_factor(self.learning_rate_factor / 2)
+
+    def _set_learning_rate_factor(self, factor: float) -> None:
+        for optimizer in (self.optimizer_g, self.optimizer_d):
+            for group in optimizer.param_groups:
+                group["lr"] *= factor / self.learning_rate_factor
+        self.learning_rate_factor = factor
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a step depends on: nested dicts of tensors and plain data."""
+        return {
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "generator_ema": self.generator_ema.state_dict(),
+            "optimizer_g": _optimizer_state(self.optimizer_g),
+            "optimizer_d": _optimizer_state(self.optimizer_d),
+            "random": self.random.get_state(),
+            "path_mean": self.path_mean,
+            "step": self.step,
+            "seen_images": self.seen_images,
+            "learning_rate_factor": self.learning_rate_factor,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.generator_ema.load_state_dict(state["generator_ema"])
+        _load_optimizer_state(self.optimizer_g, state["optimizer_g"])
+        _load_optimizer_state(self.optimizer_d, state["optimizer_d"])
+        self.random.set_state(state["random"].cpu())
+        self.path_mean = state["path_mean"].to(self.device)
+        self.step = state["step"]
+        self.seen_images = state["seen_images"]
+        self._set_learning_rate_factor(state["learning_rate_factor"])
+
+
+def _place(network: _Network, device: torch.device) -> _Network:
+    """Move a network, its convolutions in channels-last layout, ready to train."""
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.train().requires_grad_()
+
+
+def _maybe_compile(module: nn.Module, compiled: bool) -> Any:
+    return torch.compile(module, dynamic=False) if compiled else module
+
+
+def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
+    return {name: float(value) for name, value in losses.items()}
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Adam's moments by the parameter's number; the rates follow from the configuration."""
+    return {str(k): dict(v) for k, v in optimizer.state_dict()["state"].items()}
+
+
+def _load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    whole = optimizer.state_dict()
+    whole["state"] = {int(k): v for k, v in state.items()}
+    optimizer.load_state_dict(whole)
