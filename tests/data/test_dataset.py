@@ -170,6 +170,9 @@ def test_other_sizes_are_refused_with_the_line_that_helps(tmp_path: Path) -> Non
     line = f"wspace data build {wide} wide-64.zip --size 64"
     with pytest.raises(WspaceError, match=f"a.png is 100 x 70.*{line}"):
         Dataset.open(wide)
+    spaced = write_zip(tmp_path / "my faces.zip", {"a.png": png((100, 70))})
+    with pytest.raises(WspaceError, match=f"wspace data build '{spaced}' 'my faces-64.zip'"):
+        Dataset.open(spaced)
     with pytest.raises(WspaceError, match=r"is 4 x 4.*--size 8"):
         Dataset.open(write_zip(tmp_path / "small.zip", {"a.png": png(4)}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
 from wspace.data.source import HEAD_BYTES, PictureSource, shown
@@ -91,4 +92,5 @@ def _build_line(source: PictureSource, header: PictureHeader) -> str:
     side = min(max(min(header.width, header.height), MIN_RESOLUTION), 1024)
     size = 1 << (side.bit_length() - 1)  # the largest power of two that needs no enlarging
     stem = source.path.resolve().stem if source.is_zip else source.path.resolve().name
-    return f"wspace data build {source.path} {stem}-{size}.zip --size {size}"
+    words = ["wspace", "data", "build", str(source.path), f"{stem}-{size}.zip", "--size", str(size)]
+    return shlex.join(words)

@@ -113,9 +113,9 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.float32)  # (H, W); 16 bits fit exactly
     low, high = float(values.min()), float(values.max())
     if picture.mode != "F" and low >= 0 and high <= 65535:
-        values = values / 257
+        values /= 257
     elif picture.mode == "F" and low >= 0 and high <= 1:
-        values = values * 255
+        values *= 255
     elif not (low >= 0 and high <= 255):  # also where NaN compares false
         raise UnreadablePictureError(
             f"{picture.mode} values from {low:g} to {high:g} have no known 8-bit meaning"
