@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wspace.data.dataset import Dataset, ShuffledOrder
 from wspace.errors import WspaceError
@@ -21,10 +21,11 @@ from wspace.formats.model_file import load_model_file, save
 from wspace.images import from_uint8
 from wspace.machine import choose_device, choose_precision, compiler_at_hand
 from wspace.networks.discriminator import build_discriminator
-from wspace.networks.generator import build_generator
+from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
 from wspace.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from wspace.training.config import TrainConfig
+from wspace.training.growth import grow
 from wspace.training.health import HealthMonitor, picture_diversity
 from wspace.training.run_folder import (
     Log,
@@ -273,7 +274,7 @@ def _decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     return dataclasses.replace(config, **changes)
 
 
-def _networks(config: TrainConfig, data: Dataset) -> tuple[Any, Any]:
+def _networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]:
     """The networks to start from: fresh ones of the preset, or a model's."""
     num_classes = data.num_classes if config.labels else 0
     configs = preset(config.preset, resolution=data.resolution, num_classes=num_classes)
@@ -281,6 +282,8 @@ def _networks(config: TrainConfig, data: Dataset) -> tuple[Any, Any]:
         return build_generator(configs[0]), build_discriminator(configs[1])
     model = load_model_file(config.start_from)
     own = model.generator
+    if own.resolution < data.resolution and own.num_classes == num_classes:
+        return grow(model, configs[0], configs[1])
     if own.resolution != data.resolution or own.num_classes != num_classes:
         raise WspaceError(
             f"{config.start_from} makes {own.resolution}² pictures with {own.num_classes} classes, "

@@ -1,0 +1,59 @@
+# Two commands on a fresh machine with Python 3.11 and make:
+#   make demo     installs into .venv and makes pictures with the bundled model
+#   make test     installs into .venv and runs the tests
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SECONDS ?= 300
+DEMO := demo
+W := .venv/bin/wspace
+
+.PHONY: demo demo-train test check slow bench dist clean
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# A sheet, a mixing grid, a noise figure and a short walk from the bundled model.
+demo: .venv/.installed
+	$(W) generate avatars --seeds 0-31 --psi 0.7 --out $(DEMO)/pictures --grid $(DEMO)/sheet.png
+	$(W) mix avatars --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse --psi 0.7 --out $(DEMO)/mixing.png
+	$(W) noise avatars --seed 3 --psi 0.7 --out $(DEMO)/noise.png
+	$(W) interpolate avatars --seeds 1,2,3,1 --frames 72 --loop --psi 0.7 --out $(DEMO)/walk.mp4
+	@echo "The pictures lie in $(DEMO)/: sheet.png, mixing.png, noise.png, walk.mp4, pictures/"
+
+# Draws 4,000 avatars, trains `compact` on them for SECONDS, and shows what it has learned.
+demo-train: .venv/.installed
+	test -f $(DEMO)/avatars-32.zip || $(W) data avatars $(DEMO)/avatars-32.zip --count 4000 --size 32
+	rm -rf $(DEMO)/runs
+	$(W) train $(DEMO)/avatars-32.zip --preset compact --batch-size 16 --seconds $(SECONDS) \
+		--kimg 100 --out $(DEMO)/runs
+	$(W) generate $(DEMO)/runs/00000-avatars-32-compact --seeds 0-31 --psi 0.8 \
+		--grid $(DEMO)/trained-sheet.png
+	$(W) mix $(DEMO)/runs/00000-avatars-32-compact --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse \
+		--psi 0.8 --out $(DEMO)/trained-mixing.png
+	@echo "Trained: $(DEMO)/trained-sheet.png, $(DEMO)/trained-mixing.png,"
+	@echo "the model and its sample sheets: $(DEMO)/runs/00000-avatars-32-compact/"
+
+test: .venv/.installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest
+
+check: .venv/.installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+slow: .venv/.installed
+	.venv/bin/python -m pytest -m slow
+
+bench: .venv/.installed
+	$(W) bench
+
+dist: .venv/.installed
+	.venv/bin/python -m build --no-isolation
+
+clean:
+	rm -rf $(DEMO) dist build
