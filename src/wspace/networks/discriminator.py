@@ -19,6 +19,8 @@ __all__ = ["Discriminator", "DiscriminatorBlock", "build_discriminator"]
 class DiscriminatorBlock(nn.Module):
     """Convolution, then blur and a convolution that halves the side."""
 
+    blur_kernel: Tensor | None
+
     def __init__(self, in_channels: int, out_channels: int, config: DiscriminatorConfig) -> None:
         super().__init__()
         gain = math.sqrt(2)
@@ -90,7 +92,7 @@ class Discriminator(nn.Module):
         x = self._activate(self.conv(x))
         # NCHW order in memory before flattening, whatever the layout of the maps
         x = self._activate(self.dense0(x.flatten(start_dim=1)))
-        logits = self.dense1(x).float()
+        logits: Tensor = self.dense1(x).float()
         return logits[:, 0] if c is None else (logits * c).sum(dim=1)
 
     def _read(self, k: int, images: Tensor) -> Tensor:

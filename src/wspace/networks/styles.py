@@ -60,7 +60,8 @@ class AdaIN(nn.Module):
         if self.normalize:
             x = instance_norm(x)
         # 1 + scale: Appendix C starts the bias of y_s at one and every other bias at zero.
-        return x * (1 + scale).to(x.dtype) + bias.to(x.dtype)
+        restyled: Tensor = x * (1 + scale).to(x.dtype) + bias.to(x.dtype)
+        return restyled
 
 
 def modulate(x: Tensor, styles: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ class AdaINLayer(nn.Module):
     """One layer: [convolution, blur if it upsamples,] noise, bias, leaky ReLU, AdaIN."""
 
     noise_const: Tensor
+    blur_kernel: Tensor | None
 
     def __init__(
         self,
@@ -72,7 +73,8 @@ class AdaINLayer(nn.Module):
         x = activate(x + bias.to(x.dtype), self.activation, gain=1.0)
         if self.pixel_norm:
             x = pixel_norm(x)
-        return self.style(x, w)
+        restyled: Tensor = self.style(x, w)
+        return restyled
 
 
 class AdaINSynthesis(nn.Module):
@@ -141,7 +143,7 @@ class AdaINSynthesis(nn.Module):
             previous = x
             for i in self.block_layers[k]:
                 x = self.layers[i](x, ws[:, i], maps[i])
-        image = self.to_rgb[last](x).float()
+        image: Tensor = self.to_rgb[last](x).float()
         fraction = lod - math.floor(lod)
         if fraction > 0:
             image = image.lerp(upsample_nearest(self.to_rgb[last - 1](previous).float()), fraction)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator
 from wspace.steering.mixing import mix_styles
 from wspace.training.config import TrainConfig
@@ -154,7 +155,7 @@ class TrainingState:
         deviation's group n mod (number of groups), so that an even number keeps the groups pure.
         """
         n = len(real)
-        group = self.discriminator.config.mbstd_group_size
+        group = cast(DiscriminatorConfig, self.discriminator.config).mbstd_group_size
         if group is None or (2 * n // min(group, 2 * n)) % 2:
             return self._judge(real, c), self._judge(fake, c)
         both = torch.stack([real, fake], dim=1).flatten(0, 1)  # (2 N, C, H, W)
