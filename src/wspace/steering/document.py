@@ -110,6 +110,20 @@ class SheetLayout:
             if not isinstance(getattr(self, name), bool):
                 raise WspaceError(f"sheet: {name} is neither true nor false: the file is damaged.")
 
+    def check_fits(self, cells: int) -> None:
+        """Whether the labels are as many as a sheet of so many cells has places.
+
+        Raises:
+            WspaceError: they are not, or the cells are none or too many.
+        """
+        if not 1 <= cells <= MAX_CELLS:
+            raise WspaceError(f"sheet: {cells} cells are outside 1 to {MAX_CELLS}.")
+        rows = -(-cells // self.columns)
+        places = {"column_labels": self.columns, "row_labels": rows, "captions": cells}
+        for name, count in places.items():
+            if len(getattr(self, name)) not in (0, count):
+                raise WspaceError(f"sheet: {len(getattr(self, name))} {name} for {count} places.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -156,23 +170,27 @@ class PictureDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class SheetDocument:
-    """A sheet's layout and cells, and what rendered them."""
+    """A sheet's layout and cells, and what rendered them.
+
+    Attributes:
+        layout: how it looks.
+        cells: row by row.
+        positions: left and top of each cell's picture on the sheet, in pixels.
+        rendered_by: of all its pictures.
+    """
 
     layout: SheetLayout
     cells: tuple[Cell, ...]
+    positions: tuple[tuple[int, int], ...]
     rendered_by: RenderedBy
 
     def __post_init__(self) -> None:
-        columns, cells = self.layout.columns, len(self.cells)
-        rows = -(-cells // columns)
-        if not 1 <= cells <= MAX_CELLS:
-            raise WspaceError(f"sheet: {cells} cells are outside 1 to {MAX_CELLS}.")
-        wanted = {"column_labels": columns, "row_labels": rows, "captions": cells}
-        for name, count in wanted.items():
-            if len(getattr(self.layout, name)) not in (0, count):
-                raise WspaceError(
-                    f"sheet: {len(getattr(self.layout, name))} {name}, but {count} places."
-                )
+        self.layout.check_fits(len(self.cells))
+        if len(self.positions) != len(self.cells):
+            raise WspaceError(f"sheet: {len(self.positions)} positions of {len(self.cells)} cells.")
+        for x, y in self.positions:
+            _check_count("sheet: position", x, 0, 2**24)
+            _check_count("sheet: position", y, 0, 2**24)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -180,8 +198,12 @@ class SheetDocument:
             "kind": "sheet",
             "layout": dataclasses.asdict(self.layout),
             "cells": [
-                {"show": cell.show, "recipes": [r.to_dict() for r in cell.recipes]}
-                for cell in self.cells
+                {
+                    "show": cell.show,
+                    "position": position,
+                    "recipes": [recipe.to_dict() for recipe in cell.recipes],
+                }
+                for cell, position in zip(self.cells, self.positions, strict=True)
             ],
             "rendered_by": dataclasses.asdict(self.rendered_by),
         }
@@ -209,15 +231,23 @@ def document_from_json(text: str | bytes) -> PictureDocument | SheetDocument:
     return SheetDocument(
         layout=_build(SheetLayout, "sheet: layout", data["layout"]),
         cells=tuple(_cell(cell) for cell in data["cells"]),
+        positions=tuple(_position(cell) for cell in data["cells"]),
         rendered_by=_build(RenderedBy, "rendered_by", data["rendered_by"]),
     )
 
 
 def _cell(data: Any) -> Cell:
-    _check_keys("sheet: cell", data, {"show", "recipes"})
+    _check_keys("sheet: cell", data, {"show", "position", "recipes"})
     if not isinstance(data["recipes"], list) or len(data["recipes"]) > MAX_CELLS:
         raise WspaceError("sheet: a cell's recipes are no list: the file is damaged.")
     return Cell(show=data["show"], recipes=tuple(Recipe.from_dict(r) for r in data["recipes"]))
+
+
+def _position(data: Any) -> tuple[int, int]:
+    position = data["position"]
+    if not isinstance(position, list) or len(position) != 2:
+        raise WspaceError("sheet: a cell's position is no pair of numbers: the file is damaged.")
+    return position[0], position[1]
 
 
 def _build(kind: type[Any], what: str, data: Any) -> Any:

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from wspace.errors import WspaceError
 from wspace.files import atomic_write_text
 from wspace.networks.generator import Generator
 from wspace.steering.document import Cell, RenderedBy, SheetDocument, SheetLayout
-from wspace.steering.png import write_png
+from wspace.steering.png import MAX_PIXELS, write_png
 from wspace.steering.recipe import Recipe
 from wspace.steering.render import Pictures, Progress, render
 
@@ -29,7 +30,7 @@ _Box = tuple[int, int, int, int]
 
 _COLOURS = {  # background, text, quieter text
     "light": ((255, 255, 255), (20, 20, 20), (95, 95, 95)),
-    "dark": (((18, 18, 20)), (240, 240, 240), (165, 165, 165)),
+    "dark": ((18, 18, 20), (240, 240, 240), (165, 165, 165)),
 }
 _CELL_SIDE = 128  # pictures are enlarged to about this, so that labels fit
 _TITLE_SIZE, _LABEL_SIZE, _NOTE_SIZE = 24, 17, 16
@@ -44,13 +45,19 @@ class Sheet:
         layout: titles, labels, columns and the like.
         cells: what each place shows, row by row.
         tiles: one a cell, (H, W, C), uint8; None for empty cells.
+        white: the standard deviation, in steps of 1/255, that deviation maps show as white; 0
+            where there is none.
         rendered_by: what the last bit of the pictures depends on.
     """
 
     layout: SheetLayout
     cells: tuple[Cell, ...]
     tiles: tuple[Tile | None, ...]
+    white: float = 0.0
     rendered_by: RenderedBy
+
+    def __post_init__(self) -> None:
+        self.layout.check_fits(len(self.cells))
 
     @cached_property
     def image(self) -> Image.Image:
@@ -60,11 +67,13 @@ class Sheet:
     @property
     def document(self) -> SheetDocument:
         """What the PNG carries."""
-        return SheetDocument(layout=self.layout, cells=self.cells, rendered_by=self.rendered_by)
-
-    def tile_boxes(self) -> list[_Box]:
-        """Where each cell's picture lies in `image`: left, top, right, bottom."""
-        return _Geometry(self.layout, self.tiles).boxes
+        boxes = _Geometry(self.layout, self.tiles).boxes
+        return SheetDocument(
+            layout=self.layout,
+            cells=self.cells,
+            positions=tuple((left, top) for left, top, _, _ in boxes),
+            rendered_by=self.rendered_by,
+        )
 
     def save(self, path: Path | str, *, sidecar: bool = False) -> Path:
         """Write a PNG that carries the layout and all recipes.
@@ -135,6 +144,7 @@ def render_sheet(
     cells: Sequence[Cell],
     *,
     batch_size: int | None = None,
+    exact_batch: bool = False,
     progress: Progress | None = None,
 ) -> Sheet:
     """Render all that a sheet shows, each distinct recipe once.
@@ -144,48 +154,67 @@ def render_sheet(
         layout: of the sheet.
         cells: row by row.
         batch_size: see `render`.
+        exact_batch: see `render`.
         progress: see `render`.
 
     Raises:
         WspaceError: labels that do not fit the cells; otherwise as `render`.
     """
+    layout.check_fits(len(cells))
     numbers: dict[Recipe, int] = {}
     for cell in cells:
         for recipe in cell.recipes:
             numbers.setdefault(recipe, len(numbers))
-    pictures = render(generator, list(numbers), batch_size=batch_size, progress=progress)
+    pictures = render(
+        generator,
+        list(numbers),
+        batch_size=batch_size,
+        exact_batch=exact_batch,
+        progress=progress,
+    )
+    rows = [[numbers[recipe] for recipe in cell.recipes] for cell in cells]
+    deviations = {
+        i: deviation_map(pictures.pixels[own])
+        for i, (cell, own) in enumerate(zip(cells, rows, strict=True))
+        if cell.show == "deviation"
+    }
+    white = max((float(deviation.max()) for deviation in deviations.values()), default=0.0)
     tiles: list[Tile | None] = []
-    filled: list[Cell] = []
-    for cell in cells:
-        own = [numbers[recipe] for recipe in cell.recipes]
-        filled.append(Cell(show=cell.show, recipes=tuple(pictures.recipes[i] for i in own)))
-        if cell.show == "empty":
-            tiles.append(None)
-        elif cell.show == "picture":
-            tiles.append(pictures.pixels[own[0]])
+    for i, own in enumerate(rows):
+        if i in deviations:
+            tiles.append(_grey(deviations[i], white))
         else:
-            tiles.append(deviation_map(pictures.pixels[own])[0])
-    document = SheetDocument(layout=layout, cells=tuple(filled), rendered_by=pictures.rendered_by)
+            tiles.append(pictures.pixels[own[0]] if own else None)
     return Sheet(
-        layout=layout, cells=document.cells, tiles=tuple(tiles), rendered_by=pictures.rendered_by
+        layout=layout,
+        cells=tuple(
+            Cell(show=cell.show, recipes=tuple(pictures.recipes[k] for k in own))
+            for cell, own in zip(cells, rows, strict=True)
+        ),
+        tiles=tuple(tiles),
+        white=white,
+        rendered_by=pictures.rendered_by,
     )
 
 
-def deviation_map(pixels: Tile) -> tuple[Tile, float]:
+def deviation_map(pixels: Tile) -> npt.NDArray[np.float64]:
     """How much pictures differ, pixel by pixel.
 
     Args:
         pixels: (N, H, W, C), uint8, N >= 2.
 
     Returns:
-        (H, W, 3), uint8, the standard deviation over the pictures (the root mean square over the
-        channels), white where it is largest; and that largest deviation, in steps of 1/255.
+        (H, W), the standard deviation over the pictures in steps of 1/255, the root mean square
+        over the channels.
     """
-    variance = pixels.astype(np.float64).var(axis=0).mean(axis=2)  # (H, W)
-    deviation = np.sqrt(variance)
-    largest = float(deviation.max())
-    shown = np.rint(deviation * (255 / largest if largest > 0 else 0)).astype(np.uint8)
-    return np.repeat(shown[:, :, None], 3, axis=2), largest
+    deviation: npt.NDArray[np.float64] = np.sqrt(pixels.astype(np.float64).var(axis=0).mean(axis=2))
+    return deviation
+
+
+def _grey(deviation: npt.NDArray[np.float64], white: float) -> Tile:
+    """(H, W) to (H, W, 3), black for 0 and white for ``white``."""
+    shown = np.rint(deviation * (255 / white if white > 0 else 0)).astype(np.uint8)
+    return np.repeat(shown[:, :, None], 3, axis=2)
 
 
 def readable_scale(side: int) -> int:
@@ -249,6 +278,11 @@ class _Geometry:
 
 def _draw(layout: SheetLayout, tiles: Sequence[Tile | None]) -> Image.Image:
     place = _Geometry(layout, tiles)
+    if place.width * place.height > MAX_PIXELS:
+        raise WspaceError(
+            f"the sheet would have {place.width} x {place.height} pixels, more than {MAX_PIXELS}: "
+            "put fewer or smaller pictures on it."
+        )
     background, text, quiet = _COLOURS[layout.theme]
     sheet = Image.new("RGB", (place.width, place.height), background)
     pen = ImageDraw.Draw(sheet)

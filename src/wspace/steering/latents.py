@@ -13,7 +13,7 @@ from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.steering.recipe import Source
 
-__all__ = ["latents", "w_of_sources"]
+__all__ = ["check_source", "latents", "map_latents", "w_of_sources"]
 
 
 def latents(generator: Generator, seeds: Iterable[int]) -> Tensor:
@@ -61,8 +61,8 @@ def w_of_sources(generator: Generator, sources: Sequence[Source], *, batch_size:
         rows = seeded[start : start + batch_size]
         filled = rows + rows[-1:] * (batch_size - len(rows))
         z = latents(generator, [sources[i].seed or 0 for i in filled])
-        c = _one_hot(generator, [sources[i].class_index or 0 for i in filled])
-        table[rows] = generator.mapping.w(z, c)[: len(rows)]
+        w = map_latents(generator, z, [sources[i].class_index or 0 for i in filled])
+        table[rows] = w[: len(rows)]
     return table
 
 
@@ -86,8 +86,20 @@ def check_source(generator: Generator, source: Source) -> None:
         raise WspaceError(f"class={source.class_index} is unknown: give 0 to {classes - 1}.")
 
 
-def _one_hot(generator: Generator, classes: Sequence[int]) -> Tensor | None:
-    if generator.num_classes == 0:
-        return None
-    indices = torch.tensor(classes, device=generator.w_avg.device)
-    return F.one_hot(indices, generator.num_classes).float()
+def map_latents(generator: Generator, z: Tensor, classes: Sequence[int]) -> Tensor:
+    """Run the mapping network.
+
+    Args:
+        generator: the model.
+        z: (N, z_dim).
+        classes: N of them; not read where the model has none.
+
+    Returns:
+        (N, w_dim), float32, not truncated.
+    """
+    c = None
+    if generator.num_classes > 0:
+        indices = torch.tensor(classes, device=z.device)
+        c = F.one_hot(indices, generator.num_classes).float()
+    w: Tensor = generator.mapping.w(z, c)
+    return w

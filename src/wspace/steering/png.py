@@ -18,13 +18,13 @@ from wspace.errors import WspaceError
 from wspace.files import atomic_path
 from wspace.steering.document import PictureDocument, SheetDocument, document_from_json
 
-__all__ = ["MAX_TEXT_BYTES", "read_document", "read_pixels", "write_png"]
+__all__ = ["MAX_PIXELS", "MAX_TEXT_BYTES", "read_document", "read_pixels", "write_png"]
 
 KEYWORD = b"wspace"
 MAX_TEXT_BYTES = 16 * 2**20
 _PILLOW_UNPACKS = 2**20  # Pillow refuses a PNG whose packed text is larger
 _PACK_FROM = 1024  # shorter text stays readable in any viewer
-_MAX_PIXELS = 2**27
+MAX_PIXELS = 2**27
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -88,7 +88,7 @@ def read_pixels(path: Path | str) -> npt.NDArray[np.uint8]:
     """
     try:
         with Image.open(path, formats=["PNG"]) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
+            if picture.width * picture.height > MAX_PIXELS:
                 raise WspaceError(
                     f"{path} has {picture.width} x {picture.height} pixels: that is no picture "
                     "that wspace wrote."

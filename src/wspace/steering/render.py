@@ -102,6 +102,7 @@ def render(
     recipes: Sequence[Recipe],
     *,
     batch_size: int | None = None,
+    exact_batch: bool = False,
     progress: Progress | None = None,
 ) -> Pictures:
     """Render recipes.
@@ -113,6 +114,7 @@ def render(
         generator: the model.
         recipes: at least one.
         batch_size: the most pictures to render at once; None chooses by resolution.
+        exact_batch: fills even a single batch up to ``batch_size``, to render as before.
         progress: called after each batch.
 
     Returns:
@@ -123,7 +125,8 @@ def render(
     """
     if not recipes:
         raise WspaceError("there is nothing to render: give at least one recipe.")
-    size = even_batch_size(len(recipes), batch_size or default_batch_size(generator))
+    most = default_batch_size(generator) if batch_size is None else batch_size
+    size = most if exact_batch else even_batch_size(len(recipes), most)
     shape = (generator.resolution, generator.resolution, generator.image_channels)
     pixels = np.empty((len(recipes), *shape), dtype=np.uint8)
     done = 0

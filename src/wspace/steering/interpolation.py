@@ -1,0 +1,177 @@
+"""Walks through latent space: the recipes of a film's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wspace.errors import WspaceError
+from wspace.networks.generator import Generator
+from wspace.steering.latents import check_source, latents, map_latents, w_of_sources
+from wspace.steering.mixing import mix_recipes
+from wspace.steering.recipe import Recipe, Source
+
+__all__ = ["PATHS", "PathKind", "follow", "slerp", "walk_recipes"]
+
+PathKind = Literal["linear", "spline", "slerp"]
+PATHS: tuple[PathKind, ...] = ("linear", "spline", "slerp")
+MAX_FRAMES = 100_000
+_MAPPING_BATCH = 64
+
+
+def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Turn from one vector to another at an even rate; the length changes evenly, too.
+
+    Source: Shoemake 1985, Section 3.3.
+
+    Args:
+        start: (N, D), not zero, D >= 2.
+        end: (N, D), not zero.
+        t: (N,), 0 at the start, 1 at the end.
+
+    Returns:
+        (N, D). Where the two point opposite ways, one of the turns between them.
+    """
+    start_length, end_length = start.norm(dim=1), end.norm(dim=1)
+    a, b = start / start_length[:, None], end / end_length[:, None]
+    cosine = (a * b).sum(dim=1)
+    across = b - cosine[:, None] * a  # (N, D), perpendicular to a
+    sine = across.norm(dim=1)
+    # Parallel or opposite vectors span no plane: turn towards the axis that a is farthest from.
+    axis = F.one_hot(a.abs().argmin(dim=1), a.shape[1]).to(a)
+    spare = axis - (axis * a).sum(dim=1, keepdim=True) * a
+    across = F.normalize(torch.where((sine < 1e-6)[:, None], spare, across), dim=1)
+    angle = (t * torch.atan2(sine, cosine))[:, None]
+    length = torch.lerp(start_length, end_length, t)[:, None]
+    turned: Tensor = length * (torch.cos(angle) * a + torch.sin(angle) * across)
+    return turned
+
+
+def follow(points: Tensor, frames: int, *, kind: PathKind, loop: bool) -> Tensor:
+    """Vectors along a path through points, evenly in time between each two.
+
+    Source: Catmull and Rom 1974 for the spline.
+
+    Args:
+        points: (K, D), K >= 2.
+        frames: how many vectors, >= 1.
+        kind: "linear"; "spline" (smooth, through each point); "slerp" (see `slerp`).
+        loop: goes on from the last point to the first, without repeating it; otherwise the last
+            vector is the last point.
+
+    Returns:
+        (frames, D).
+    """
+    count = len(points)
+    segments = count if loop else count - 1
+    steps = frames if loop else max(1, frames - 1)
+    time = torch.arange(frames, dtype=torch.float64, device=points.device) * segments / steps
+    first = time.floor().long().clamp(max=segments - 1)  # (frames,)
+    t = (time - first).to(points.dtype)
+
+    def at(index: Tensor) -> Tensor:
+        return points[index % count if loop else index.clamp(0, count - 1)]
+
+    start, end = at(first), at(first + 1)
+    if kind == "slerp":
+        return slerp(start, end, t)
+    if kind == "linear":
+        return torch.lerp(start, end, t[:, None])
+    before, after, t = at(first - 1), at(first + 2), t[:, None]
+    slope_start, slope_end = (end - before) / 2, (after - start) / 2
+    smooth: Tensor = (
+        start * (1 + 2 * t) * (1 - t) ** 2
+        + end * t**2 * (3 - 2 * t)
+        + slope_start * t * (1 - t) ** 2
+        - slope_end * t**2 * (1 - t)
+    )
+    return smooth
+
+
+def walk_recipes(
+    generator: Generator,
+    keys: Sequence[Recipe],
+    frames: int,
+    *,
+    kind: PathKind = "linear",
+    loop: bool = False,
+    layers: Iterable[int] | None = None,
+) -> tuple[Recipe, ...]:
+    """The recipes of a walk's frames; its noise stands still, since all frames have the first's.
+
+    Args:
+        generator: the model.
+        keys: the recipes to pass through, in order, one source each. A loop may name its start
+            again at the end.
+        frames: how many, 1 to `MAX_FRAMES`.
+        kind: "linear" and "spline" go through w, "slerp" through z.
+        loop: see `follow`.
+        layers: of ws, the ones that move; the others keep the first key. None for all.
+
+    Returns:
+        ``frames`` recipes, alike but for their w.
+
+    Raises:
+        WspaceError: fewer than two different keys, too many frames, a key with several sources,
+            a slerp through something else than seeds of one class.
+    """
+    if not 1 <= frames <= MAX_FRAMES:
+        raise WspaceError(f"frames={frames} is outside 1 to {MAX_FRAMES}.")
+    if any(len(key.sources) > 1 for key in keys):
+        raise WspaceError("a walk passes through pictures of one source each: give plain seeds.")
+    if loop and len(keys) > 2 and keys[-1] == keys[0]:
+        keys = keys[:-1]
+    if len(keys) < 2:
+        raise WspaceError("a walk needs two pictures or more: give seeds such as 1,2,3.")
+    sources = [key.sources[0] for key in keys]
+    w, centres = _walked(generator, sources, frames, kind, loop)
+    moving = [
+        keys[0].replace(sources=(Source(w=tuple(row), centre=centre),))
+        for row, centre in zip(w.tolist(), centres, strict=True)
+    ]
+    if layers is None:
+        return tuple(moving)
+    taken = tuple(layers)
+    return tuple(mix_recipes(keys[0], frame, taken, generator.num_ws) for frame in moving)
+
+
+@torch.inference_mode()
+def _walked(
+    generator: Generator, sources: list[Source], frames: int, kind: PathKind, loop: bool
+) -> tuple[Tensor, Sequence[tuple[float, ...] | None]]:
+    """The w of each frame, (frames, w_dim), and the centre of each where truncation has one."""
+    distinct = list(dict.fromkeys(sources))
+    if kind == "slerp":
+        w = _walked_in_z(generator, sources, frames, loop)
+    else:
+        table = w_of_sources(generator, distinct, batch_size=len(distinct))
+        points = table[[distinct.index(source) for source in sources]]
+        w = follow(points, frames, kind=kind, loop=loop)
+    if all(source.centre is None for source in sources):
+        return w, [None] * frames
+    mean = tuple(generator.w_avg.tolist())
+    centres = torch.tensor([source.centre or mean for source in sources])
+    # Centres go along, so that a picture does not jump where the nearest one changes.
+    centre_kind: PathKind = "linear" if kind == "slerp" else kind
+    walked = follow(centres, frames, kind=centre_kind, loop=loop)
+    return w, [tuple(centre) for centre in walked.tolist()]
+
+
+def _walked_in_z(generator: Generator, sources: list[Source], frames: int, loop: bool) -> Tensor:
+    seeds = [source.seed for source in sources if source.seed is not None]
+    classes = {source.class_index for source in sources}
+    if len(seeds) < len(sources) or len(classes) > 1:
+        raise WspaceError("slerp goes through z: give seeds of one class, or a path through w.")
+    for source in sources:
+        check_source(generator, source)
+    z = follow(latents(generator, seeds), frames, kind="slerp", loop=loop)
+    return torch.cat(
+        [
+            map_latents(generator, part, [sources[0].class_index or 0] * len(part))
+            for part in z.split(_MAPPING_BATCH)
+        ]
+    )

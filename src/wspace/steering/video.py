@@ -1,0 +1,169 @@
+"""Writing films: mp4, webp, gif or a folder of PNGs, playable also when they are cut short."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wspace.errors import WspaceError
+from wspace.files import atomic_path
+
+__all__ = ["FrameWriter", "film_kind", "open_film", "tile_frames"]
+
+Frame = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+_SUFFIXES = {".mp4": "mp4", ".webp": "webp", ".gif": "gif", "": "folder"}
+_MIN_SIDE = 256  # small pictures are enlarged to about this
+
+
+class FrameWriter(Protocol):
+    """Takes the frames of a film, one by one."""
+
+    def __call__(self, frame: Frame) -> None:
+        """Add a frame, (H, W, C), uint8, all of one size."""
+
+
+def film_kind(path: Path | str) -> str:
+    """ "mp4", "webp", "gif" or "folder", by the ending.
+
+    Raises:
+        WspaceError: another ending, or mp4 without PyAV.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise WspaceError(
+            f"{path}: films are .mp4, .webp, .gif or, without an ending, a folder of PNGs: "
+            "choose one of these."
+        )
+    if suffix == ".mp4":
+        try:
+            import av  # noqa: F401
+        except ImportError:
+            raise WspaceError(
+                f"{path}: mp4 needs PyAV: pip install 'wspace[video]', or write .webp or .gif."
+            ) from None
+    return _SUFFIXES[suffix]
+
+
+@contextlib.contextmanager
+def open_film(
+    path: Path | str, *, fps: int, loop: bool, scale: int | None = None
+) -> Iterator[FrameWriter]:
+    """Write a film to a file, whole or not at all.
+
+    The film is finished when the block ends. To keep what there is after Ctrl-C, catch
+    KeyboardInterrupt inside the block.
+
+    Args:
+        path: NAME.mp4, NAME.webp or NAME.gif.
+        fps: frames a second, 1 to 100 (gif: its clock ticks in 1/100 s).
+        loop: whether webp and gif start again at the end.
+        scale: whole number to enlarge by; None makes small pictures about 256 pixels wide.
+
+    Raises:
+        WspaceError: the file cannot be written, or a value is outside its range.
+    """
+    if not 1 <= fps <= 100:
+        raise WspaceError(f"fps={fps} is outside 1 to 100.")
+    kind = film_kind(path)
+    with atomic_path(path) as temporary:
+        film: _Mp4 | _Animation = (
+            _Mp4(temporary, fps) if kind == "mp4" else _Animation(temporary, kind, fps, loop)
+        )
+
+        def write(frame: Frame) -> None:
+            factor = scale or max(1, _MIN_SIDE // min(frame.shape[:2]))
+            film.add(np.repeat(np.repeat(_rgb(frame), factor, axis=0), factor, axis=1))
+
+        try:
+            yield write
+        except BaseException:
+            film.abandon()
+            raise
+        film.finish()
+
+
+def tile_frames(frames: list[Frame], columns: int) -> Frame:
+    """Set the frames of several walks beside each other, row by row, black where none is left."""
+    height, width, channels = frames[0].shape
+    rows = -(-len(frames) // columns)
+    sheet = np.zeros((rows * height, columns * width, channels), dtype=np.uint8)
+    for i, frame in enumerate(frames):
+        row, column = divmod(i, columns)
+        top, left = row * height, column * width
+        sheet[top : top + height, left : left + width] = frame
+    return sheet
+
+
+class _Mp4:
+    """H.264 by PyAV, in a form that every player knows."""
+
+    def __init__(self, path: Path, fps: int) -> None:
+        import av
+
+        self._av: Any = av
+        # The index goes to the front, so that a browser can play while it loads.
+        self._container: Any = av.open(str(path), "w", options={"movflags": "+faststart"})
+        self._fps = fps
+        self._stream: Any = None
+
+    def add(self, frame: Frame) -> None:
+        height, width = frame.shape[:2]
+        if self._stream is None:
+            codec = "libx264" if "libx264" in self._av.codecs_available else "mpeg4"
+            self._stream = self._container.add_stream(codec, rate=self._fps)
+            # yuv420p halves the colour's sides, so both must be even.
+            self._stream.width, self._stream.height = width + width % 2, height + height % 2
+            self._stream.pix_fmt = "yuv420p"
+            quality = {"crf": "17", "preset": "veryfast"} if codec == "libx264" else {"q": "2"}
+            self._stream.options = quality
+        padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
+        self._container.mux(self._stream.encode(picture))
+
+    def finish(self) -> None:
+        if self._stream is None:
+            self.abandon()
+            raise WspaceError("the film has no frames: nothing was written.")
+        self._container.mux(self._stream.encode())  # what the encoder still holds
+        self._container.close()
+
+    def abandon(self) -> None:
+        with contextlib.suppress(Exception):
+            self._container.close()
+
+
+class _Animation:
+    """webp or gif by Pillow, which wants all frames at the end."""
+
+    def __init__(self, path: Path, kind: str, fps: int, loop: bool) -> None:
+        self._path, self._kind = path, kind
+        self._duration_ms = round(1000 / fps)
+        self._loop = loop
+        self._frames: list[Image.Image] = []
+
+    def add(self, frame: Frame) -> None:
+        self._frames.append(Image.fromarray(frame))
+
+    def finish(self) -> None:
+        if not self._frames:
+            raise WspaceError("the film has no frames: nothing was written.")
+        options: dict[str, Any] = {"save_all": True, "duration": self._duration_ms}
+        options["append_images"] = self._frames[1:]
+        if self._kind == "webp":
+            options |= {"quality": 90, "method": 2, "loop": 0 if self._loop else 1}
+        elif self._loop:
+            options["loop"] = 0  # gif: for ever; left out: once
+        self._frames[0].save(self._path, format=self._kind.upper(), **options)
+
+    def abandon(self) -> None:
+        self._frames.clear()
+
+
+def _rgb(frame: Frame) -> Frame:
+    return np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame
