@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,13 @@ __all__ = [
     "atomic_write_bytes",
     "atomic_write_text",
     "flush_file",
+    "remove_leftovers",
     "sync_folder",
     "system_reason",
 ]
+
+# The names of `atomic_path`, and those that safetensors itself writes to before it renames.
+_LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.tmp(\..*)?|\.tmp[A-Za-z0-9]{6}", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -39,7 +44,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        rights = temporary.stat().st_mode  # some writers put a file that only its owner may read
         yield temporary
+        temporary.chmod(rights)
         flush_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
@@ -61,6 +69,14 @@ def atomic_write_bytes(path: Path | str, content: bytes) -> None:
 def atomic_write_text(path: Path | str, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path``, whole or not at all; raises as `atomic_path`."""
     atomic_write_bytes(path, content.encode())
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written in ``folder``, where no other one writes."""
+    for path in folder.iterdir():
+        if _LEFTOVER.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def flush_file(path: Path) -> None:

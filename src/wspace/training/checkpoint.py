@@ -70,6 +70,8 @@ def save_checkpoint(
         temporary.mkdir()
         safetensors.torch.save_file(tensors, temporary / "state.safetensors")
         (temporary / "state.json").write_text(json.dumps(plain), encoding="utf-8")
+        # safetensors makes files that only their owner may read.
+        (temporary / _FILES[0]).chmod((temporary / _FILES[1]).stat().st_mode)
         manifest: dict[str, Any] = {"version": FORMAT_VERSION, "number": number, "kimg": kimg}
         manifest["files"] = {name: _describe(temporary / name) for name in _FILES}
         for name in _FILES:

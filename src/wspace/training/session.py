@@ -1,0 +1,223 @@
+"""What a training run holds while it runs, and how that is saved and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from wspace.data.dataset import Dataset, ShuffledOrder
+from wspace.errors import WspaceError
+from wspace.formats.model_file import save
+from wspace.images import from_uint8
+from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
+from wspace.networks.discriminator import build_discriminator
+from wspace.networks.generator import Generator, build_generator
+from wspace.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from wspace.training.clock import Clock, Progress
+from wspace.training.config import TrainConfig
+from wspace.training.health import HealthMonitor, picture_diversity
+from wspace.training.run_folder import Log
+from wspace.training.samples import save_samples
+from wspace.training.step import TrainingState
+
+__all__ = ["Report", "Session", "newest_state", "saved_networks"]
+
+Report = Callable[[Progress], None]
+
+
+class Session:
+    """One run in progress: its state, its place in the data, its health, its clock and its log.
+
+    Args:
+        config: what to train, nothing in it "auto".
+        data: the pictures.
+        run: the run folder, locked by the caller.
+        networks: generator and discriminator, changed in place.
+        report: told of messages.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Dataset,
+        run: Path,
+        networks: tuple[Generator, nn.Module],
+        report: Report,
+    ) -> None:
+        self.config, self.data, self.run = config, data, run
+        self.state = TrainingState(*networks, config, torch.device(config.device))
+        self.order = ShuffledOrder(len(data), config.seed)
+        self.health = HealthMonitor()
+        self.clock = Clock(config)
+        self._report = report
+        self._log: Log | None = None
+        self._saved_images = -1  # where the newest checkpoint stands
+
+    @contextmanager
+    def logging(self) -> Iterator[Log]:
+        """Open the run's log; `tell` writes to it as long."""
+        with Log(self.run / "log.jsonl", self._show) as self._log:
+            yield self._log
+        self._log = None
+
+    def tell(self, message: str, kind: str = "warning") -> None:
+        """Tell the user something, and the log."""
+        if self._log is not None:
+            self._log.write({"step": self.state.step, "event": kind, "message": message})
+        self._show(message)
+
+    def next_batch(self) -> tuple[Tensor, Tensor | None]:
+        """Real images, (N, C, H, W), float32, in [-1, 1], and one-hot classes, if asked for."""
+        state = self.state
+        indices = self.order.next(self.config.batch_size)
+        images = from_uint8(self.data.images(indices).to(state.device))
+        if self.config.mirror:
+            mirrored = torch.rand(len(images), generator=state.random, device=state.device) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images, self.data.one_hot(indices).to(state.device) if self.config.labels else None
+
+    def watch_diversity(self, real: Tensor) -> None:
+        """Compare how different generated and real pictures of one batch are; warn of collapse."""
+        state, num_classes = self.state, self.state.generator.num_classes
+        random = torch.Generator().manual_seed(state.step)  # apart from the run's own stream
+        z = torch.randn(len(real), state.generator.z_dim, generator=random).to(state.device)
+        c = torch.zeros(len(real), num_classes, device=state.device)
+        c[:, :1] = 1
+        with torch.no_grad():
+            generated = state.generator_ema(z, c if num_classes else None)
+        event = self.health.observe_diversity(
+            state.step, picture_diversity(generated), picture_diversity(real)
+        )
+        if event is not None:
+            self.tell(event.message, event.kind)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the run has gone on since its newest checkpoint."""
+        return self._saved_images != self.state.seen_images
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint; raises WspaceError."""
+        self.clock.checkpointed(self.state.seen_images)  # tried counts: not again at every step
+        networks = (self.state.generator, self.state.discriminator)
+        save_checkpoint(
+            self.run / "checkpoints",
+            {
+                "networks": [cast(Any, network.config).to_dict() for network in networks],
+                "state": self.state.state_dict(),
+                "order": self.order.state(),
+                "health": self.health.state_dict(),
+            },
+            kimg=self.state.seen_images / 1000,
+            keep=self.config.keep_checkpoints,
+            keep_every=self.config.keep_every,
+        )
+        self._saved_images = self.state.seen_images
+
+    def snapshot(self) -> None:
+        """Write the model file and a sample sheet; raises WspaceError."""
+        state = self.state
+        training = self.config.to_dict() | {"data": Path(self.config.data).name, "start_from": None}
+        save(
+            state.generator_ema,
+            self.run / "model.safetensors",
+            discriminator=state.discriminator,
+            metadata={
+                "trained_on": self.data.name,
+                "pictures": len(self.data),
+                "fingerprint": self.data.fingerprint,
+                "licence": self.data.licence,
+                "attribution": self.data.attribution,
+                "kimg": round(state.seen_images / 1000, 3),
+                "training": training,
+            },
+        )
+        sheet = self.run / f"samples-{state.seen_images // 1000:06d}.png"
+        save_samples(state.generator_ema, sheet)
+
+    def go_on_without(self, write: Callable[[], None]) -> None:
+        """Call `checkpoint` or `snapshot`: a full disk costs what they write, not the run."""
+        try:
+            write()
+        except WspaceError as error:
+            self.tell(f"{error} Training goes on.")
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go to where a checkpoint stands.
+
+        Raises:
+            WspaceError: it is whole, but not of this run.
+        """
+        try:
+            self.state.load_state_dict(saved["state"])
+            self.order.restore(saved["order"])
+            self.health.load_state_dict(saved["health"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise _foreign(self.run, error) from None
+        self._saved_images = self.state.seen_images
+        self.clock.at(self.state.seen_images)
+
+    def roll_back(self, why: str) -> None:
+        """Go back to the newest checkpoint with half the learning rate, and save that.
+
+        Raises:
+            WspaceError: there is none any more.
+        """
+        saved = newest_state(self.run, self.tell)
+        if saved is None:
+            raise WspaceError(f"{why} There is none: start a new run.")
+        self.restore(saved)
+        self.state.halve_learning_rate()
+        self.tell(why, "rollback")  # with the step gone back to, as `truncate_log` wants it
+        self.checkpoint()
+
+    def _show(self, message: str) -> None:
+        self._report(self.clock.message(message))
+
+
+def newest_state(run: Path, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    """What the newest whole checkpoint of a run holds; None before the first one was written.
+
+    Raises:
+        WspaceError: there are checkpoints, but none is whole.
+    """
+    checkpoint, torn = newest_checkpoint(run / "checkpoints")
+    for message in torn:
+        tell(message)
+    if checkpoint is not None:
+        return load_checkpoint(checkpoint)
+    if torn:
+        raise WspaceError(
+            f"no checkpoint of {run} is whole: bring its checkpoints back from a copy, or start a "
+            "new run."
+        )
+    return None
+
+
+def saved_networks(saved: dict[str, Any]) -> tuple[Generator, nn.Module]:
+    """Networks as a checkpoint's, whatever became of the model that the run started from.
+
+    Raises:
+        WspaceError: the checkpoint does not say what they are.
+    """
+    try:
+        generator, discriminator = saved["networks"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(None, error) from None
+    return (
+        build_generator(GeneratorConfig.from_dict(generator)),
+        build_discriminator(DiscriminatorConfig.from_dict(discriminator)),
+    )
+
+
+def _foreign(run: Path | None, error: Exception) -> WspaceError:
+    reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    where = "the checkpoint" if run is None else f"the newest checkpoint of {run}"
+    return WspaceError(
+        f"{where} does not fit this run ({reason}): delete it to go on from an older one."
+    )
