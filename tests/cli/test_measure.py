@@ -127,7 +127,7 @@ def test_a_memorised_picture_lies_at_no_distance(
     ("arguments", "message"),
     [
         (["--metrics", "fid"], "metric 'fid' is unknown"),
-        (["--num", 3], "3 generated pictures have no 3-th nearest neighbours"),
+        (["--num", 3, "--metrics", "pr"], "3 generated pictures have no 3-th nearest neighbours"),
         (["--num", 1], "1 is not in the range x>=2"),
         (["--real-num", 9], "9 pictures of .* were asked for, it has 8"),
         (["--psi", "nan"], "psi=nan is outside"),
