@@ -206,14 +206,16 @@ def _read_header(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             start = file.read(8)
-            if len(start) == 8 and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"):
+            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            whole = path.stat().st_size
+            is_header = 2 <= size <= min(MAX_HEADER_BYTES, whole - 8)
+            # A header's size may start with the byte that pickles start with.
+            if not is_header and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04"):
                 raise WspaceError(
                     f"{path} is a pickle or a zip, not a wspace model: official StyleGAN pickles "
                     "become one with `wspace import`."
                 )
-            size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            whole = path.stat().st_size
-            if not 2 <= size <= min(MAX_HEADER_BYTES, whole - 8):
+            if not is_header:
                 raise WspaceError(f"{path} is no whole safetensors file ({whole} bytes): {advice}.")
             header = json.loads(file.read(size))
         text = header["__metadata__"]["wspace"]

@@ -24,7 +24,10 @@ from wspace.formats.official_stylegan2_tf import (
     convert_stylegan2_tf_discriminator,
     convert_stylegan2_tf_generator,
 )
-from wspace.formats.official_stylegan3 import convert_stylegan3_generator
+from wspace.formats.official_stylegan3 import (
+    check_stylegan3_filters,
+    convert_stylegan3_generator,
+)
 from wspace.formats.pickle_data import clean
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
 from wspace.networks.discriminator import build_discriminator
@@ -83,7 +86,7 @@ def import_official(
 
 def convert_generator(network: OfficialNetwork) -> Generator:
     """The wspace generator that computes what an official one does; raises as `import_official`."""
-    if network.name == "D" or "mapping" not in _parts(network):
+    if network.name == "D" or "synthesis" not in _parts(network):
         raise WspaceError(f"{network.arguments.owner} is no generator: not imported.")
     if network.tensorflow:
         convert = (
@@ -98,6 +101,8 @@ def convert_generator(network: OfficialNetwork) -> Generator:
     config, state = convert(network)
     generator = _fill(config, state, network)
     assert isinstance(generator, Generator)
+    if network.generation == 3:
+        check_stylegan3_filters(network, generator)
     return generator
 
 
@@ -127,8 +132,11 @@ def _fill(
 ) -> nn.Module:
     """Build the network and give it the tensors, all shapes checked before memory is taken."""
     owner = network.arguments.owner
-    with torch.device("meta"):
-        expected = _build(config).state_dict()
+    try:
+        with torch.device("meta"):
+            expected = _build(config).state_dict()
+    except (ArithmeticError, RuntimeError, TypeError) as error:
+        raise WspaceError(f"{owner} has options that make no network: {error}.") from None
     for name, tensor in expected.items():
         if name not in state:
             raise WspaceError(f"{owner} holds nothing for {name}: the file is damaged.")

@@ -179,6 +179,13 @@ class OfficialNetwork:
             )
         return sides
 
+    def extra_inputs(self, kernel: str) -> int:
+        """Inputs that a TensorFlow kernel has beyond its outputs: the minibatch deviation's."""
+        *_, inputs, outputs = self.shape(kernel, 4)
+        if inputs < outputs:
+            raise WspaceError(f"{self.arguments.owner}: {kernel} lacks inputs: damaged file.")
+        return inputs - outputs
+
     def missing(self, name: str) -> WspaceError:
         """The error for a tensor that should be there."""
         return WspaceError(

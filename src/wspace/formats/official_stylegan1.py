@@ -112,7 +112,6 @@ def convert_stylegan1_discriminator(network: OfficialNetwork) -> tuple[Discrimin
     state |= reader.layer("4x4/Dense0", "dense0", gain=_GAIN)
     state |= reader.layer("4x4/Dense1", "dense1", gain=1.0)
     reader.refuse_left()
-    group_size = facts.optional_integer("mbstd_group_size", 4) or 0
     channels = tuple(int(state[f"from_rgb.{k}.weight"].shape[0]) for k in range(blocks))
     outputs = int(state["dense1.weight"].shape[0])
     config = DiscriminatorConfig(
@@ -124,8 +123,8 @@ def convert_stylegan1_discriminator(network: OfficialNetwork) -> tuple[Discrimin
         hidden_dim=int(state["dense0.weight"].shape[0]),
         resample_filter=facts.filter_taps("blur_filter", [1, 2, 1]),
         activation=facts.text("nonlinearity", "lrelu"),
-        mbstd_group_size=max(group_size, 1),
-        mbstd_num_channels=facts.integer("mbstd_num_features", 1) if group_size > 1 else 0,
+        mbstd_group_size=max(facts.integer("mbstd_group_size", 4), 1),
+        mbstd_num_channels=network.extra_inputs("4x4/Conv/weight"),
     )
     if outputs != max(config.num_classes, 1):
         raise WspaceError(f"{facts.owner} has {outputs} outputs for {config.num_classes} classes.")

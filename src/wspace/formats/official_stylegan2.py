@@ -107,7 +107,7 @@ def convert_stylegan2_discriminator(network: OfficialNetwork) -> tuple[Discrimin
         else (1.0, 3.0, 3.0, 1.0),
         activation=same_in_all(network, layers, "activation").text("activation"),
         conv_clamp=same_in_all(network, layers, "conv_clamp").optional_number("conv_clamp"),
-        mbstd_group_size=mbstd.optional_integer("group_size") if mbstd else 4,
+        mbstd_group_size=mbstd.optional_integer("group_size") if mbstd else None,
         mbstd_num_channels=mbstd.integer("num_channels") if mbstd else 0,
         class_dim=class_dim if num_classes > 0 else None,
         mapping=mapping_config(network) if num_classes > 0 else None,
@@ -144,7 +144,7 @@ def mapping_config(network: OfficialNetwork) -> MappingConfig:
 def named_state(network: OfficialNetwork) -> State:
     """All tensors by their own names, but for the filters, which the configuration holds."""
     reader = TensorReader(network)
-    reader.drop(*(name for name in network.tensors if name.endswith("resample_filter")))
+    reader.drop(*(name for name in network.tensors if name.endswith("_filter")))
     state = {name: reader.take(name) for name in list(reader.left())}
     if network.name != "D" and "mapping.w_avg" not in state:  # w_avg_beta=None keeps no mean
         state["mapping.w_avg"] = torch.zeros(network.module("").integer("w_dim"))

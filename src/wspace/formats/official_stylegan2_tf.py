@@ -131,7 +131,7 @@ def convert_stylegan2_tf_discriminator(
         activation=facts.text("nonlinearity", "lrelu"),
         conv_clamp=facts.optional_number("conv_clamp", None),
         mbstd_group_size=_group_size(network),
-        mbstd_num_channels=facts.integer("mbstd_num_features", 1),
+        mbstd_num_channels=network.extra_inputs("4x4/Conv/weight"),
         class_dim=network.shape("Output/bias", 1)[0] if num_classes > 0 else None,
         mapping=None
         if num_classes == 0
@@ -166,7 +166,8 @@ def _discriminator_architecture(network: OfficialNetwork, sides: list[int]) -> B
 def _group_size(network: OfficialNetwork) -> int | None:
     """None for the whole batch: the default of StyleGAN2-ADA, where StyleGAN2 had groups of 4."""
     default = 4 if network.function.startswith("D_stylegan") else None
-    return network.arguments.optional_integer("mbstd_group_size", default)
+    group_size = network.arguments.optional_integer("mbstd_group_size", default)
+    return None if group_size is None else max(group_size, 1)  # 0 turns it off
 
 
 def _classes(network: OfficialNetwork, reader: TensorReader, num_classes: int) -> State:
@@ -247,7 +248,8 @@ def _synthesis(
             target = f"{block}.{name}"
             state |= _modulated(reader, f"{source}/{scope}", target, mirrored=name == "conv0")
             if use_noise:
-                state[f"{target}.noise_strength"] = reader.take(f"{source}/{scope}/noise_strength")
+                strength = reader.scalar(f"{source}/{scope}/noise_strength")
+                state[f"{target}.noise_strength"] = torch.tensor(strength)
                 noise = reader.take(f"synthesis/noise{index}")
                 state[f"{target}.noise_const"] = noise.reshape(noise.shape[-2:])
         channels.append(int(state[f"{block}.conv1.weight"].shape[0]))

@@ -5,16 +5,24 @@ Source: the modules of Karras et al. 2021's release (StyleGAN3); tensors have th
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
+import torch
 from torch import Tensor
 
 from wspace.errors import WspaceError
-from wspace.formats.official_network import Facts, OfficialNetwork
+from wspace.formats.official_network import Facts, OfficialNetwork, TensorReader
 from wspace.formats.official_stylegan2 import mapping_config, named_state, same_in_all
 from wspace.networks.config import AliasFreeConfig, GeneratorConfig
+from wspace.networks.generator import Generator
+from wspace.networks.synthesis3 import layer_signals
 
-__all__ = ["convert_stylegan3_generator"]
+__all__ = ["check_stylegan3_filters", "convert_stylegan3_generator"]
 
 State = dict[str, Tensor]
+
+_MAX_TAPS = 1_024  # of one axis; the official ones have up to 24
 
 _ARGUMENTS = {
     *("w_dim", "img_resolution", "img_channels", "channel_base", "channel_max", "num_layers"),
@@ -73,7 +81,57 @@ def convert_stylegan3_generator(network: OfficialNetwork) -> tuple[GeneratorConf
         ),
     )
     same_in_all(network, layers, "conv_clamp")
+    _refuse_large_filters(config, synthesis.owner)
     return config, named_state(network)
+
+
+def _refuse_large_filters(config: GeneratorConfig, owner: str) -> None:
+    """Refuse a schedule that makes no sense, or whose filters alone would fill the memory."""
+    assert isinstance(config.synthesis, AliasFreeConfig)
+    try:
+        signals = layer_signals(
+            config.synthesis, resolution=config.resolution, image_channels=config.image_channels
+        )
+        taps = [
+            config.synthesis.filter_size
+            * config.synthesis.lrelu_upsampling
+            * (max(before.rate, after.rate) / min(before.rate, after.rate))
+            for before, after in pairwise(signals)
+        ]
+    except (ArithmeticError, ValueError):
+        taps = [math.inf]
+    if max(taps) > _MAX_TAPS:
+        raise WspaceError(
+            f"{owner} has options that no filters can be made for: the file is damaged, or was "
+            "not made by the official code."
+        )
+
+
+def check_stylegan3_filters(network: OfficialNetwork, generator: Generator) -> None:
+    """Refuse a generator whose filters are not those that its configuration designs.
+
+    The filters show every number of the layer schedule, most of which a file does not state.
+
+    Raises:
+        WspaceError: a filter differs.
+    """
+    reader = TensorReader(network)
+    for path, module in generator.named_modules():
+        for leaf in ("up_filter", "down_filter"):
+            name = f"{path}.{leaf}"
+            ours = getattr(module, leaf, None)
+            theirs = reader.take(name) if name in reader else None
+            if ours is None or theirs is None:
+                same = ours is theirs
+            else:
+                same = ours.shape == theirs.shape and torch.allclose(
+                    ours, theirs, rtol=1e-4, atol=1e-6
+                )
+            if not same:
+                raise WspaceError(
+                    f"{network.arguments.owner}: {name} is not the filter that its options ask "
+                    "for: it was not made by the official code, and was not imported."
+                )
 
 
 def _is_layer(path: str) -> bool:
