@@ -15,14 +15,14 @@ import torch
 from wspace.errors import WspaceError
 from wspace.formats.model_file import bundled_models, load
 from wspace.networks.generator import Generator
-from wspace.steering.document import PictureDocument, SheetDocument
+from wspace.steering.document import PictureDocument, RenderedBy, SheetDocument
 from wspace.steering.figures import Sheet, render_sheet
 from wspace.steering.identity import identity_of
 from wspace.steering.png import read_pixels
 from wspace.steering.recipe import ModelIdentity, Recipe
 from wspace.steering.render import Pictures, Progress, render
 
-__all__ = ["Comparison", "compare", "find_recipe_model", "remake"]
+__all__ = ["Comparison", "choose_recorded_device", "compare", "find_recipe_model", "remake"]
 
 _MAX_BATCH_PIXELS = 2**24
 
@@ -84,6 +84,12 @@ def find_recipe_model(document: Document, *, model: str | None, device: str) -> 
         f"the picture was made with {described}, but {found.name} has sha256 "
         f"{found.sha256[:12]}...: say where the right one is with --model."
     )
+
+
+def choose_recorded_device(recorded: RenderedBy) -> str:
+    """The device that a picture was rendered on, if there is one here; else the CPU."""
+    kind = recorded.device.split(" ")[0]
+    return "cuda" if kind == "cuda" and torch.cuda.is_available() else "cpu"
 
 
 def remake(

@@ -15,7 +15,7 @@ from wspace.steering.render import Progress
 from wspace.steering.syntax import Layers, spread_per_layer
 
 __all__ = [
-    "describe_psi",
+    "describe_recipe",
     "mixing_sheet",
     "noise_deviation_sheet",
     "noise_layers_sheet",
@@ -208,7 +208,12 @@ def noise_layers_sheet(
     return _with_white(generator, sheet, "one w, noise in some layers", recipe)
 
 
-def describe_psi(recipe: Recipe) -> str:
+def describe_recipe(generator: Generator, recipe: Recipe) -> str:
+    """All but the sources, in words: such as "psi 0.7, cutoff 8; model avatars"."""
+    return _note(generator, "", recipe)
+
+
+def _describe_psi(recipe: Recipe) -> str:
     """Such as "psi 0.7 up to layer 8", or the curve over the layers."""
     if isinstance(recipe.psi, tuple):
         text = "psi by layer " + " ".join(f"{psi:g}" for psi in recipe.psi)
@@ -236,18 +241,27 @@ def _realisations(
 def _note(generator: Generator, text: str, recipe: Recipe | None) -> str:
     parts = [text]
     if recipe is not None:
-        parts.append(describe_psi(recipe))
-        parts.append(_describe_strength(recipe))
+        parts += [_describe_psi(recipe), _describe_noise(recipe.noise)]
+        parts.append("bf16" if recipe.precision == "bf16" else "")
     if generator.name:
         parts.append(f"model {generator.name.removesuffix('.safetensors')}")
     return "; ".join(part for part in parts if part)
 
 
-def _describe_strength(recipe: Recipe) -> str:
-    strengths = set(spread_per_layer(recipe.noise.strength, 1))
-    if strengths == {1.0}:
-        return ""
-    return "noise strength " + ", ".join(f"{s:g}" for s in sorted(strengths))
+def _describe_noise(noise: NoiseSettings) -> str:
+    """What differs from the model's own noise."""
+    modes = tuple(dict.fromkeys(spread_per_layer(noise.mode, 1)))
+    seeds = tuple(dict.fromkeys(spread_per_layer(noise.seed, 1)))
+    strengths = tuple(dict.fromkeys(spread_per_layer(noise.strength, 1)))
+    if modes == ("none",):
+        return "no noise"
+    words = [] if modes == ("const",) else ["noise", " and ".join(modes)]
+    if "seeded" in modes:
+        words += ["seed", " and ".join(f"{seed}" for seed in seeds)]
+    if strengths != (1.0,):
+        words += ["noise strength" if not words else "strength"]
+        words += [" and ".join(f"{strength:g}" for strength in strengths)]
+    return " ".join(words)
 
 
 def _with_white(generator: Generator, sheet: Sheet, text: str, recipe: Recipe) -> Sheet:

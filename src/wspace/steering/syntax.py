@@ -123,7 +123,12 @@ def parse_layers(text: str, layers: Layers) -> tuple[int, ...]:
 
 
 def parse_per_layer(
-    text: str, layers: Layers, convert: Callable[[str], _T], *, default: _T | None = None
+    text: str,
+    layers: Layers,
+    convert: Callable[[str], _T],
+    *,
+    what: str,
+    default: _T | None = None,
 ) -> _T | tuple[_T, ...]:
     """Read ``VALUE`` or ``VALUE@LAYERS,VALUE@LAYERS``.
 
@@ -133,7 +138,8 @@ def parse_per_layer(
     Args:
         text: what the user wrote.
         layers: the model's layers.
-        convert: makes a value of its text; raises WspaceError or ValueError.
+        convert: makes a value of its text; raises ValueError.
+        what: the values are, for messages.
         default: the value of layers that nothing names; None where each must be named.
 
     Returns:
@@ -151,10 +157,10 @@ def parse_per_layer(
         elif entries:
             entries[-1][1].append(part)  # a comma inside LAYERS
         elif i == 0:
-            base = _convert(value.strip(), convert)
+            base = _convert(value.strip(), convert, what)
         else:
             raise WspaceError(
-                f"{_short(text)}: {_short(part)} has no layers: write VALUE@LAYERS,VALUE@LAYERS, "
+                f"{what} {_short(text)}: {_short(part)} has no layers: write VALUE@LAYERS,VALUE@LAYERS, "
                 "such as 0.5@0-3,1@4-."
             )
     if not entries:
@@ -162,15 +168,15 @@ def parse_per_layer(
         return base
     found: dict[int, _T] = {}
     for value, spans in entries:
-        converted = _convert(value, convert)
+        converted = _convert(value, convert, what)
         for layer in parse_layers(",".join(spans), layers):
             if layer in found:
-                raise WspaceError(f"{_short(text)} names layer {layer} twice: name it once.")
+                raise WspaceError(f"{what} {_short(text)} names layer {layer} twice: name it once.")
             found[layer] = converted
     missing = tuple(i for i in range(layers.num_ws) if i not in found)
     if base is None and missing:
         raise WspaceError(
-            f"{_short(text)} leaves out {layers.name(missing)}: give every layer a value; "
+            f"{what} {_short(text)} leaves out {layers.name(missing)}: give every layer a value; "
             f"{layers.describe()}."
         )
     return tuple(found.get(i, base) for i in range(layers.num_ws))  # type: ignore[misc]
@@ -237,14 +243,14 @@ def _layer_span(part: str, layers: Layers) -> range:
     return range(first, last + 1)
 
 
-def _convert(value: str, convert: Callable[[str], _T]) -> _T:
+def _convert(value: str, convert: Callable[[str], _T], what: str) -> _T:
     try:
         return convert(value)
     except WspaceError:
         raise
     except ValueError:
         raise WspaceError(
-            f"{_short(value)} is no value: write a number, or VALUE@LAYERS,VALUE@LAYERS."
+            f"{what} {_short(value)} is no value: write one, or VALUE@LAYERS,VALUE@LAYERS."
         ) from None
 
 

@@ -1,0 +1,230 @@
+"""``wspace generate``: pictures from seeds or from a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+from click.core import ParameterSource
+
+from wspace.cli.common import (
+    SteeringOptions,
+    file_path,
+    load_generator,
+    read_seeds,
+    steering_options,
+    theme_option,
+)
+from wspace.cli.progress import progress_bar
+from wspace.errors import WspaceError
+
+if TYPE_CHECKING:
+    from wspace.networks.generator import Generator
+    from wspace.steering.document import RenderedBy
+    from wspace.steering.figures import Sheet
+    from wspace.steering.recipe import Recipe
+
+__all__ = ["generate_command"]
+
+DEFAULT_SEEDS = tuple(range(16))
+DEFAULT_FOLDER = Path("out")
+_NEVER_WITH_RECIPE = (
+    "seeds", "psi", "cutoff", "centres", "class_index", "noise", "noise_seed", "noise_strength",
+    "precision", "psi_sheet", "mean",
+)  # fmt: skip
+
+
+@click.command("generate")
+@click.argument("model")
+@click.option(
+    "--seeds", callback=read_seeds, metavar="SEEDS", help="Such as 0-3,7.  [default: 0-15]"
+)
+@click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path),
+    help="Render the recipe in this JSON file instead.",
+)
+@click.option("--mean", is_flag=True, help="Render the mean picture instead, that of psi 0.")
+@click.option(
+    "--psi-sheet",
+    metavar="PSI,PSI,...",
+    help="Write a sheet only: a row a seed, a column a psi, such as -1,0,0.5,1.",
+)
+@steering_options
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the PNGs.  [default: out; none with a sheet]",
+)
+@click.option(
+    "--grid", type=click.Path(dir_okay=False, path_type=Path), help="Write one sheet, FILE.png."
+)
+@click.option("--title", default="", help="Of the sheet.")
+@theme_option
+@click.option("--sidecar", is_flag=True, help="Write each PNG's recipe as JSON beside it, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print paths and recipes as JSON.")
+@click.pass_context
+def generate_command(
+    context: click.Context,
+    model: str,
+    seeds: tuple[int, ...] | None,
+    recipe_file: Path | None,
+    mean: bool,
+    psi_sheet: str | None,
+    steering: SteeringOptions,
+    out: Path | None,
+    grid: Path | None,
+    title: str,
+    theme: Literal["light", "dark"],
+    sidecar: bool,
+    as_json: bool,
+) -> None:
+    """Make pictures with MODEL: a bundled name, a file or a run folder.
+
+    Every PNG carries its recipe; see `wspace show` and `wspace reproduce`. Values per layer are
+    written VALUE@LAYERS,VALUE@LAYERS, such as --psi 0.5@coarse,1@4-.
+    """
+    _refuse_together(context, recipe_file, mean, psi_sheet, title, grid)
+    if grid is not None:
+        file_path(grid, ".png")
+    generator = load_generator(model, steering.device)
+    if psi_sheet is not None:
+        recipes = steering.recipes(generator, seeds or DEFAULT_SEEDS[:4])
+        sheet = _psi_sheet(generator, recipes, psi_sheet, theme, steering.batch_size)
+        path = sheet.save(grid or (out or DEFAULT_FOLDER) / "psi.png", sidecar=sidecar)
+        _report([path], [], as_json)
+        return
+    recipes = _recipes(generator, seeds, recipe_file, mean, steering)
+    from wspace.steering.render import render
+
+    with progress_bar("rendering", "pictures") as progress:
+        pictures = render(generator, recipes, batch_size=steering.batch_size, progress=progress)
+    paths: list[Path] = []
+    if out is not None or grid is None:
+        names = ["mean"] if mean else None
+        paths += pictures.save(out or DEFAULT_FOLDER, names=names, sidecar=sidecar)
+    if grid is not None:
+        sheet = pictures.grid(title=title, note=_note(generator, recipes), theme=theme)
+        paths.append(sheet.save(grid, sidecar=sidecar))
+    _report(paths, list(pictures.recipes), as_json, pictures.rendered_by)
+
+
+def _refuse_together(
+    context: click.Context,
+    recipe_file: Path | None,
+    mean: bool,
+    psi_sheet: str | None,
+    title: str,
+    grid: Path | None,
+) -> None:
+    """Options that would be ignored are refused."""
+
+    def given(name: str) -> bool:
+        return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+    def option(name: str) -> str:
+        return "--class" if name == "class_index" else f"--{name.replace('_', '-')}"
+
+    clashes: list[tuple[str, tuple[str, ...]]] = []
+    if recipe_file is not None:
+        clashes.append(("--recipe", _NEVER_WITH_RECIPE))
+    if mean:
+        clashes.append(("--mean", ("seeds", "psi", "cutoff", "centres", "psi_sheet")))
+    if psi_sheet is not None:
+        clashes.append(("--psi-sheet", ("psi", "title")))
+    for chosen, others in clashes:
+        for name in filter(given, others):
+            raise WspaceError(f"{chosen} and {option(name)} exclude each other: leave one out.")
+    if title and grid is None:
+        raise WspaceError("--title is that of a sheet: give --grid FILE.png, too.")
+
+
+def _recipes(
+    generator: Generator,
+    seeds: tuple[int, ...] | None,
+    recipe_file: Path | None,
+    mean: bool,
+    steering: SteeringOptions,
+) -> tuple[Recipe, ...]:
+    if recipe_file is not None:
+        return (_read_recipe(recipe_file),)
+    if mean:
+        return tuple(recipe.replace(psi=0.0) for recipe in steering.recipes(generator, (0,)))
+    return steering.recipes(generator, seeds or DEFAULT_SEEDS)
+
+
+def _read_recipe(path: Path) -> Recipe:
+    """The recipe of a JSON file: by itself, or as a sidecar has it."""
+    from wspace.steering.document import PictureDocument, document_from_json
+    from wspace.steering.png import MAX_TEXT_BYTES
+    from wspace.steering.recipe import Recipe, parse_json
+
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MAX_TEXT_BYTES + 1)
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
+    if len(text) > MAX_TEXT_BYTES:
+        raise WspaceError(f"{path} is larger than {MAX_TEXT_BYTES} bytes: that is no recipe.")
+    try:
+        data = parse_json(text, "it")
+        if isinstance(data, dict) and "kind" in data:
+            document = document_from_json(text)
+            if not isinstance(document, PictureDocument):
+                raise WspaceError("it is a sheet's: give the recipe of one picture.")
+            return document.recipe
+        return Recipe.from_dict(data)
+    except WspaceError as error:
+        raise WspaceError(f"{path}: {error}") from None
+
+
+def _psi_sheet(
+    generator: Generator,
+    recipes: tuple[Recipe, ...],
+    text: str,
+    theme: Literal["light", "dark"],
+    batch_size: int | None,
+) -> Sheet:
+    from wspace.steering.sheets import psi_sheet
+
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        raise WspaceError(f"--psi-sheet {text!r:.60}: give numbers such as -1,0,0.5,1.") from None
+    with progress_bar("rendering", "pictures") as progress:
+        return psi_sheet(
+            generator, recipes, values, theme=theme, batch_size=batch_size, progress=progress
+        )
+
+
+def _note(generator: Generator, recipes: tuple[Recipe, ...]) -> str:
+    from wspace.steering.sheets import describe_recipe
+
+    return describe_recipe(generator, recipes[0]) if len(set(map(_apart, recipes))) == 1 else ""
+
+
+def _apart(recipe: Recipe) -> Any:
+    """A recipe without its sources."""
+    return recipe.psi, recipe.cutoff, recipe.noise, recipe.precision
+
+
+def _report(
+    paths: list[Path],
+    recipes: list[Recipe],
+    as_json: bool,
+    rendered_by: RenderedBy | None = None,
+) -> None:
+    if not as_json:
+        for path in paths:
+            click.echo(path)
+        return
+    import dataclasses
+
+    data: dict[str, Any] = {"files": [str(path) for path in paths]}
+    if rendered_by is not None:
+        data["recipes"] = [recipe.to_dict() for recipe in recipes]
+        data["rendered_by"] = dataclasses.asdict(rendered_by)
+    click.echo(json.dumps(data))

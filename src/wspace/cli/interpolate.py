@@ -1,0 +1,111 @@
+"""``wspace interpolate``: walks through latent space as films."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from wspace.cli.common import SteeringOptions, load_generator, steering_options
+from wspace.cli.progress import progress_bar
+from wspace.errors import WspaceError
+from wspace.steering.syntax import Layers, parse_layers, parse_seeds
+
+__all__ = ["interpolate_command"]
+
+
+@click.command("interpolate")
+@click.argument("model")
+@click.option(
+    "--seeds",
+    "walks",
+    multiple=True,
+    required=True,
+    metavar="SEEDS",
+    help="Pictures to pass through, such as 1,2,3,1; given again, another walk beside it.",
+)
+@click.option("--frames", type=click.IntRange(1, 100_000), default=240, show_default=True)
+@click.option("--fps", type=click.IntRange(1, 100), default=30, show_default=True)
+@click.option("--loop", is_flag=True, help="Go on from the last picture to the first.")
+@click.option(
+    "--path",
+    "kind",
+    type=click.Choice(["linear", "spline", "slerp"]),
+    default="linear",
+    show_default=True,
+    help="linear and spline go through w, slerp through z.",
+)
+@click.option("--layers", metavar="LAYERS", help="Only these layers move, such as coarse.")
+@click.option("--columns", type=click.IntRange(min=1), help="Walks a row.  [default: a square]")
+@steering_options
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="Enlarge by this number.  [default: small pictures to about 256 pixels]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="walk.mp4",
+    show_default=True,
+    help=".mp4, .webp, .gif, or a folder of PNGs that carry their recipes.",
+)
+def interpolate_command(
+    model: str,
+    walks: tuple[str, ...],
+    frames: int,
+    fps: int,
+    loop: bool,
+    kind: Literal["linear", "spline", "slerp"],
+    layers: str | None,
+    columns: int | None,
+    steering: SteeringOptions,
+    scale: int | None,
+    out: Path,
+) -> None:
+    """Walk from picture to picture through the latent space of MODEL.
+
+    The noise stands still, or stays away with --noise none. Ctrl-C finishes the film with the
+    frames that there are.
+    """
+    from wspace.steering.film import write_walks
+    from wspace.steering.interpolation import walk_recipes
+    from wspace.steering.video import film_kind
+
+    seeds = [parse_seeds(text) for text in walks]
+    if film_kind(out) == "folder" and scale is not None:
+        raise WspaceError("--scale is for films: frames in a folder keep their size.")
+    generator = load_generator(model, steering.device)
+    moving = None if layers is None else parse_layers(layers, Layers.of(generator))
+    recipes = [
+        walk_recipes(
+            generator,
+            steering.recipes(generator, keys),
+            frames,
+            kind=kind,
+            loop=loop,
+            layers=moving,
+        )
+        for keys in seeds
+    ]
+    start = time.monotonic()
+    with progress_bar("rendering", "frames") as progress:
+        done = write_walks(
+            generator,
+            recipes,
+            out,
+            fps=fps,
+            loop=loop,
+            columns=columns,
+            scale=scale,
+            batch_size=steering.batch_size,
+            progress=progress,
+        )
+    seconds = time.monotonic() - start
+    click.echo(out)
+    if done < frames:
+        click.echo(f"interrupted: {out} has {done} of {frames} frames", err=True)
+        click.get_current_context().exit(130)
+    click.echo(f"{frames} frames in {seconds:.1f} s, {frames / seconds:.1f} a second", err=True)

@@ -1,0 +1,150 @@
+"""``wspace mix``: styles of several pictures, layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wspace.cli.common import (
+    SteeringOptions,
+    file_path,
+    load_generator,
+    read_seeds,
+    steering_options,
+    theme_option,
+)
+from wspace.cli.progress import progress_bar
+from wspace.errors import WspaceError
+from wspace.steering.recipe import Recipe
+from wspace.steering.syntax import (
+    Layers,
+    parse_crossover,
+    parse_layers,
+    parse_per_layer,
+    parse_seeds,
+    spread_per_layer,
+)
+
+if TYPE_CHECKING:
+    from wspace.networks.generator import Generator
+
+__all__ = ["mix_command"]
+
+
+@click.command("mix")
+@click.argument("model")
+@click.option("--rows", callback=read_seeds, metavar="SEEDS", help="Seeds of the grid's rows.")
+@click.option("--cols", callback=read_seeds, metavar="SEEDS", help="Seeds of the grid's columns.")
+@click.option(
+    "--layers",
+    metavar="LAYERS",
+    help="Layers that come from the column: coarse, middle, fine or such as 0-3,6.",
+)
+@click.option(
+    "--crossover",
+    metavar="LAYER|block:K",
+    help="All layers from here on come from the column; block 0 is 4x4.",
+)
+@click.option(
+    "--assign",
+    metavar="SEED@LAYERS,...",
+    help="One picture instead of a grid, such as 12@0-3,99@4-7,5@8-.",
+)
+@steering_options
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="mix.png",
+    show_default=True,
+)
+@theme_option
+@click.option("--sidecar", is_flag=True, help="Write the recipes as JSON beside it, too.")
+def mix_command(
+    model: str,
+    rows: tuple[int, ...] | None,
+    cols: tuple[int, ...] | None,
+    layers: str | None,
+    crossover: str | None,
+    assign: str | None,
+    steering: SteeringOptions,
+    out: Path,
+    theme: Literal["light", "dark"],
+    sidecar: bool,
+) -> None:
+    """Mix the styles of pictures that MODEL makes.
+
+    With --rows and --cols, write the paper's grid: each picture takes the named layers from its
+    column, the rest from its row. With --assign, write one picture with a seed for each layer.
+    """
+    grid = [name for name, value in _grid_options(rows, cols, layers, crossover) if value]
+    if (assign is not None) == bool(grid):
+        raise WspaceError("give either --assign, or --rows, --cols and --layers or --crossover.")
+    if assign is None and (not rows or not cols or (layers is None) == (crossover is None)):
+        raise WspaceError(
+            "a grid needs --rows, --cols and one of --layers and --crossover; given: "
+            f"{', '.join(grid)}."
+        )
+    file_path(out, ".png")
+    generator = load_generator(model, steering.device)
+    known = Layers.of(generator)
+    if assign is not None:
+        chosen = spread_per_layer(
+            parse_per_layer(assign, known, _seed, what="--assign"), generator.num_ws
+        )
+        _write_assigned(generator, steering, chosen, out, sidecar)
+        return
+    if layers is not None:
+        taken = parse_layers(layers, known)
+    else:
+        taken = tuple(range(parse_crossover(crossover or "", known), generator.num_ws))
+    from wspace.steering.sheets import mixing_sheet
+
+    assert rows is not None
+    assert cols is not None
+    recipes = steering.recipes(generator, rows + cols)
+    with progress_bar("rendering", "pictures") as progress:
+        sheet = mixing_sheet(
+            generator,
+            recipes[: len(rows)],
+            recipes[len(rows) :],
+            taken,
+            theme=theme,
+            batch_size=steering.batch_size,
+            progress=progress,
+        )
+    click.echo(sheet.save(out, sidecar=sidecar))
+
+
+def _write_assigned(
+    generator: Generator,
+    steering: SteeringOptions,
+    seeds: tuple[int, ...],
+    out: Path,
+    sidecar: bool,
+) -> None:
+    from wspace.steering.mixing import assign_recipe
+    from wspace.steering.render import render
+
+    made: tuple[Recipe, ...] = steering.recipes(generator, seeds)
+    recipe = assign_recipe(made[0], [one.sources[0] for one in made])
+    pictures = render(generator, [recipe], batch_size=steering.batch_size)
+    (path,) = pictures.save(out.parent, names=[out.stem], sidecar=sidecar)
+    click.echo(path)
+
+
+def _grid_options(
+    rows: tuple[int, ...] | None,
+    cols: tuple[int, ...] | None,
+    layers: str | None,
+    crossover: str | None,
+) -> list[tuple[str, object]]:
+    return [("--rows", rows), ("--cols", cols), ("--layers", layers), ("--crossover", crossover)]
+
+
+def _seed(text: str) -> int:
+    seeds = parse_seeds(text)
+    if len(seeds) != 1:
+        raise WspaceError(f"--assign: {text!r:.60} is not one seed: write SEED@LAYERS.")
+    return seeds[0]

@@ -1,0 +1,37 @@
+"""``wspace models``: what comes with the package."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+__all__ = ["models_command"]
+
+
+@click.command("models")
+@click.option("--json", "as_json", is_flag=True, help="Print what the files say as JSON.")
+def models_command(as_json: bool) -> None:
+    """List the models that come with the package; their names serve wherever MODEL is asked."""
+    from wspace.formats.model_file import bundled_models, read_metadata
+
+    headers = {name: read_metadata(path) for name, path in bundled_models().items()}
+    if as_json:
+        click.echo(json.dumps(headers, indent=2))
+        return
+    if not headers:
+        click.echo("no models come with this package: train one with `wspace train`.")
+    for name, header in headers.items():
+        config = header["generator"]
+        side, classes = config.get("resolution"), config.get("num_classes")
+        kinds = f", {classes} classes" if classes else ""
+        click.echo(f"{name}: {side} x {side} pixels, {config.get('architecture')}{kinds}")
+        for key, value in header["metadata"].items():
+            click.echo(f"  {key.replace('_', ' ')}: {_readable(value)}")
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
