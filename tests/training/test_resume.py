@@ -1,0 +1,218 @@
+"""A run that was interrupted and resumed is, bit for bit, the one that never was."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_run import (
+    BATCH,
+    difference,
+    differences_of_runs,
+    log_without_times,
+    make_config,
+    make_data,
+    make_model,
+    newest,
+)
+
+from wspace.errors import WspaceError
+from wspace.machine import compiler_at_hand
+from wspace.training import loop
+from wspace.training.config import TrainConfig
+from wspace.training.run_folder import read_config
+
+
+class Killed(BaseException):
+    """Ends a run as a power cut does: nothing is saved on the way out."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def killed_after(steps: int) -> Callable[[loop.Progress], None]:
+    left = steps
+
+    def report(progress: loop.Progress) -> None:
+        nonlocal left
+        if progress.last is not None:
+            left -= 1
+            if left == 0:
+                raise Killed
+
+    return report
+
+
+def run_and_kill(config: TrainConfig, out: Path, kills: list[int]) -> Path:
+    """A run killed after so many steps, and again after so many more, and then finished."""
+    with pytest.raises(Killed):
+        loop.start(config, out, killed_after(kills[0]))
+    (run,) = out.iterdir()
+    for steps in kills[1:]:
+        with pytest.raises(Killed):
+            loop.resume(run, killed_after(steps))
+    assert loop.resume(run).reason == "done"
+    return run
+
+
+def assert_resumes_exactly(tmp_path: Path, kills: list[int], **changes: Any) -> None:
+    config = make_config(tmp_path, **changes)
+    straight = loop.start(config, tmp_path / "straight").run
+    resumed = run_and_kill(config, tmp_path / "killed", kills)
+    assert differences_of_runs(straight, resumed) == []
+    # The comparison itself notices one step more.
+    loop.resume(resumed, total_kimg=config.total_kimg + BATCH / 1000)
+    assert difference(newest(straight), newest(resumed)) != ""
+
+
+def test_fp32(tmp_path: Path) -> None:
+    assert_resumes_exactly(tmp_path, [7, 3, 8])
+
+
+def test_bf16(tmp_path: Path) -> None:
+    assert_resumes_exactly(tmp_path, [8], precision="bf16")
+
+
+def test_path_length_classes_and_a_demodulated_network(tmp_path: Path) -> None:
+    make_data(tmp_path / "data")
+    labels = '{"labels": [' + ", ".join(f'["{i:02}.png", {i % 2}]' for i in range(10)) + "]}"
+    (tmp_path / "data" / "dataset.json").write_text(labels)
+    make_model(tmp_path / "start.safetensors", "demodulated", num_classes=2)
+    assert_resumes_exactly(
+        tmp_path,
+        [3],
+        steps=6,
+        labels=True,
+        path_length_weight=2.0,
+        path_length_interval=2,
+        checkpoint_kimg=2 * BATCH / 1000,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its compiler
+@pytest.mark.skipif(not compiler_at_hand(), reason="no C++ compiler")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_compiled(tmp_path: Path, precision: str) -> None:
+    assert_resumes_exactly(tmp_path, [7], steps=10, precision=precision, compile="on")
+
+
+def test_killed_before_the_first_checkpoint_is_complete_it_starts_over(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    straight = loop.start(config, tmp_path / "straight").run
+    with pytest.raises(Killed):
+        loop.start(config, tmp_path / "killed", killed_after(3))
+    (run,) = (tmp_path / "killed").iterdir()
+    (checkpoint,) = (run / "checkpoints").iterdir()
+    checkpoint.rename(checkpoint.with_name(".unfinished-00"))
+    (run / ".model.0123abcd.tmp.safetensors").write_bytes(b"half")
+    (run / ".tmpA1b2C3").write_bytes(b"half")
+    loop.resume(run)
+    assert differences_of_runs(straight, run) == []
+    assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+
+
+def test_a_torn_newest_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    straight = loop.start(config, tmp_path / "straight").run
+    with pytest.raises(Killed):
+        loop.start(config, tmp_path / "killed", killed_after(12))
+    (run,) = (tmp_path / "killed").iterdir()
+    torn = sorted((run / "checkpoints").iterdir())[-1] / "state.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-9])
+    told: list[str] = []
+    loop.resume(run, lambda progress: told.append(progress.message or ""))
+    (message,) = filter(None, told)
+    assert message.startswith(f"{torn.parent} is not whole (state.safetensors has ")
+    assert differences_of_runs(straight, run) == []
+
+
+def test_when_no_checkpoint_is_whole_nothing_starts_over_in_silence(tmp_path: Path) -> None:
+    run = loop.start(make_config(tmp_path, steps=4), tmp_path / "runs").run
+    for path in (run / "checkpoints").iterdir():
+        (path / "manifest.json").unlink()
+    before = (run / "log.jsonl").read_bytes()
+    with pytest.raises(WspaceError, match=r"no checkpoint of .* is whole"):
+        loop.resume(run)
+    assert (run / "log.jsonl").read_bytes() == before
+
+
+def test_a_checkpoint_of_something_else_is_told_so(tmp_path: Path) -> None:
+    from wspace.training.checkpoint import save_checkpoint
+
+    run = loop.start(make_config(tmp_path, steps=4), tmp_path / "runs").run
+    good = newest(run)
+    for state in ({}, {"networks": 3}, good | {"state": {}}, good | {"order": {"seed": 9}}):
+        save_checkpoint(run / "checkpoints", state, kimg=1, keep=9, keep_every=0)
+        with pytest.raises(WspaceError, match="does not fit this run"):
+            loop.resume(run)
+
+
+def test_a_run_goes_on_without_the_model_that_it_started_from(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    straight = loop.start(config, tmp_path / "straight").run
+    with pytest.raises(Killed):
+        loop.start(config, tmp_path / "killed", killed_after(8))
+    (tmp_path / "start.safetensors").unlink()
+    (run,) = (tmp_path / "killed").iterdir()
+    loop.resume(run)
+    assert differences_of_runs(straight, run) == []
+
+
+def test_the_seed_fixes_a_run_and_another_seed_makes_another(tmp_path: Path) -> None:
+    runs = [
+        loop.start(make_config(tmp_path, steps=5, seed=seed), tmp_path / "runs").run
+        for seed in (3, 3, 4)
+    ]
+    assert differences_of_runs(runs[0], runs[1]) == []
+    assert difference(newest(runs[0])["state"], newest(runs[2])["state"]) != ""
+
+
+def test_the_saved_configuration_starts_the_same_run_again(tmp_path: Path) -> None:
+    first = loop.start(make_config(tmp_path, steps=5, precision="auto"), tmp_path / "a").run
+    saved = read_config(first)
+    saved.pop("fingerprint")
+    second = loop.start(TrainConfig.from_dict(saved), tmp_path / "b").run
+    assert differences_of_runs(first, second) == []
+
+
+def test_a_checkpoint_by_the_clock_changes_nothing(tmp_path: Path) -> None:
+    config = make_config(tmp_path, steps=8)
+    straight = loop.start(config, tmp_path / "straight").run
+    often = make_config(tmp_path, steps=8, checkpoint_minutes=1e-9, keep_checkpoints=100)
+    run = loop.start(often, tmp_path / "often").run
+    assert len(list((run / "checkpoints").iterdir())) == 9
+    assert difference(newest(straight), newest(run)) == ""
+
+
+def test_a_run_that_ends_by_time_goes_on_exactly(tmp_path: Path) -> None:
+    config = make_config(tmp_path, steps=20)
+    straight = loop.start(config, tmp_path / "straight").run
+    short = make_config(tmp_path, steps=20, max_seconds=0.05)
+    outcome = loop.start(short, tmp_path / "short")
+    assert outcome.reason == "time"
+    assert loop.resume(outcome.run).reason == "done"
+    assert difference(newest(straight), newest(outcome.run)) == ""
+    assert log_without_times(straight) == log_without_times(outcome.run)
+
+
+def test_data_that_has_moved_is_followed_and_other_data_refused(tmp_path: Path) -> None:
+    config = make_config(tmp_path, steps=4)
+    run = loop.start(config, tmp_path / "runs").run
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(WspaceError, match="no such file or folder"):
+        loop.resume(run, total_kimg=0.02)
+    assert loop.resume(run, total_kimg=0.02, data=str(tmp_path / "moved")).kimg == 0.02
+    make_data(tmp_path / "data", seed=1)
+    with pytest.raises(WspaceError, match="is not the data that"):
+        loop.resume(run, data=str(tmp_path / "data"))
+    (tmp_path / "moved" / "03.png").unlink()
+    with pytest.raises(WspaceError, match="is not the data that"):
+        loop.resume(run)
