@@ -1,0 +1,46 @@
+"""The training configuration: what it refuses and that it comes back from plain data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wspace.errors import WspaceError
+from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 6),
+        ("batch_size", 0),
+        ("total_kimg", 0),
+        ("total_kimg", float("nan")),
+        ("r1_gamma", -1),
+        ("style_mixing_probability", 1.5),
+        ("preset", "huge"),
+        ("precision", "fp8"),
+        ("compile", "maybe"),
+        ("seed", -1),
+    ],
+)
+def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
+    with pytest.raises(WspaceError, match=name):
+        TrainConfig(**{name: value})
+
+
+@pytest.mark.parametrize("preset", list(PRESET_DEFAULTS))
+def test_a_saved_configuration_is_the_same_again(preset: str) -> None:
+    config = TrainConfig(preset=preset, **PRESET_DEFAULTS[preset])
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_an_unknown_key_is_named() -> None:
+    with pytest.raises(WspaceError, match="'growing'"):
+        TrainConfig.from_dict({"growing": True})
+
+
+def test_r1_follows_the_rule_of_thumb_unless_given() -> None:
+    assert TrainConfig(batch_size=32).r1_gamma_for(64) == pytest.approx(0.0002 * 4096 / 32)
+    assert TrainConfig(r1_gamma=0.0).r1_gamma_for(64) == 0.0

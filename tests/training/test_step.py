@@ -1,0 +1,141 @@
+"""One training step: what it changes, what it leaves, and that sharing passes changes nothing."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from wspace.networks.discriminator import build_discriminator
+from wspace.networks.generator import build_generator
+from wspace.networks.presets import preset
+from wspace.training.config import TrainConfig
+from wspace.training.step import TrainingState
+
+CPU = torch.device("cpu")
+
+
+def make_state(name: str = "compact", **changes: Any) -> TrainingState:
+    torch.manual_seed(0)
+    generator, discriminator = preset(name, resolution=8)
+    config = TrainConfig(
+        preset=name, batch_size=8, precision="fp32", compile="off", device="cpu", **changes
+    )
+    return TrainingState(
+        build_generator(generator), build_discriminator(discriminator), config, CPU
+    )
+
+
+def real_batch(seed: int = 0, n: int = 8) -> torch.Tensor:
+    return torch.randn(n, 3, 8, 8, generator=torch.Generator().manual_seed(seed)).clamp(-1, 1)
+
+
+def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in module.state_dict().items()}
+
+
+def changed(module: torch.nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
+    return {k for k, v in module.state_dict().items() if not torch.equal(v, before[k])}
+
+
+def test_a_step_trains_both_networks_and_moves_the_average() -> None:
+    state = make_state()
+    before = [snapshot(m) for m in (state.generator, state.discriminator, state.generator_ema)]
+    result = state.run(real_batch(), None)
+    assert result.finite
+    assert {"generator", "discriminator", "r1"} <= set(result.losses)
+    modules = (state.generator, state.discriminator, state.generator_ema)
+    for module, old in zip(modules, before, strict=True):
+        assert changed(module, old)
+    assert "mapping.w_avg" in changed(state.generator, before[0])
+    assert "synthesis.layers.0.noise_strength" in changed(state.generator, before[0])
+    assert (state.step, state.seen_images) == (1, 8)
+
+
+def test_regularisers_are_lazy() -> None:
+    state = make_state(r1_interval=2, path_length_weight=2.0, path_length_interval=3)
+    seen = [set(state.run(real_batch(i), None).losses) for i in range(6)]
+    assert [("r1" in s, "path_length" in s) for s in seen] == [
+        (True, True),
+        (False, False),
+        (True, False),
+        (False, True),
+        (True, False),
+        (False, False),
+    ]
+
+
+def test_lazy_rates_are_scaled() -> None:
+    state = make_state(r1_interval=16, path_length_weight=2.0, path_length_interval=4)
+    d, g = state.optimizer_d.param_groups[0], state.optimizer_g.param_groups[0]
+    assert d["lr"] == pytest.approx(0.002 * 16 / 17)
+    assert d["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
+    assert g["lr"] == pytest.approx(0.002 * 4 / 5)
+    assert g["betas"] == pytest.approx((0.0, 0.99**0.8))
+
+
+@pytest.mark.parametrize("name", ["compact", "stylegan2"])
+def test_real_and_generated_images_share_a_pass_with_the_same_logits(name: str) -> None:
+    torch.manual_seed(1)
+    _, discriminator = preset(name, resolution=8)
+    state = make_state()
+    state.discriminator = build_discriminator(discriminator)
+    state._judge = state.discriminator
+    real, fake = real_batch(1), real_batch(2)
+    with torch.no_grad():
+        shared = state._judge_both(real, fake, None)
+        # group g of a batch of 8 alone is {g, g + 2, g + 4, g + 6}, as in the shared batch of 16
+        alone = state.discriminator(real), state.discriminator(fake)
+    torch.testing.assert_close(shared, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_nothing_is_updated_by_numbers_that_are_not_finite() -> None:
+    state = make_state()
+    before = [snapshot(m) for m in (state.generator, state.discriminator, state.generator_ema)]
+    result = state.run(torch.full((8, 3, 8, 8), float("nan")), None)
+    assert not result.finite
+    modules = (state.generator, state.discriminator, state.generator_ema)
+    for module, old in zip(modules, before, strict=True):
+        assert not changed(module, old)
+    assert state.run(real_batch(), None).finite
+
+
+def test_the_discriminator_learns_alone_while_warming_up() -> None:
+    state = make_state(warmup_kimg=0.016)  # two steps of 8
+    before = snapshot(state.generator)
+    for i in range(2):
+        assert "generator" not in state.run(real_batch(i), None).losses
+    assert changed(state.generator, before) == {"mapping.w_avg"}
+    assert "generator" in state.run(real_batch(2), None).losses
+
+
+def test_a_restored_state_goes_on_bit_for_bit() -> None:
+    one = make_state(path_length_weight=2.0)
+    one.run(real_batch(0), None)
+    saved = copy.deepcopy(one.state_dict())
+    two = make_state(path_length_weight=2.0, seed=5)
+    two.load_state_dict(saved)
+    for i in range(1, 5):
+        assert one.run(real_batch(i), None) == two.run(real_batch(i), None)
+    for name in ("generator", "discriminator", "generator_ema"):
+        assert not changed(getattr(two, name), snapshot(getattr(one, name)))
+
+
+def test_the_learning_rate_halves_and_stays_halved_after_restoring() -> None:
+    state = make_state()
+    rate = state.optimizer_g.param_groups[0]["lr"]
+    state.halve_learning_rate()
+    other = make_state()
+    other.load_state_dict(state.state_dict())
+    for s in (state, other):
+        assert s.optimizer_g.param_groups[0]["lr"] == pytest.approx(rate / 2)
+
+
+def test_mixing_off_gives_every_layer_the_same_w() -> None:
+    ws, w = make_state(style_mixing_probability=0.0)._mixed_ws(4, None)
+    assert torch.equal(ws, w[:, None].expand_as(ws))
+    mixed, first = make_state(style_mixing_probability=1.0)._mixed_ws(4, None)
+    assert torch.equal(mixed[:, 0], first)
+    assert not torch.equal(mixed[:, -1], first)
