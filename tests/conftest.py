@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
+from wspace.cli.main import main
 from wspace.formats.model_file import load, save
 from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig
 from wspace.networks.generator import Generator, build_generator
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command line did."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run_wspace(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs ``wspace ARGUMENTS`` in this process."""
+
+    def run(*arguments: object) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, captured.out, captured.err)
+
+    return run
 
 
 def make_tiny_generator(seed: int, *, num_classes: int = 0) -> Generator:

@@ -101,10 +101,14 @@ def psi_sheet(
     cells = [
         Cell(recipes=(recipe.replace(psi=float(psi)),)) for recipe in recipes for psi in values
     ]
+    centred = any(source.centre is not None for r in recipes for source in r.sources)
+    zero = "the nearest centre" if centred else "the mean picture"
+    cutoff = recipes[0].cutoff
+    known = f"psi 1 = off, 0 = {zero}" + ("" if cutoff is None else f", cutoff {cutoff}")
     layout = SheetLayout(
         columns=len(values),
         title="Truncation",
-        note=_note(generator, "psi 1 = off, 0 = the mean picture", None),
+        note=_note(generator, known, None),
         column_labels=tuple(f"psi {psi:g}" for psi in values),
         row_labels=tuple(map(seed_label, recipes)),
         scale=readable_scale(generator.resolution),

@@ -160,8 +160,8 @@ def parse_per_layer(
             base = _convert(value.strip(), convert, what)
         else:
             raise WspaceError(
-                f"{what} {_short(text)}: {_short(part)} has no layers: write VALUE@LAYERS,VALUE@LAYERS, "
-                "such as 0.5@0-3,1@4-."
+                f"{what} {_short(text)}: {_short(part)} has no layers: write "
+                "VALUE@LAYERS,VALUE@LAYERS, such as 0.5@0-3,1@4-."
             )
     if not entries:
         assert base is not None

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import wspace
+from wspace.errors import WspaceError
+from wspace.networks.generator import Generator
+from wspace.steering.latents import w_of_sources
+from wspace.steering.recipe import Source
+
+
+def test_z_is_what_the_official_scripts_draw(tiny_generator: Generator) -> None:
+    z = wspace.latents(tiny_generator, [5, 1, 5])
+    expected = np.random.RandomState(5).randn(1, tiny_generator.z_dim).astype(np.float32)
+    assert z.dtype == torch.float32
+    np.testing.assert_array_equal(z[:1].numpy(), expected)
+    assert torch.equal(z[0], z[2])
+    assert wspace.latents(tiny_generator, []).shape == (0, tiny_generator.z_dim)
+
+
+def test_a_w_does_not_depend_on_its_place_in_the_batch(tiny_generator: Generator) -> None:
+    sources = [Source(seed=seed) for seed in range(7)]
+    together = w_of_sources(tiny_generator, sources, batch_size=4)
+    for i, source in enumerate(sources):
+        assert torch.equal(w_of_sources(tiny_generator, [source], batch_size=4)[0], together[i])
+    expected = tiny_generator.mapping.w(wspace.latents(tiny_generator, range(7)))
+    torch.testing.assert_close(together, expected)
+
+
+def test_a_given_w_is_taken_as_it_is(tiny_generator: Generator) -> None:
+    w = torch.linspace(-1, 1, tiny_generator.w_dim)
+    found = w_of_sources(tiny_generator, [Source(w=tuple(w.tolist()))], batch_size=1)
+    assert torch.equal(found[0], w)
+
+
+def test_a_class_changes_w(conditional_generator: Generator) -> None:
+    sources = [Source(seed=1, class_index=k) for k in range(3)]
+    w = w_of_sources(conditional_generator, sources, batch_size=8)
+    assert not torch.equal(w[0], w[1])
+    c = torch.eye(3)
+    z = wspace.latents(conditional_generator, [1, 1, 1])
+    torch.testing.assert_close(w, conditional_generator.mapping.w(z, c))
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (Source(seed=1, class_index=0), "has no classes"),
+        (Source(w=(1.0, 2.0)), "takes 8"),
+        (Source(seed=1, centre=(1.0,)), "takes 8"),
+    ],
+)
+def test_a_source_that_does_not_fit_is_refused(
+    tiny_generator: Generator, source: Source, says: str
+) -> None:
+    with pytest.raises(WspaceError, match=says):
+        w_of_sources(tiny_generator, [source], batch_size=1)
+
+
+@pytest.mark.parametrize("source", [Source(seed=1), Source(seed=1, class_index=3)])
+def test_a_missing_or_unknown_class_is_refused(
+    conditional_generator: Generator, source: Source
+) -> None:
+    with pytest.raises(WspaceError, match="0 to 2"):
+        w_of_sources(conditional_generator, [source], batch_size=1)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import wspace
+from wspace.errors import WspaceError
+from wspace.networks.generator import Generator
+from wspace.steering.latents import w_of_sources
+from wspace.steering.recipe import Source
+from wspace.steering.truncation import (
+    kmeans,
+    nearest_centres,
+    psi_curve,
+    towards_nearest_centre,
+    w_centres,
+)
+
+
+def test_the_curve_is_one_from_the_cutoff_on() -> None:
+    assert psi_curve(0.5, 2, 4) == (0.5, 0.5, 1.0, 1.0)
+    assert psi_curve((0.1, 0.2, 0.3), None, 3) == (0.1, 0.2, 0.3)
+    assert psi_curve(0.5, 0, 2) == (1.0, 1.0)
+
+
+def test_kmeans_finds_clusters_that_lie_apart_the_largest_first() -> None:
+    random = np.random.RandomState(0)
+    spots = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    counts = (20, 60, 40)
+    points = np.concatenate(
+        [spot + 0.1 * random.randn(n, 2) for spot, n in zip(spots, counts, strict=True)]
+    )
+    centres = kmeans(points, 3, seed=1)
+    np.testing.assert_allclose(centres, spots[[1, 2, 0]], atol=0.1)
+    np.testing.assert_array_equal(centres, kmeans(points, 3, seed=1))
+
+
+def test_one_centre_is_the_mean_of_w(tiny_generator: Generator) -> None:
+    (centre,) = w_centres(tiny_generator, 1, samples=64)
+    w = w_of_sources(tiny_generator, [Source(seed=s) for s in range(64)], batch_size=64)
+    torch.testing.assert_close(centre, w.mean(dim=0))
+
+
+def test_each_source_gets_the_centre_nearest_to_it(tiny_generator: Generator) -> None:
+    centres = w_centres(tiny_generator, 3, samples=128)
+    recipes = wspace.recipes(seeds=range(8), psi=0.0)
+    centred = towards_nearest_centre(tiny_generator, recipes, centres)
+    w = w_of_sources(tiny_generator, [r.sources[0] for r in recipes], batch_size=8)
+    distances = torch.cdist(w, centres)
+    for recipe, row in zip(centred, distances, strict=True):
+        assert recipe.sources[0].centre == tuple(centres[row.argmin()].tolist())
+    assert len({recipe.sources[0].centre for recipe in centred}) > 1
+
+
+def test_psi_zero_gives_the_picture_of_the_centre(tiny_generator: Generator) -> None:
+    centre = tuple(np.linspace(-1, 1, 8).tolist())
+    at_centre = Source(w=centre)
+    (recipe,) = wspace.recipes(seeds=[3], psi=0.0)
+    centred = recipe.replace(sources=(Source(seed=3, centre=centre),))
+    pictures = wspace.render(
+        tiny_generator, [centred, recipe.replace(sources=(at_centre,), psi=1.0), recipe]
+    )
+    assert (pictures.pixels[0] == pictures.pixels[1]).all()
+    assert (pictures.pixels[0] != pictures.pixels[2]).any()
+
+
+def test_nearest_centres_by_hand() -> None:
+    centres = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    w = torch.tensor([[0.4, 0.4], [0.6, 0.6], [5.0, 5.0]])
+    assert nearest_centres(w, centres).tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("count", [0, 257])
+def test_a_number_of_centres_outside_its_range_is_refused(
+    tiny_generator: Generator, count: int
+) -> None:
+    with pytest.raises(WspaceError, match="centres="):
+        w_centres(tiny_generator, count)
