@@ -18,9 +18,9 @@ W := .venv/bin/wspace
 demo: .venv/.installed
 	$(W) generate avatars --seeds 0-31 --psi 0.7 --out $(DEMO)/pictures --grid $(DEMO)/sheet.png
 	$(W) mix avatars --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse --psi 0.7 --out $(DEMO)/mixing.png
-	$(W) noise avatars --seed 3 --psi 0.7 --out $(DEMO)/noise.png
+	$(W) noise avatars --seed 3 --psi 0.7 --out $(DEMO)/noise
 	$(W) interpolate avatars --seeds 1,2,3,1 --frames 72 --loop --psi 0.7 --out $(DEMO)/walk.mp4
-	@echo "The pictures lie in $(DEMO)/: sheet.png, mixing.png, noise.png, walk.mp4, pictures/"
+	@echo "The pictures lie in $(DEMO)/: sheet.png, mixing.png, walk.mp4, noise/, pictures/"
 
 # Draws 4,000 avatars, trains `compact` on them for SECONDS, and shows what it has learned.
 demo-train: .venv/.installed
