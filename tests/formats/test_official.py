@@ -158,6 +158,18 @@ def test_a_network_without_noise_inputs_is_one_with_strength_zero(tmp_path: Path
     torch.testing.assert_close(quiet.synthesis(ws), noisy.synthesis(ws, noise="none"))
 
 
+def test_a_network_without_styles_is_one_whose_styles_change_nothing(tmp_path: Path) -> None:
+    _, tensors = reference("stylegan1-tiny")
+    names = [k.removeprefix("Gs/G_") for k in tensors if "StyleMod" in k]
+    path = write_stylegan1(
+        tmp_path / "same.pkl", "stylegan1-tiny", extra={"use_styles": False}, **dict.fromkeys(names)
+    )
+    synthesis = import_official(path).generator.synthesis
+    assert torch.equal(synthesis(torch.zeros(1, 8, 64)), synthesis(torch.randn(1, 8, 64)))
+    deviation = synthesis.layers[7](torch.randn(1, 16, 32, 32), torch.randn(1, 64), None).std()
+    torch.testing.assert_close(deviation, torch.tensor(1.0), atol=1e-3, rtol=0)
+
+
 def test_stylegan1_labels_join_the_latents(tmp_path: Path) -> None:
     """The label's row is concatenated to z, and the pair is normalised together (FIDELITY 4.3)."""
     _, tensors = reference("stylegan1-tiny")
@@ -184,7 +196,6 @@ def test_stylegan1_labels_join_the_latents(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"use_styles": False}, "use_styles=False"),
         ({"const_input_layer": False}, "const_input_layer=False"),
         ({"attention": True}, "'attention'"),
         ({"blur_filter": [1, -1]}, "blur_filter"),

@@ -47,7 +47,6 @@ def convert_stylegan1_generator(network: OfficialNetwork) -> tuple[GeneratorConf
     """
     facts = network.arguments
     facts.refuse_unknown(_SHAPES | _SHARED | _NO_EFFECT | _GENERATOR_ARGUMENTS)
-    facts.refuse_changed("use_styles", True)
     facts.refuse_changed("const_input_layer", True)
     resolution = network.sides("synthesis/{0}x{0}/Conv1/weight")[-1]
     reader = _Reader(network)
@@ -55,7 +54,7 @@ def convert_stylegan1_generator(network: OfficialNetwork) -> tuple[GeneratorConf
     (w_dim,) = network.shape("dlatent_avg", 1)
     state = {"mapping.w_avg": reader.take("dlatent_avg")}
     state |= _mapping(network, reader)
-    state |= _synthesis(facts, reader, resolution)
+    state |= _synthesis(facts, reader, resolution, w_dim)
     reader.refuse_left()
     num_classes, z_dim = 0, w_dim
     if "mapping.class_rows" in state:
@@ -164,6 +163,14 @@ class _Reader(TensorReader):
         # Such a layer multiplies by gain / √fan-in, which use_wscale=False leaves out.
         return weight * (math.sqrt(weight[0].numel()) / gain)
 
+    def style(self, source: str, target: str, w_dim: int) -> State:
+        """What makes a layer's style of w; zeros ask for none (``use_styles=False``)."""
+        if self.network.arguments.flag("use_styles", True):
+            return self.layer(f"{source}/StyleMod", target, gain=1.0)
+        (channels,) = self.network.shape(f"{source}/bias", 1)
+        rows = 2 * channels
+        return {f"{target}.weight": torch.zeros(rows, w_dim), f"{target}.bias": torch.zeros(rows)}
+
     def unused_rgb(self, target: str, like: str, channels: int) -> State:
         """Zeros for a layer of a lower resolution, which a finished network never runs."""
         shape = self.network.shape(f"{like}/weight", 4)
@@ -208,7 +215,7 @@ def _mapping_config(network: OfficialNetwork) -> MappingConfig:
     )
 
 
-def _synthesis(facts: Facts, reader: _Reader, resolution: int) -> State:
+def _synthesis(facts: Facts, reader: _Reader, resolution: int, w_dim: int) -> State:
     state = {"synthesis.const": reader.take("synthesis/4x4/Const/const")}
     blocks = num_blocks(resolution)
     for k in range(blocks):
@@ -222,8 +229,7 @@ def _synthesis(facts: Facts, reader: _Reader, resolution: int) -> State:
                     kernel = kernel.flip(2, 3).contiguous()
                 state[f"{target}.conv.weight"] = kernel
             state[f"{target}.bias"] = reader.take(f"{source}/bias")
-            style = reader.layer(f"{source}/StyleMod", f"{target}.style.affine", gain=1.0)
-            state |= style
+            state |= reader.style(source, f"{target}.style.affine", w_dim)
             noise = f"synthesis/noise{2 * k + i}"
             if facts.flag("use_noise", True):
                 state[f"{target}.noise_strength"] = reader.take(f"{source}/Noise/weight")

@@ -112,7 +112,10 @@ def convert_stylegan2_discriminator(network: OfficialNetwork) -> tuple[Discrimin
         class_dim=class_dim if num_classes > 0 else None,
         mapping=mapping_config(network) if num_classes > 0 else None,
     )
-    return config, named_state(network)
+    state = named_state(network)
+    if config.projection_dim == 0:  # cmap_dim=0: there is a mapping, but nothing looks at it
+        state = {name: t for name, t in state.items() if not name.startswith("mapping.")}
+    return config, state
 
 
 def mapping_config(network: OfficialNetwork) -> MappingConfig:
