@@ -26,8 +26,8 @@ demo: .venv/.installed
 demo-train: .venv/.installed
 	test -f $(DEMO)/avatars-32.zip || $(W) data avatars $(DEMO)/avatars-32.zip --count 4000 --size 32
 	rm -rf $(DEMO)/runs
-	$(W) train $(DEMO)/avatars-32.zip --preset compact --batch-size 16 --seconds $(SECONDS) \
-		--kimg 100 --out $(DEMO)/runs
+	$(W) train $(DEMO)/avatars-32.zip --preset compact --batch-size 8 --learning-rate 0.01 \
+		--seconds $(SECONDS) --kimg 100 --out $(DEMO)/runs
 	$(W) generate $(DEMO)/runs/00000-avatars-32-compact --seeds 0-31 --psi 0.8 \
 		--grid $(DEMO)/trained-sheet.png
 	$(W) mix $(DEMO)/runs/00000-avatars-32-compact --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse \

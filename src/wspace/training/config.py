@@ -13,8 +13,10 @@ __all__ = ["PRESET_DEFAULTS", "TrainConfig"]
 
 # What a preset trains with where the user says nothing else.
 PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
-    "compact": {},
-    "medium": {},
+    # Short runs: few steps want large ones, and R1 far above the rule of thumb for long runs, which
+    # let the discriminator run away at 32² (benchmarks/RESULTS.md).
+    "compact": {"learning_rate": 0.005, "r1_gamma": 2.0, "r1_interval": 8},
+    "medium": {"learning_rate": 0.003, "r1_gamma": 2.0, "r1_interval": 8},
     "paper": {"r1_gamma": 10.0, "r1_interval": 1, "learning_rate": 0.001, "ema_ramp": None},
     "stylegan2": {"learning_rate": 0.0025, "path_length_weight": 2.0},
 }
