@@ -1,0 +1,57 @@
+"""Make the bundled model from a run: the averaged generator alone, in half precision.
+
+    python benchmarks/bundle.py RUN NAME [--quality MEASURED.json]
+
+MEASURED.json is what `wspace measure RUN HELDOUT --json` printed. The model goes to
+src/wspace/models/NAME.safetensors, the run's configuration and log to benchmarks/bundled/. Refused
+when half precision moves any value of 64 pictures by more than 2/255.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from wspace.formats.model_file import load, load_model_file, save
+from wspace.steering.recipe import recipes
+from wspace.steering.render import render
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--quality", type=Path)
+    arguments = parser.parse_args()
+
+    model = load_model_file(arguments.run)
+    metadata = dict(model.metadata)
+    if arguments.quality is not None:
+        metadata["quality"] = json.loads(arguments.quality.read_text())
+    target = ROOT / "src/wspace/models" / f"{arguments.name}.safetensors"
+    save(model.generator, target, metadata=metadata, dtype=torch.float16)
+
+    seeds = recipes(seeds=range(64))
+    exact = render(model.generator, seeds).pixels.astype(np.int16)
+    stored = render(load(target), seeds).pixels.astype(np.int16)
+    worst = int(np.abs(exact - stored).max())
+    print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, differs by at most {worst}/255")
+    if worst > 2:
+        target.unlink()
+        raise SystemExit("half precision changes the pictures too much: not bundled")
+    bundled = ROOT / "benchmarks/bundled"
+    bundled.mkdir(exist_ok=True)
+    for name in ("config.json", "log.jsonl"):
+        shutil.copyfile(arguments.run / name, bundled / f"{arguments.name}-{name}")
+
+
+if __name__ == "__main__":
+    main()
