@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator
@@ -22,11 +25,27 @@ from wspace.training.ema import ema_decay, update_ema
 from wspace.training.losses import discriminator_loss, generator_loss
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
-__all__ = ["StepResult", "TrainingState"]
+__all__ = ["PHASES", "StepResult", "TrainingState"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
 BETAS = (0.0, 0.99)
+
+# What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
+# set to. "r1" and "path length" come on their steps only.
+Phase = Callable[[str], AbstractContextManager[Any]]
+PHASES = (
+    "discriminator: generate",
+    "discriminator: forward",
+    "discriminator: backward",
+    "r1",
+    "discriminator: update",
+    "generator: forward",
+    "generator: backward",
+    "path length",
+    "generator: update",
+    "average",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +95,7 @@ class TrainingState:
         self.seen_images = 0
         self.learning_rate_factor = 1.0  # halved by a rollback
         self.path_mean = torch.zeros((), device=device)
+        self.phase: Phase = record_function  # called with each of `PHASES` in turn
         self.r1_gamma = config.r1_gamma_for(generator.resolution)
         compiled = config.compile == "on"
         self._synthesize = _maybe_compile(self.generator.synthesis, compiled)
@@ -97,13 +117,7 @@ class TrainingState:
             generator_losses, finite = self._generator_step(len(real), c)
             losses |= generator_losses
             if finite:
-                decay = ema_decay(
-                    len(real),
-                    self.config.ema_half_life_kimg,
-                    seen_images=self.seen_images,
-                    ramp=self.config.ema_ramp,
-                )
-                update_ema(self.generator_ema, self.generator, decay)
+                self._average(len(real))
         self.step += 1
         self.seen_images += len(real)
         return StepResult(losses=losses, finite=finite, right_real=right[0], right_fake=right[1])
@@ -112,19 +126,22 @@ class TrainingState:
         self, real: Tensor, c: Tensor | None
     ) -> tuple[dict[str, float], bool, tuple[float, float]]:
         self.discriminator.requires_grad_(True)
-        with torch.no_grad(), self._autocast():
+        with self.phase("discriminator: generate"), torch.no_grad(), self._autocast():
             ws, w = self._mixed_ws(len(real), c)
             fake = self._synthesize(ws, self._noise(len(real)))
-        with self._autocast():
+        with self.phase("discriminator: forward"), self._autocast():
             real_logits, fake_logits = self._judge_both(real, fake, c)
-        loss = discriminator_loss(real_logits, fake_logits).mean()
+            loss = discriminator_loss(real_logits, fake_logits).mean()
         losses = {"discriminator": loss.detach()}
-        loss.backward()
+        with self.phase("discriminator: backward"):
+            loss.backward()
         if self.r1_gamma and self.step % self.config.r1_interval == 0:
-            penalty = self._r1(real, c)
+            with self.phase("r1"):
+                penalty = self._r1(real, c)
+                (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
             losses["r1"] = penalty.detach()
-            (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
-        finite = self._update(self.optimizer_d, self.discriminator)
+        with self.phase("discriminator: update"):
+            finite = self._update(self.optimizer_d, self.discriminator)
         if finite:
             self.generator.mapping.update_w_avg(w)
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
@@ -132,21 +149,34 @@ class TrainingState:
 
     def _generator_step(self, batch: int, c: Tensor | None) -> tuple[dict[str, float], bool]:
         self.discriminator.requires_grad_(False)
-        with self._autocast():
+        with self.phase("generator: forward"), self._autocast():
             ws, w = self._mixed_ws(batch, c)
             fake = self._synthesize(ws, self._noise(batch))
             loss = generator_loss(self._judge(fake, c)).mean()
         losses = {"generator": loss.detach()}
-        loss.backward()
+        with self.phase("generator: backward"):
+            loss.backward()
         weight, interval = self.config.path_length_weight, self.config.path_length_interval
         if weight and self.step % interval == 0:
-            penalty = self._path_length(max(batch // 2, 1), c)
+            with self.phase("path length"):
+                penalty = self._path_length(max(batch // 2, 1), c)
+                (penalty * (weight * interval)).backward()
             losses["path_length"] = penalty.detach()
-            (penalty * (weight * interval)).backward()
-        finite = self._update(self.optimizer_g, self.generator)
+        with self.phase("generator: update"):
+            finite = self._update(self.optimizer_g, self.generator)
         if finite:
             self.generator.mapping.update_w_avg(w)
         return _floats(losses), finite
+
+    def _average(self, batch: int) -> None:
+        with self.phase("average"):
+            decay = ema_decay(
+                batch,
+                self.config.ema_half_life_kimg,
+                seen_images=self.seen_images,
+                ramp=self.config.ema_ramp,
+            )
+            update_ema(self.generator_ema, self.generator, decay)
 
     def _judge_both(self, real: Tensor, fake: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, in one pass where that changes nothing.

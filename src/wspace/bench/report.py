@@ -1,0 +1,226 @@
+"""Everything that ``wspace bench`` measures, in one report."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from wspace.bench.generation import (
+    GenerationSpeed,
+    first_picture_seconds,
+    generation_gflop,
+    measure_generation,
+)
+from wspace.bench.hardware import Peak, describe_machine, measure_peaks
+from wspace.bench.training import TrainingSpeed, measure_training
+from wspace.errors import WspaceError
+from wspace.formats.model_file import bundled_models, find_model, load_model_file, save
+from wspace.machine import choose_device, choose_precision, compiler_at_hand
+from wspace.networks.config import DiscriminatorConfig
+from wspace.networks.generator import Generator, build_generator
+from wspace.networks.presets import PRESETS, preset
+from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+
+__all__ = ["BenchConfig", "BenchReport", "bench"]
+
+DEFAULT_MODEL = "avatars"
+SECONDS = 4.0  # for each measured thing; quick: a fifth
+PEAK_SECONDS = 0.5
+FIRST_PICTURES = 2  # fresh processes; the fastest counts
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig:
+    """What to measure."""
+
+    model: str | None = None  # name, file or run folder; None: a bundled one, or a preset's
+    preset: str | None = None  # measure this preset with random weights instead
+    resolution: int = 64  # of the preset
+    batches: tuple[int, ...] = (1, 8)  # pictures at once in generation
+    train_batch: int = 16  # real images a training step
+    quick: bool = False  # shorter measurements, no training
+    all_precisions: bool = False  # bf16 even where it is slow here
+    compile: bool = False  # training compiled, too
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.preset is not None:
+            raise WspaceError(
+                f"model {self.model!r} and preset {self.preset!r} exclude each other: give one."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchReport:
+    """What was measured.
+
+    Attributes:
+        machine: see `describe_machine`.
+        model: what was measured: name, architecture, resolution, parameters, operations.
+        peaks: plain operations of the same run.
+        first_picture_seconds: from the start of a process.
+        generation, training: one entry each combination that was measured.
+        skipped: what was not measured and why, one line each.
+    """
+
+    machine: dict[str, Any]
+    model: dict[str, Any]
+    peaks: list[Peak]
+    first_picture_seconds: float
+    generation: list[GenerationSpeed]
+    training: list[TrainingSpeed]
+    skipped: list[str]
+
+    def peak_gflops(self, precision: str) -> float:
+        """The most that plain operations reach in a precision."""
+        return max(peak.gflops for peak in self.peaks if peak.precision == precision)
+
+    def share_of_peak(self, speed: GenerationSpeed | TrainingSpeed) -> float:
+        """Operations a second as a share of the most that plain operations reach."""
+        return speed.gflops / self.peak_gflops(speed.precision)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        data = dataclasses.asdict(self)
+        speeds: list[GenerationSpeed | TrainingSpeed] = [*self.generation, *self.training]
+        for entry, speed in zip(data["generation"] + data["training"], speeds, strict=True):
+            entry["share_of_peak"] = self.share_of_peak(speed)
+        return data
+
+
+def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
+    """Measure a model on this machine.
+
+    Args:
+        config: what to measure.
+        say: told what is being measured.
+
+    Raises:
+        WspaceError: there is no such model, preset or device.
+    """
+    device = choose_device(config.device)
+    generator, discriminator, defaults = _networks(config)
+    generator.to(device)
+    seconds = SECONDS / 5 if config.quick else SECONDS
+    precisions, skipped = _precisions(config, device)
+
+    say("plain convolutions")
+    peaks = [
+        peak
+        for precision in precisions
+        for peak in measure_peaks(precision, device, seconds=PEAK_SECONDS)
+    ]
+    say("first picture of a fresh process")
+    first_picture = _first_picture(generator)
+    generation = []
+    for precision in precisions:
+        for batch in config.batches:
+            say(f"generation, {precision}, batch {batch}")
+            generation.append(measure_generation(generator, precision, batch, seconds=seconds))
+    training = []
+    if config.quick:
+        skipped.append("training: left out by --quick")
+    elif discriminator is None:
+        skipped.append("training: the model holds no discriminator, and no preset's fits it")
+    else:
+        for train in _train_configs(config, defaults, precisions, device, skipped):
+            say(f"training, {train.precision}{', compiled' * (train.compile == 'on')}")
+            networks = (generator.config, discriminator)
+            training.append(measure_training(networks, train, seconds=seconds))
+    return BenchReport(
+        machine=describe_machine(device),
+        model=_describe_model(generator),
+        peaks=peaks,
+        first_picture_seconds=first_picture,
+        generation=generation,
+        training=training,
+        skipped=skipped,
+    )
+
+
+def _networks(
+    config: BenchConfig,
+) -> tuple[Generator, DiscriminatorConfig | None, dict[str, Any]]:
+    """The generator, a discriminator's configuration and what its preset trains with."""
+    model = config.model
+    if model is None and config.preset is None and DEFAULT_MODEL in bundled_models():
+        model = DEFAULT_MODEL
+    if model is None:
+        name = config.preset or "compact"
+        generator_config, discriminator_config = preset(name, resolution=config.resolution)
+        generator = build_generator(generator_config).eval().requires_grad_(False)
+        generator.name = f"{name}-{config.resolution}"
+        return generator, discriminator_config, PRESET_DEFAULTS[name]
+    loaded = load_model_file(find_model(model))
+    generator = loaded.generator
+    for name in PRESETS:
+        generator_config, discriminator_config = preset(
+            name, resolution=generator.resolution, num_classes=generator.num_classes
+        )
+        if generator_config == generator.config:
+            return generator, discriminator_config, PRESET_DEFAULTS[name]
+    if loaded.discriminator is None:
+        return generator, None, {}
+    return generator, cast(DiscriminatorConfig, loaded.discriminator.config), {}
+
+
+def _precisions(config: BenchConfig, device: torch.device) -> tuple[list[str], list[str]]:
+    """The precisions to measure, and why one is left out."""
+    if config.all_precisions or choose_precision(device.type) == "bf16":
+        return ["fp32", "bf16"], []
+    return ["fp32"], [
+        "bf16: this machine has no fast units for it; --full measures it all the same"
+    ]
+
+
+def _train_configs(
+    config: BenchConfig,
+    defaults: dict[str, Any],
+    precisions: list[str],
+    device: torch.device,
+    skipped: list[str],
+) -> list[TrainConfig]:
+    compiles = ["off"]
+    if not config.compile:
+        skipped.append("compiled training: compiling takes minutes; --compile measures it")
+    elif device.type == "cpu" and not compiler_at_hand():
+        skipped.append("compiled training: there is no C++ compiler here; install g++")
+    else:
+        compiles.append("on")
+    return [
+        TrainConfig(
+            **defaults,
+            batch_size=config.train_batch,
+            precision=precision,
+            compile=compiled,
+            device=str(device),
+        )
+        for precision in precisions
+        for compiled in compiles
+    ]
+
+
+def _first_picture(generator: Generator) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save(generator, path)
+        class_index = 0 if generator.num_classes else None
+        return first_picture_seconds(path, class_index=class_index, times=FIRST_PICTURES)
+
+
+def _describe_model(generator: Generator) -> dict[str, Any]:
+    return {
+        "name": generator.name,
+        "architecture": generator.config.architecture,
+        "resolution": generator.resolution,
+        "parameters": sum(p.numel() for p in generator.parameters()),
+        "gflop_per_picture": generation_gflop(generator),
+    }

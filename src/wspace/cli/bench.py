@@ -1,0 +1,90 @@
+"""``wspace bench``: how fast this machine is with a model."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from wspace.bench.report import BenchReport
+
+__all__ = ["bench_command"]
+
+
+@click.command("bench")
+@click.argument("model", required=False)
+@click.option("--preset", help="Measure this preset with random weights instead of a model.")
+@click.option("--resolution", type=int, default=64, show_default=True, help="Of the preset.")
+@click.option("--quick", is_flag=True, help="Shorter measurements, no training.")
+@click.option("--full", is_flag=True, help="bf16 even where it is slow here.")
+@click.option("--compile", "compiled", is_flag=True, help="Compiled training, too: minutes.")
+@click.option("--train-batch", type=int, default=16, show_default=True, help="Images a step.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def bench_command(
+    model: str | None,
+    preset: str | None,
+    resolution: int,
+    quick: bool,
+    full: bool,
+    compiled: bool,
+    train_batch: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Measure how fast MODEL generates and trains here, beside plain convolutions.
+
+    MODEL is a bundled name, a file or a run folder; without it the bundled avatars are measured,
+    or the compact preset. Operations a second are counted by the network's plain definition.
+    """
+    from wspace.bench.report import BenchConfig, bench
+
+    config = BenchConfig(
+        model=model,
+        preset=preset,
+        resolution=resolution,
+        train_batch=train_batch,
+        quick=quick,
+        all_precisions=full,
+        compile=compiled,
+        device=device,
+    )
+    report = bench(config, say=lambda line: click.echo(f"measuring {line}", err=True))
+    click.echo(json.dumps(report.to_dict()) if as_json else _table(report))
+
+
+def _table(report: BenchReport) -> str:
+    machine, model = report.machine, report.model
+    lines = [
+        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} threads, "
+        f"torch {machine['torch']}, {machine['device']}",
+        f"{model['name']}: {model['architecture']}, {model['resolution']}², "
+        f"{model['parameters'] / 1e6:.1f} million parameters, "
+        f"{model['gflop_per_picture']:.2f} GFLOP a picture",
+        f"first picture of a fresh process: {report.first_picture_seconds:.2f} s",
+        "",
+        "plain operations          precision   GFLOP/s",
+    ]
+    lines += [f"{p.operation:24}  {p.precision:9} {p.gflops:9.0f}" for p in report.peaks]
+    lines += [
+        "",
+        "generation       pictures/s    p50 ms    p95 ms   GFLOP/s   of peak   memory GiB",
+    ]
+    for s in report.generation:
+        lines.append(
+            f"{s.precision} batch {s.batch:<4} {s.pictures_per_second:13.2f} "
+            f"{s.p50_seconds * 1000:9.1f} {s.p95_seconds * 1000:9.1f} {s.gflops:9.1f} "
+            f"{report.share_of_peak(s):9.0%} {s.peak_memory_gib:12.2f}"
+        )
+    for t in report.training:
+        lines += [
+            "",
+            f"training {t.precision}, {t.path}, batch {t.batch}: {t.pictures_per_second:.2f} "
+            f"pictures/s, {t.gflops:.0f} GFLOP/s ({report.share_of_peak(t):.0%} of peak), "
+            f"{t.peak_memory_gib:.2f} GiB",
+        ]
+        lines += [f"  {name:26} {s * 1000:9.1f} ms" for name, s in t.phase_seconds.items()]
+    lines += ["", *(f"not measured: {line}" for line in report.skipped)]
+    return "\n".join(lines)
