@@ -99,7 +99,10 @@ def test_the_articles_crossover_at_block_five_is_layer_ten() -> None:
     assert parse_crossover("18", LARGE) == 18  # all coarse
 
 
-@pytest.mark.parametrize("text", ["19", "-1", "block:9", "block:", "block:x", "", "1.5"])
+@pytest.mark.parametrize(
+    "text",
+    ["19", "-1", "block:9", "block:", "block:x", "", "1.5", "00000000099", "block:0000000009"],
+)
 def test_a_crossover_outside_the_model_is_refused(text: str) -> None:
     with pytest.raises(WspaceError, match="give"):
         parse_crossover(text, LARGE)

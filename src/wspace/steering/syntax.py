@@ -203,13 +203,13 @@ def parse_crossover(text: str, layers: Layers) -> int:
                 f"0 to {layers.num_ws}."
             )
         number = text.removeprefix("block:")
-        if not (number.isascii() and number.isdigit() and int(number[:9]) < len(blocks)):
+        if not (_is_number(number) and int(number) < len(blocks)):
             raise WspaceError(
                 f"crossover {_short(text)}: there is no such block: give block:0 (4x4) to "
                 f"block:{len(blocks) - 1}, or a layer, 0 to {layers.num_ws}."
             )
         return blocks[int(number)][0]
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= layers.num_ws):
+    if not (_is_number(text) and int(text) <= layers.num_ws):
         raise WspaceError(
             f"crossover {_short(text)} is outside this model: give a layer, 0 to {layers.num_ws}, "
             "or block:K."
@@ -241,6 +241,10 @@ def _layer_span(part: str, layers: Layers) -> range:
     if last < first:
         raise WspaceError(f"layers {part!r} run backwards: give {last}-{first}.")
     return range(first, last + 1)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,9}", text) is not None
 
 
 def _convert(value: str, convert: Callable[[str], _T], what: str) -> _T:
