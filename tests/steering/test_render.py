@@ -44,7 +44,7 @@ def test_pictures_are_what_the_networks_make(tiny_generator: Generator) -> None:
     np.testing.assert_array_equal(pictures.pixels, expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(drawn=st.lists(any_recipes(), min_size=2, max_size=7))
 def test_a_picture_depends_on_its_recipe_and_the_batch_size_alone(
     tiny_generator: Generator, drawn: list[Recipe]

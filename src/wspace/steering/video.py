@@ -77,8 +77,7 @@ def open_film(
         )
 
         def write(frame: Frame) -> None:
-            factor = scale or max(1, _MIN_SIDE // min(frame.shape[:2]))
-            film.add(np.repeat(np.repeat(_rgb(frame), factor, axis=0), factor, axis=1))
+            film.add(_rgb(frame), scale or max(1, _MIN_SIDE // min(frame.shape[:2])))
 
         try:
             yield write
@@ -112,19 +111,27 @@ class _Mp4:
         self._fps = fps
         self._stream: Any = None
 
-    def add(self, frame: Frame) -> None:
-        height, width = frame.shape[:2]
+    def add(self, frame: Frame, scale: int) -> None:
+        # yuv420p halves the colour's sides, so both must be even.
+        height, width = frame.shape[0] * scale, frame.shape[1] * scale
+        pad = ((0, height % 2), (0, width % 2), (0, 0))
+        height, width = height + pad[0][1] * scale, width + pad[1][1] * scale
         if self._stream is None:
-            codec = "libx264" if "libx264" in self._av.codecs_available else "mpeg4"
-            self._stream = self._container.add_stream(codec, rate=self._fps)
-            # yuv420p halves the colour's sides, so both must be even.
-            self._stream.width, self._stream.height = width + width % 2, height + height % 2
-            self._stream.pix_fmt = "yuv420p"
-            quality = {"crf": "17", "preset": "veryfast"} if codec == "libx264" else {"q": "2"}
-            self._stream.options = quality
-        padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
+            self._open_stream(width, height)
+        padded = np.ascontiguousarray(np.pad(frame, pad, mode="edge"))
+        picture = self._av.VideoFrame.from_ndarray(padded, format="rgb24")
+        point = self._av.video.reformatter.Interpolation.POINT
+        picture = picture.reformat(width, height, "yuv420p", interpolation=point)
         self._container.mux(self._stream.encode(picture))
+
+    def _open_stream(self, width: int, height: int) -> None:
+        codec = "libx264" if "libx264" in self._av.codecs_available else "mpeg4"
+        self._stream = self._container.add_stream(codec, rate=self._fps)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.thread_count = 1  # the networks have the others
+        quality = {"crf": "17", "preset": "superfast"} if codec == "libx264" else {"q": "2"}
+        self._stream.options = quality
 
     def finish(self) -> None:
         if self._stream is None:
@@ -147,8 +154,8 @@ class _Animation:
         self._loop = loop
         self._frames: list[Image.Image] = []
 
-    def add(self, frame: Frame) -> None:
-        self._frames.append(Image.fromarray(frame))
+    def add(self, frame: Frame, scale: int) -> None:
+        self._frames.append(Image.fromarray(np.repeat(np.repeat(frame, scale, 0), scale, 1)))
 
     def finish(self) -> None:
         if not self._frames:

@@ -1,0 +1,106 @@
+"""``wspace interpolate``: films and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from PIL import Image
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize("kind", ["linear", "spline", "slerp"])
+def test_a_walk_becomes_a_film(
+    run_wspace: Run, tiny_model: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "walk.webp"
+    ran = run_wspace(
+        "interpolate", tiny_model, "--seeds", "1,2,1", "--frames", 6, "--loop", "--path", kind,
+        "--layers", "coarse", "--noise", "none", "--scale", 2, "--out", path,
+    )  # fmt: skip
+    assert ran.status == 0
+    assert ran.out.strip() == str(path)
+    assert ran.err.startswith("6 frames in")
+    with Image.open(path) as film:
+        assert (film.n_frames, film.size) == (6, (32, 32))  # type: ignore[attr-defined]
+
+
+def test_several_walks_stand_beside_each_other(
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "walk.gif"
+    seeds = ["--seeds", "1,2", "--seeds", "3,4", "--seeds", "5,6"]
+    run_wspace(
+        "interpolate",
+        tiny_model,
+        *seeds,
+        "--frames",
+        2,
+        "--columns",
+        3,
+        "--scale",
+        1,
+        "--out",
+        path,
+    )
+    with Image.open(path) as film:
+        assert film.size == (48, 16)
+
+
+def test_ctrl_c_leaves_a_film_that_plays(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "walk.mp4"
+    command = [
+        sys.executable, "-c", "from wspace.cli.main import main; main()", "interpolate",
+        str(tiny_model), "--seeds", "1,2", "--frames", "20000", "--out", str(path),
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            started = list(tmp_path.glob(".walk.*.mp4"))
+            if started and started[0].stat().st_size > 0:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    with av.open(str(path)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert f"has {frames} of 20000 frames" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["walk.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--seeds", "1"], "two pictures"),
+        (["--seeds", "2-1"], "backwards"),
+        (["--seeds", "1,2", "--out", "walk.avi"], "films are .mp4"),
+        (["--seeds", "1,2", "--layers", "9"], "does not exist"),
+        (["--seeds", "1,2", "--out", "frames", "--scale", "2"], "keep their size"),
+    ],
+)
+def test_wrong_input_is_one_line_and_leaves_nothing(
+    run_wspace: Run,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = run_wspace("interpolate", tiny_model, *arguments)
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert says in ran.err
+    assert list(tmp_path.iterdir()) == []
