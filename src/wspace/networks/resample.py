@@ -36,7 +36,8 @@ def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
     Returns:
         (T, T), float32, sum 1.
     """
-    kernel = torch.as_tensor(taps, dtype=torch.float32)
+    # known without any data, so real also where weights are built on the meta device
+    kernel = torch.as_tensor(taps, dtype=torch.float32, device="cpu")
     if kernel.ndim == 1:
         kernel = torch.outer(kernel, kernel)
     return kernel / kernel.sum()
@@ -121,7 +122,8 @@ def fir_kernel(taps: Sequence[float] | Tensor | None) -> Tensor:
         (T, T), or (T,) from `SEPARABLE_TAPS` taps on; float32, sum 1, mirrored: correlating with
         it is the true convolution.
     """
-    kernel = torch.as_tensor([1.0] if taps is None else taps, dtype=torch.float32)
+    taps = [1.0] if taps is None else taps
+    kernel = torch.as_tensor(taps, dtype=torch.float32, device="cpu")  # as in `fir_filter`
     if kernel.ndim == 1 and len(kernel) < SEPARABLE_TAPS:
         kernel = torch.outer(kernel, kernel)
     return (kernel / kernel.sum()).flip(list(range(kernel.ndim)))

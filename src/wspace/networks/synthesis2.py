@@ -247,7 +247,7 @@ class DemodulatedSynthesis(nn.Module):
         const = blocks[0].const
         ws = ws.to(const.dtype)
         x = const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        image = None
+        image: Tensor | None = None
         for k, block in enumerate(blocks):
             first = max(2 * k - 1, 0)
             x, image = block(x, image, ws[:, first : 2 * k + 2], maps[first : 2 * k + 1])
