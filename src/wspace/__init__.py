@@ -32,7 +32,7 @@ _HOMES = {
     "save": "wspace.formats.model_file",
 }
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "Generator",
     "Recipe",
     "WspaceError",
