@@ -315,3 +315,103 @@ def stylegan2_to_tensorflow(tensors: Tensors, *, is_discriminator: bool = False)
                 value = value.T
             variables[f"{scope}/{leaf}"] = np.ascontiguousarray(value)
     return variables
+
+
+def stylegan1_to_tensorflow(state: Tensors, *, fused_from: int = 128) -> dict[str, Any]:
+    """State dict of an AdaIN generator as the official variables.
+
+    Kernels of upsampling layers are mirrored where the official code fuses them: from
+    ``fused_from`` pixels on.
+    """
+    variables: dict[str, Any] = {"lod": np.float32(0), "synthesis/lod": np.float32(0)}
+    last = max(int(n.split(".")[2]) for n in state if n.startswith("synthesis.to_rgb."))
+    leaves = {"bias": "bias", "noise_strength": "Noise/weight"}
+    leaves |= {"style.affine.weight": "StyleMod/weight", "style.affine.bias": "StyleMod/bias"}
+    for name, tensor in state.items():
+        value = tensor.numpy()
+        part, _, rest = name.partition(".")
+        if name == "mapping.w_avg":
+            variables["dlatent_avg"] = value
+        elif name == "mapping.class_rows":
+            variables["mapping/LabelConcat/weight"] = value
+        elif part == "mapping":
+            scope, leaf = rest.split(".")
+            variables[f"mapping/Dense{scope[2:]}/{leaf}"] = _tensorflow_layout(value)
+        elif rest == "const":
+            variables["synthesis/4x4/Const/const"] = value
+        elif rest.startswith("to_rgb"):
+            _, k, leaf = rest.split(".")
+            variables[f"synthesis/ToRGB_lod{last - int(k)}/{leaf}"] = _tensorflow_layout(value)
+        else:
+            _, index, leaf = rest.split(".", 2)
+            k, second = divmod(int(index), 2)
+            side = 4 * 2**k
+            scopes = ("Const", "Conv") if k == 0 else ("Conv0_up", "Conv1")
+            scope = f"synthesis/{side}x{side}/{scopes[second]}"
+            if leaf == "noise_const":
+                variables[f"synthesis/noise{index}"] = value
+            elif leaf == "conv.weight":
+                mirrored = scopes[second] == "Conv0_up" and side >= fused_from
+                value = value[:, :, ::-1, ::-1] if mirrored else value
+                variables[f"{scope}/weight"] = _tensorflow_layout(value)
+            else:
+                value = _tensorflow_layout(value) if leaf.startswith("style") else value
+                variables[f"{scope}/{leaves[leaf]}"] = value
+    return variables
+
+
+def stylegan1_critic_to_tensorflow(state: Tensors) -> dict[str, Any]:
+    """State dict of an AdaIN generation's discriminator as the official variables."""
+    variables: dict[str, Any] = {"lod": np.float32(0)}
+    last = max(int(name.split(".")[1]) for name in state if name.startswith("from_rgb."))
+    for name, tensor in state.items():
+        scope, _, leaf = name.rpartition(".")
+        parts = scope.split(".")
+        if parts[0] == "from_rgb":
+            target = f"FromRGB_lod{last - int(parts[1])}"
+        elif parts[0] == "blocks":
+            side = 8 * 2 ** int(parts[1])
+            target = f"{side}x{side}/" + {"conv0": "Conv0", "conv1": "Conv1_down"}[parts[2]]
+        else:
+            target = "4x4/" + parts[0].capitalize()
+        variables[f"{target}/{leaf}"] = _tensorflow_layout(tensor.numpy())
+    return variables
+
+
+def _tensorflow_layout(value: Any) -> Any:
+    """(O, I, k, k) or (out, in) to (k, k, I, O) or (in, out); biases stay."""
+    axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}[value.ndim]
+    return np.ascontiguousarray(value.transpose(axes))
+
+
+def stylegan3_generator(generator: Any, **kwargs: Any) -> _Module:
+    """A StyleGAN3 generator; ``kwargs`` are the synthesis arguments that were given."""
+    config, synthesis = generator.config, generator.synthesis
+    tensors = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    sizes = {"img_resolution": config.resolution, "img_channels": config.image_channels}
+    sizes |= {"w_dim": config.w_dim}
+    attributes: dict[str, dict[str, Any]] = {
+        "": {**sizes, "z_dim": config.z_dim, "c_dim": config.num_classes},
+        "synthesis": {
+            **sizes,
+            "num_layers": config.synthesis.num_layers,
+            "num_critical": config.synthesis.num_critical,
+            "margin_size": config.synthesis.margin_size,
+            "output_scale": config.synthesis.output_scale,
+            "_init_kwargs": {**sizes, **kwargs},
+        },
+        **_mapping_attributes("mapping", tensors, w_avg_beta=0.998),
+    }
+    for layer, name in zip(synthesis.layers, synthesis.layer_names, strict=True):
+        path = f"synthesis.{name}"
+        attributes[path] = {
+            "in_size": np.array([4, 4]),
+            "conv_kernel": layer.weight.shape[2],
+            "conv_clamp": layer.clamp,
+            "magnitude_ema_beta": layer.magnitude_ema_beta,
+            "down_radial": layer.down_filter is not None and layer.down_filter.ndim == 2,
+        }
+        for leaf in ("up_filter", "down_filter"):
+            if getattr(layer, leaf) is not None:
+                tensors[f"{path}.{leaf}"] = getattr(layer, leaf)
+    return pytorch_network(tensors, attributes)

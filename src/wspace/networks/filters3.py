@@ -18,6 +18,10 @@ from wspace.networks.polyphase import filter_by_phases
 
 __all__ = ["filtered_lrelu", "lowpass_filter"]
 
+# Without gradients no more than this of a layer's enlarged maps lies in memory at once: at 1024
+# pixels they take 3 GB in all.
+ENLARGED_BYTES = 2**29
+
 
 def lowpass_filter(
     num_taps: int, *, cutoff: float, width: float, rate: float, radial: bool = False
@@ -86,6 +90,20 @@ def filtered_lrelu(
         (N, C, H', W'), H' = (H up + top + bottom - (T_up - 1) - (T_down - 1) - 1) // down + 1.
     """
     act = partial(_activate, slope=slope, clamp=clamp)
+    groups = min(math.ceil(x.numel() * up**2 * x.element_size() / ENLARGED_BYTES), x.shape[1])
+    if groups > 1 and not torch.is_grad_enabled():  # channels do not meet here: some at a time
+        apply = partial(
+            filtered_lrelu,
+            up_filter=up_filter,
+            down_filter=down_filter,
+            up=up,
+            down=down,
+            padding=padding,
+            gain=gain,
+            slope=slope,
+            clamp=clamp,
+        )
+        return torch.cat([apply(part) for part in x.chunk(groups, dim=1)], dim=1)
     with torch.autocast(x.device.type, enabled=False):
         if up_filter is None or down_filter is None:
             return _in_full(x, up_filter, down_filter, up, down, padding, gain, act)
