@@ -50,6 +50,7 @@ class Clock:
         """The loop begins at ``seen_images``."""
         self._began = self._last_step = time.monotonic()
         self._next_snapshot = self._after(seen_images, self._config.snapshot_kimg)
+        self._next_checkpoint = self._after(seen_images, self._config.checkpoint_kimg)
         self.at(seen_images)
 
     def at(self, seen_images: int) -> None:

@@ -176,7 +176,7 @@ def _train(config: TrainConfig, data: Dataset, run: Path, report: Report) -> Out
                     session.watch_diversity(real)
                 if clock.snapshot_due(state.seen_images):
                     session.go_on_without(session.snapshot)
-                if clock.checkpoint_due(state.seen_images):
+                if clock.checkpoint_due(state.seen_images) and not health.skipped_in_a_row:
                     session.go_on_without(session.checkpoint)
         except StoppedAtOnceError:  # before the first step was over: nothing new to save
             return Outcome(run=run, kimg=clock.kimg, reason=stop.reason)
