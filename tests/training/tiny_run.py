@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # what building a network imports late, before processes are forked
 from PIL import Image
 from torch import Tensor
 
+from wspace.cli.main import main
 from wspace.formats.model_file import save
 from wspace.networks.config import (
     AdaINConfig,
@@ -29,6 +31,7 @@ from wspace.training.checkpoint import load_checkpoint, newest_checkpoint
 from wspace.training.config import TrainConfig
 
 BATCH = 4
+Image.init()
 
 
 def make_data(folder: Path, count: int = 10, seed: int = 0) -> Path:
@@ -164,3 +167,11 @@ def _die_at(count: int) -> None:
                 os._exit(137)
 
     sys.addaudithook(audit)
+
+
+def train_command(arguments: list[str], output: Path) -> None:
+    """Run ``wspace train`` with its output in a file; for processes of their own."""
+    torch.set_num_threads(1)
+    with open(output, "w", buffering=1) as file:
+        sys.stdout = sys.stderr = file
+        main(["train", *arguments])
