@@ -352,3 +352,73 @@ def test_in_bfloat16_the_upsampling_convolution_runs_by_phases_and_stays_close(t
     by_phases = conv_upsample_fir(x.bfloat16(), weight, kernel).float()
     assert (by_phases - exact).abs().max() < 0.03 * exact.abs().max()
     torch.testing.assert_close(_conv_transpose_phases(x, weight), _conv_transpose(x, weight))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_gradients_of_r1_equal_those_of_the_long_way(architecture: Any) -> None:
+    config = DiscriminatorConfig(
+        architecture="demodulated",
+        resolution=8,
+        channels=(6, 4),
+        block_architecture=architecture,
+        resample_filter=(1.0, 3.0, 3.0, 1.0),
+    )
+    discriminator = build_discriminator(config)
+    state = {k: v.requires_grad_() for k, v in randomised(discriminator).items()}
+    images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    names = [name for name, _ in discriminator.named_parameters()]
+    discriminator.requires_grad_(True)
+    ours = r1_penalty(images, discriminator(images)).sum()
+    logits = slow.discriminator(
+        state,
+        images,
+        None,
+        architecture=architecture,
+        taps=config.resample_filter,
+        act="lrelu",
+        clamp=None,
+        group=4,
+        stddev_channels=1,
+    )
+    reference = r1_penalty(images, logits).sum()
+    expected = torch.autograd.grad(reference, [state[n] for n in names], materialize_grads=True)
+    parameters = [p for _, p in discriminator.named_parameters()]
+    gradients = torch.autograd.grad(ours, parameters, materialize_grads=True)
+    for name, gradient, wanted in zip(names, gradients, expected, strict=True):
+        bound = 1e-4 * max(1.0, wanted.abs().max().item())
+        assert (gradient - wanted).abs().max() < bound, name
+
+
+def test_gradients_of_path_lengths_equal_those_of_the_long_way() -> None:
+    config = GeneratorConfig(
+        architecture="demodulated",
+        resolution=8,
+        z_dim=8,
+        w_dim=8,
+        synthesis=DemodulatedConfig(channels=(6, 4)),
+    )
+    synthesis = build_generator(config).synthesis
+    state = {k: v.requires_grad_() for k, v in randomised(synthesis).items()}
+    random = torch.Generator().manual_seed(2)
+    ws = torch.randn(3, synthesis.num_ws, 8, generator=random).requires_grad_()
+    direction = torch.randn(3, 3, 8, 8, generator=random)
+    synthesis.requires_grad_(True)
+    images = slow.synthesis(
+        state,
+        ws,
+        resolution=8,
+        architecture="skip",
+        taps=(1.0, 3.0, 3.0, 1.0),
+        act="lrelu",
+        clamp=None,
+    )
+    names = [name for name, _ in synthesis.named_parameters()]
+    expected = torch.autograd.grad(
+        path_lengths(images, ws, direction).sum(), [state[n] for n in names], materialize_grads=True
+    )
+    parameters = [p for _, p in synthesis.named_parameters()]
+    ours = path_lengths(synthesis(ws), ws, direction).sum()
+    gradients = torch.autograd.grad(ours, parameters, materialize_grads=True)
+    for name, gradient, wanted in zip(names, gradients, expected, strict=True):
+        bound = 1e-4 * max(1.0, wanted.abs().max().item())
+        assert (gradient - wanted).abs().max() < bound, name

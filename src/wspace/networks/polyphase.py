@@ -127,12 +127,12 @@ def filter_by_phases(
                 _add(output, (r, c), part[:, :, top : top + rows.length])
     if ratio == 1:
         return output[0, 0]
-    cells = [
-        torch.stack([output[r, c].permute(0, 2, 3, 1) for c in range(ratio)], dim=3)
-        for r in range(ratio)
-    ]  # each (N, H', W', ratio, C)
-    whole = torch.stack(cells, dim=2).flatten(3, 4).flatten(1, 2)
-    return whole[:, : rows.out, : columns.out].permute(0, 3, 1, 2)
+    n, channels = x.shape[:2]
+    whole = x.new_empty(n, rows.length, ratio, columns.length, ratio, channels)
+    for (r, c), part in output.items():
+        whole[:, :, r, :, c] = part.permute(0, 2, 3, 1)
+    image = whole.flatten(3, 4).flatten(1, 2)[:, : rows.out, : columns.out]
+    return image.permute(0, 3, 1, 2)
 
 
 def _filter(x: Tensor, kernel: Tensor) -> Tensor:
