@@ -227,12 +227,12 @@ def greedy_pickles() -> dict[str, bytes]:
         "offset behind the end": call(
             "torch._utils", "_rebuild_tensor_v2", tensor, b"K\x06", b"K\x02\x85K\x01\x85\x89N"
         ),
-        "many sets": b"\x80\x04" + b"\x8f" * 1_100_000 + b".",
+        "many sets": b"\x80\x04" + b"\x8f" * 600_000 + b".",
         "many text bytes": b"\x80\x04" + 70 * text("a" * 1_000_000),
-        "copied lists": b"\x80\x04(" + b"N" * 500_000 + b"lq\x00cbuiltins\nset\nq\x01"
+        "copied lists": b"\x80\x04(" + b"N" * 200_000 + b"lq\x00cbuiltins\nset\nq\x01"
         + 100_000 * b"h\x01h\x00\x85R" + b".",
         "deep key": b"\x80\x04}" + b")" + b"\x85" * 200_000 + b"Ns.",
-        "endless": b"\x80\x04" + b"N0" * 1_000_000,
+        "endless": b"\x80\x04" + b"N0" * 300_000,
     }  # fmt: skip
 
 
@@ -264,7 +264,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.pkl")):
 def test_deeply_nested_values_neither_overflow_the_stack_nor_linger(tmp_path: Path) -> None:
     path = tmp_path / "deep.pkl"
     for opener, closer in ((b"]", b"a"), (b"", b"\x85"), (b"}N", b"s")):
-        path.write_bytes(b"\x80\x04" + opener * 200_000 + b"N" + closer * 200_000 + b".")
+        path.write_bytes(b"\x80\x04" + opener * 100_000 + b"N" + closer * 100_000 + b".")
         assert isinstance(read_pickle(path), (list, tuple, dict))
 
 

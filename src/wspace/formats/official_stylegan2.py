@@ -71,8 +71,10 @@ def convert_stylegan2_generator(network: OfficialNetwork) -> tuple[GeneratorConf
             channels=tuple(network.shape(f"{layer}.bias", 1)[0] for layer in layers),
             architecture=block_architecture(network, [f"synthesis.b{side}" for side in sides]),
             resample_filter=filter_taps(network, f"synthesis.b{resolution}.resample_filter"),
-            activation=same_in_all(network, layers, "activation").text("activation"),
-            conv_clamp=same_in_all(network, layers, "conv_clamp").optional_number("conv_clamp"),
+            activation=same_in_all(network, layers, "activation").text("activation", "lrelu"),
+            conv_clamp=same_in_all(network, layers, "conv_clamp").optional_number(
+                "conv_clamp", None
+            ),
             use_noise=same_in_all(network, layers, "use_noise").flag("use_noise", True),
         ),
     )
@@ -94,7 +96,7 @@ def convert_stylegan2_discriminator(network: OfficialNetwork) -> tuple[Discrimin
     sides = _sides(resolution, top)
     layers = ["b4.conv", *(f"b{side}.conv0" for side in sides[1:])]
     mbstd = network.modules.get("b4.mbstd")
-    class_dim = epilogue.integer("cmap_dim", 0)
+    class_dim = epilogue.integer("cmap_dim", network.shape("b4.out.bias", 1)[0])
     config = DiscriminatorConfig(
         architecture="demodulated",
         resolution=resolution,
@@ -105,8 +107,8 @@ def convert_stylegan2_discriminator(network: OfficialNetwork) -> tuple[Discrimin
         resample_filter=filter_taps(network, f"b{resolution}.resample_filter")
         if resolution > 4
         else (1.0, 3.0, 3.0, 1.0),
-        activation=same_in_all(network, layers, "activation").text("activation"),
-        conv_clamp=same_in_all(network, layers, "conv_clamp").optional_number("conv_clamp"),
+        activation=same_in_all(network, layers, "activation").text("activation", "lrelu"),
+        conv_clamp=same_in_all(network, layers, "conv_clamp").optional_number("conv_clamp", None),
         mbstd_group_size=mbstd.optional_integer("group_size") if mbstd else None,
         mbstd_num_channels=mbstd.integer("num_channels") if mbstd else 0,
         class_dim=class_dim if num_classes > 0 else None,
@@ -126,7 +128,7 @@ def mapping_config(network: OfficialNetwork) -> MappingConfig:
     layers = [f"mapping.fc{i}" for i in range(num_layers)]
     activation, lr_multiplier = "lrelu", 0.01
     if num_layers > 0:
-        activation = same_in_all(network, layers, "activation").text("activation")
+        activation = same_in_all(network, layers, "activation").text("activation", "lrelu")
         lr_multiplier = same_in_all(network, layers, "bias_gain").number("bias_gain")
     if activation not in ACTIVATIONS:
         raise WspaceError(f"{facts.owner}: activation={activation!r} is unknown: not imported.")

@@ -53,7 +53,7 @@ def convert_stylegan3_generator(network: OfficialNetwork) -> tuple[GeneratorConf
         )
     hidden, first = layers[:-1], network.module(layers[0])
     default = AliasFreeConfig()
-    radial = any(network.module(path).flag("down_radial") for path in hidden)
+    radial = any(network.module(path).flag("down_radial", False) for path in hidden)
     config = GeneratorConfig(
         architecture="alias-free",
         resolution=synthesis.integer("img_resolution"),
@@ -76,8 +76,8 @@ def convert_stylegan3_generator(network: OfficialNetwork) -> tuple[GeneratorConf
             filter_size=arguments.integer("filter_size", default.filter_size),
             lrelu_upsampling=arguments.integer("lrelu_upsampling", default.lrelu_upsampling),
             use_radial_filters=arguments.flag("use_radial_filters", radial),
-            conv_clamp=first.optional_number("conv_clamp"),
-            magnitude_ema_beta=first.number("magnitude_ema_beta"),
+            conv_clamp=first.optional_number("conv_clamp", None),
+            magnitude_ema_beta=first.number("magnitude_ema_beta", default.magnitude_ema_beta),
         ),
     )
     same_in_all(network, layers, "conv_clamp")

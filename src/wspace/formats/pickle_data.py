@@ -28,9 +28,9 @@ class ForbiddenNameError(PickleRefusedError):
 class Limits:
     """What one file may spend in all, its nested pickles included."""
 
-    # A 1024-pixel StyleGAN3 file takes some 60 000 opcodes; a million of the greediest
-    # (each an empty set) make about 250 MB.
-    opcodes: int = 1_000_000
+    # StyleGAN3's files take some 40 000 opcodes at every resolution, StyleGAN2's 70 000 at 1024
+    # pixels; half a million of the greediest (each an empty set) make about 120 MB.
+    opcodes: int = 500_000
     text_bytes: int = 64_000_000
     items: int = 1_000_000  # of lists that calls copy
 
