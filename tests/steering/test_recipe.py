@@ -112,7 +112,10 @@ def test_noise_settings_outside_their_range_are_refused(values: dict[str, Any]) 
         NoiseSettings(**values)
 
 
-@pytest.mark.parametrize(("name", "sha256"), [("a/b", "0" * 64), ("a", "0" * 63), ("a", "G" * 64)])
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [("a/b", "0" * 64), ("..", "0" * 64), ("a\0", "0" * 64), ("a", "0" * 63), ("a", "G" * 64)],
+)
 def test_a_model_is_a_plain_name_and_a_sha256(name: str, sha256: str) -> None:
     with pytest.raises(WspaceError, match="model"):
         ModelIdentity(name=name, sha256=sha256)

@@ -57,7 +57,8 @@ class ModelIdentity:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or len(self.name) > 255 or re.search(r"[/\\]", self.name):
+        plain = isinstance(self.name, str) and re.fullmatch(r"[^/\\\x00-\x1f]{0,255}", self.name)
+        if not plain or self.name in (".", ".."):
             raise WspaceError(f"recipe: model name {_short(self.name)} is no plain name.")
         if not isinstance(self.sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise WspaceError(f"recipe: model sha256 {_short(self.sha256)} is not 64 hex digits.")

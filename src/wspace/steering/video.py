@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +20,7 @@ __all__ = ["FrameWriter", "film_kind", "open_film", "tile_frames"]
 
 Frame = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
 _SUFFIXES = {".mp4": "mp4", ".webp": "webp", ".gif": "gif", "": "folder"}
+_MOST_WAITING = 32  # frames that the encoder may lie behind
 _MIN_SIDE = 256  # small pictures are enlarged to about this
 
 
@@ -72,8 +75,10 @@ def open_film(
         raise WspaceError(f"fps={fps} is outside 1 to 100.")
     kind = film_kind(path)
     with atomic_path(path) as temporary:
-        film: _Mp4 | _Animation = (
-            _Mp4(temporary, fps) if kind == "mp4" else _Animation(temporary, kind, fps, loop)
+        film: _Behind | _Animation = (
+            _Behind(_Mp4(temporary, fps))
+            if kind == "mp4"
+            else _Animation(temporary, kind, fps, loop)
         )
 
         def write(frame: Frame) -> None:
@@ -99,6 +104,47 @@ def tile_frames(frames: list[Frame], columns: int) -> Frame:
     return sheet
 
 
+class _Behind:
+    """Films in a thread of its own, so that the networks need not wait; Ctrl-C cannot hit it."""
+
+    def __init__(self, film: _Mp4) -> None:
+        self._film = film
+        self._waiting: queue.Queue[tuple[Frame, int] | None] = queue.Queue(_MOST_WAITING)
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="wspace-film", daemon=True)
+        self._thread.start()
+
+    def add(self, frame: Frame, scale: int) -> None:
+        self._raise_failure()
+        self._waiting.put((frame, scale))
+
+    def finish(self) -> None:
+        self._join()
+        self._raise_failure()
+        self._film.finish()
+
+    def abandon(self) -> None:
+        self._join()
+        self._film.abandon()
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            if self._failure is None:  # afterwards, only empty the queue
+                try:
+                    self._film.add(*item)
+                except Exception as error:
+                    self._failure = error
+
+    def _join(self) -> None:
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
 class _Mp4:
     """H.264 by PyAV, in a form that every player knows."""
 
@@ -108,20 +154,21 @@ class _Mp4:
         self._av: Any = av
         # The index goes to the front, so that a browser can play while it loads.
         self._container: Any = av.open(str(path), "w", options={"movflags": "+faststart"})
+        self._reformatter: Any = av.video.reformatter.VideoReformatter()
         self._fps = fps
         self._stream: Any = None
 
     def add(self, frame: Frame, scale: int) -> None:
         # yuv420p halves the colour's sides, so both must be even.
         height, width = frame.shape[0] * scale, frame.shape[1] * scale
-        pad = ((0, height % 2), (0, width % 2), (0, 0))
-        height, width = height + pad[0][1] * scale, width + pad[1][1] * scale
+        if height % 2 or width % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            height, width = frame.shape[0] * scale, frame.shape[1] * scale
         if self._stream is None:
             self._open_stream(width, height)
-        padded = np.ascontiguousarray(np.pad(frame, pad, mode="edge"))
-        picture = self._av.VideoFrame.from_ndarray(padded, format="rgb24")
+        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         point = self._av.video.reformatter.Interpolation.POINT
-        picture = picture.reformat(width, height, "yuv420p", interpolation=point)
+        picture = self._reformatter.reformat(picture, width, height, "yuv420p", interpolation=point)
         self._container.mux(self._stream.encode(picture))
 
     def _open_stream(self, width: int, height: int) -> None:
@@ -130,7 +177,7 @@ class _Mp4:
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
         self._stream.thread_count = 1  # the networks have the others
-        quality = {"crf": "17", "preset": "superfast"} if codec == "libx264" else {"q": "2"}
+        quality = {"crf": "17", "preset": "ultrafast"} if codec == "libx264" else {"q": "2"}
         self._stream.options = quality
 
     def finish(self) -> None:
