@@ -163,8 +163,9 @@ def test_filters_that_the_arguments_do_not_make_are_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"filter_size": 100_000}, "no filters can be made"),
-        ({"first_cutoff": 0}, "no filters can be made"),
+        ({"filter_size": 100_000}, "filter_size=100000|no filters can be made"),
+        ({"first_cutoff": 0}, "first_cutoff=0|no filters can be made"),
+        ({"lrelu_upsampling": 8, "filter_size": 60}, "filter that its options ask for|up_filter"),
         ({"first_stopband": float("nan")}, "first_stopband"),
         ({"channel_base": -1}, "channel_base=-1"),
         ({"channel_max": 1 << 40}, "channel_max"),
