@@ -11,7 +11,7 @@ import torch
 
 from wspace.cli.main import main
 from wspace.formats.model_file import load, save
-from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig
+from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig, num_blocks
 from wspace.networks.generator import Generator, build_generator
 
 
@@ -39,16 +39,16 @@ def run_wspace(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     return run
 
 
-def make_tiny_generator(seed: int, *, num_classes: int = 0) -> Generator:
-    """A random AdaIN generator of 16 pixels whose noise and w_avg are not zero."""
+def make_tiny_generator(seed: int, *, num_classes: int = 0, resolution: int = 16) -> Generator:
+    """A random AdaIN generator whose noise and w_avg are not zero."""
     config = GeneratorConfig(
         architecture="adain",
-        resolution=16,
+        resolution=resolution,
         z_dim=8,
         w_dim=8,
         num_classes=num_classes,
         mapping=MappingConfig(num_layers=2),
-        synthesis=AdaINConfig(channels=(8, 8, 4)),
+        synthesis=AdaINConfig(channels=(8, 8, 4, 4, 4)[: num_blocks(resolution)]),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
