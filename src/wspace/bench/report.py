@@ -21,7 +21,12 @@ from wspace.bench.hardware import Peak, describe_machine, measure_peaks
 from wspace.bench.training import TrainingSpeed, measure_training
 from wspace.errors import WspaceError
 from wspace.formats.model_file import bundled_models, find_model, load_model_file, save
-from wspace.machine import choose_device, choose_precision, compiler_at_hand
+from wspace.machine import (
+    choose_device,
+    choose_precision,
+    compiler_at_hand,
+    keep_freed_memory,
+)
 from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import PRESETS, preset
@@ -106,6 +111,7 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
     Raises:
         WspaceError: there is no such model, preset or device.
     """
+    keep_freed_memory()  # as the commands do that generate and train
     device = choose_device(config.device)
     generator, discriminator, defaults = _networks(config)
     generator.to(device)

@@ -107,8 +107,9 @@ def load_generator(model: str, device: str = "auto") -> Generator:
         WspaceError: no such model or device.
     """
     from wspace.formats.model_file import load
-    from wspace.machine import choose_device
+    from wspace.machine import choose_device, keep_freed_memory
 
+    keep_freed_memory()  # a process of its own: tensors come and go, batch after batch
     return load(model, device=choose_device(device))
 
 

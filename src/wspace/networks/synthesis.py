@@ -67,10 +67,11 @@ class AdaINLayer(nn.Module):
             x = conv_upsample(x, self.conv.scaled_weight) if self.upsample else self.conv(x)
             if self.blur_kernel is not None:
                 x = blur(x, self.blur_kernel)
-        bias = self.bias[:, None, None]
+        x = x + self.bias[:, None, None].to(x.dtype)
         if noise is not None:
-            bias = bias + noise * self.noise_strength[:, None, None]  # (N or 1, C, side, side)
-        x = activate(x + bias.to(x.dtype), self.activation, gain=1.0)
+            strength = self.noise_strength[:, None, None].to(x.dtype)
+            x = torch.addcmul(x, noise.to(x.dtype), strength)
+        x = activate(x, self.activation, gain=1.0)
         if self.pixel_norm:
             x = pixel_norm(x)
         restyled: Tensor = self.style(x, w)

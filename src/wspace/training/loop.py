@@ -14,7 +14,12 @@ from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.files import remove_leftovers
 from wspace.formats.model_file import load_model_file
-from wspace.machine import choose_device, choose_precision, compiler_at_hand
+from wspace.machine import (
+    choose_device,
+    choose_precision,
+    compiler_at_hand,
+    keep_freed_memory,
+)
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
@@ -140,6 +145,7 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
 
 def _train(config: TrainConfig, data: Dataset, run: Path, report: Report) -> Outcome:
     """The loop, from the newest checkpoint (if any) to the end."""
+    keep_freed_memory()
     saved = newest_state(run, lambda message: report(Progress(message=message)))
     torch.manual_seed(config.seed)  # the networks' first weights
     networks = _networks(config, data) if saved is None else saved_networks(saved)

@@ -1,0 +1,42 @@
+"""What this machine is good at."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from wspace.errors import WspaceError
+from wspace.machine import choose_device, choose_precision, cpu_capability
+
+_FAULTS = """\
+import resource, torch
+from wspace.machine import keep_freed_memory
+assert keep_freed_memory()
+torch.ones(2**24)  # 64 MiB: 16384 pages, freed at once
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    torch.ones(2**22)  # 4096 pages
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_kept_memory_is_used_again_without_page_faults() -> None:
+    command = [sys.executable, "-c", _FAULTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(WspaceError, match="device='nonsense' is not to be had here"):
+        choose_device("nonsense")
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_the_precision_is_one_that_there_is() -> None:
+    assert choose_precision("cpu") in ("fp32", "bf16")
+    assert cpu_capability() == torch.backends.cpu.get_cpu_capability()
