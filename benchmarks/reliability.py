@@ -34,8 +34,8 @@ sys.path[:0] = [str(ROOT / "tests" / "fuzz"), str(ROOT / "tests" / "training")]
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])  # for the processes that are killed
 
 import torch  # noqa: E402
-from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from killing import kill_at_operations, kill_at_random  # noqa: E402
+from mutations import RandomChoices  # noqa: E402
 from parsers import PARSERS, check_survives  # noqa: E402
 from tiny_run import (  # noqa: E402
     BATCH,
@@ -47,7 +47,6 @@ from tiny_run import (  # noqa: E402
 
 from wspace.training import loop  # noqa: E402
 
-CHUNK = 2000  # inputs that hypothesis draws at once; it slows down with more
 MARKERS = ("<!-- figures: made by benchmarks/reliability.py -->", "<!-- end of figures -->")
 RESULTS = Path(__file__).with_suffix(".json")
 
@@ -206,31 +205,18 @@ def fuzz(name: str, inputs: int) -> dict[str, Any]:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory(dir=memory_folder()) as temporary:
         folder = Path(temporary)
-        strategy = parser.make(folder)
-        for chunk in range(-(-inputs // CHUNK)):
-
-            @seed(chunk)
-            @settings(
-                max_examples=min(CHUNK, inputs - chunk * CHUNK),
-                deadline=None,
-                database=None,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
-            @given(strategy)
-            def survives(value: Any) -> None:
-                nonlocal slowest
-                start = time.process_time()
-                try:
-                    count["read" if check_survives(parser, value, folder) else "refused"] += 1
-                except Exception as error:
-                    count["crashes"] += 1
-                    frame = traceback.extract_tb(error.__traceback__)[-1]
-                    where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-                    crashes.setdefault(where, f"{error!s:.200} <- {value!r:.300}")
-                slowest = max(slowest, time.process_time() - start)
-
-            survives()
+        make = parser.make(folder)
+        for number in range(inputs):
+            value = make(RandomChoices(number))
+            start = time.process_time()
+            try:
+                count["read" if check_survives(parser, value, folder) else "refused"] += 1
+            except Exception as error:
+                count["crashes"] += 1
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+                crashes.setdefault(where, f"input {number}: {error!s:.200} <- {value!r:.300}")
+            slowest = max(slowest, time.process_time() - start)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) // 1024
     return {
         "inputs": count["read"] + count["refused"] + count["crashes"],

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import strategies as st
-from mutations import mutated_bytes, mutated_json, mutated_json_bytes
+import torch._dynamo  # what building a network imports late, outside the time measured
+from mutations import Choices, mutated_bytes, mutated_json, mutated_json_bytes
 from PIL import Image
 
 import wspace.formats.model_file as model_file
@@ -52,15 +52,18 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 LIMIT_SECONDS = 2.0
 
 
+Make = Callable[[Choices], Any]
+
+
 @dataclass(frozen=True)
 class Parser:
-    """A parser and the strategy for its input.
+    """A parser and what makes its input.
 
-    ``make`` gives the strategy; ``parse`` takes one input and an empty folder of its own, which
-    stays between inputs.
+    ``make`` takes a folder of its own, which stays between inputs, and gives what makes an input of
+    choices; ``parse`` takes one input and that folder.
     """
 
-    make: Callable[[Path], st.SearchStrategy[Any]]
+    make: Callable[[Path], Make]
     parse: Callable[[Any, Path], object]
 
 
@@ -115,7 +118,7 @@ def _with_header(header: Any, content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content
 
 
-def _model_inputs(_: Path) -> st.SearchStrategy[bytes]:
+def _model_inputs(_: Path) -> Make:
     model = _tiny_model()
     size = int.from_bytes(model[:8], "little")
     header, content = json.loads(model[8 : 8 + size]), model[8 + size :]
@@ -125,13 +128,21 @@ def _model_inputs(_: Path) -> st.SearchStrategy[bytes]:
         metadata = {"__metadata__": {"wspace": json.dumps(value)}}
         return _with_header(header | metadata, content)
 
-    return st.one_of(
-        mutated_bytes([model]),
-        mutated_bytes([model[: 8 + size]]).map(lambda start: start + content),
-        mutated_json([header]).map(lambda value: _with_header(value, content)),
-        mutated_json([inner]).map(with_inner),
-        mutated_json([inner["generator"]]).map(lambda g: with_inner(inner | {"generator": g})),
-    )
+    def make(choose: Choices) -> bytes:
+        match choose.integer(0, 5):
+            case 0:
+                return mutated_bytes(choose, [model])
+            case 1:
+                return mutated_bytes(choose, [model[: 8 + size]]) + content
+            case 2:
+                return _with_header(mutated_json(choose, [header]), content)
+            case 3:
+                return with_inner(mutated_json(choose, [inner]))
+            case _:
+                part = choose.pick(["generator", "discriminator"])
+                return with_inner(inner | {part: mutated_json(choose, [inner[part]])})
+
+    return make
 
 
 def _parse_model(content: bytes, folder: Path) -> None:
@@ -173,7 +184,7 @@ def _zip(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> 
     return buffer.getvalue()
 
 
-def _zip_inputs(_: Path) -> st.SearchStrategy[bytes]:
+def _zip_inputs(_: Path) -> Make:
     members = [
         ("a/1.png", _png(10)),
         ("a/2.png", _png(200)),
@@ -181,15 +192,24 @@ def _zip_inputs(_: Path) -> st.SearchStrategy[bytes]:
     ]
     seeds = [_zip(members, method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
     bomb = _zip([("a/1.png", bytes(5_000_000))], zipfile.ZIP_DEFLATED)
-    pictures = st.one_of(
-        mutated_bytes([_png(10)]), st.just(_png(3)), st.just(bomb[:2000]), st.just(seeds[1])
-    )
-    extra = st.tuples(st.sampled_from(_ODD_NAMES), pictures)
-    return st.one_of(
-        mutated_bytes(seeds),
-        mutated_bytes([bomb]),
-        st.lists(extra, min_size=1, max_size=3).map(lambda more: _zip(_unique(members + more))),
-    )
+    pictures = [_png(3), bomb[:2000], seeds[1]]
+
+    def extra(choose: Choices) -> tuple[str, bytes]:
+        if choose.integer(0, 1):
+            return choose.pick(_ODD_NAMES), mutated_bytes(choose, [_png(10)])
+        return choose.pick(_ODD_NAMES), choose.pick(pictures)
+
+    def make(choose: Choices) -> bytes:
+        match choose.integer(0, 4):
+            case 0:
+                return mutated_bytes(choose, [bomb])
+            case 1 | 2:
+                return mutated_bytes(choose, seeds)
+            case _:
+                more = [extra(choose) for _ in range(choose.integer(1, 3))]
+                return _zip(_unique(members + more))
+
+    return make
 
 
 def _unique(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
@@ -208,12 +228,13 @@ def _parse_zip(content: bytes, folder: Path) -> None:
     _open_dataset(path)
 
 
-def _labels_inputs(folder: Path) -> st.SearchStrategy[bytes]:
+def _labels_inputs(folder: Path) -> Make:
     (folder / "a").mkdir(exist_ok=True)
     for name, value in (("1", 10), ("2", 200)):
         (folder / "a" / f"{name}.png").write_bytes(_png(value))
     unlabelled: dict[str, Any] = {**_LABELS, "labels": None}
-    return mutated_json_bytes([_LABELS, {"labels": _LABELS["labels"]}, unlabelled])
+    seeds = [_LABELS, {"labels": _LABELS["labels"]}, unlabelled]
+    return lambda choose: mutated_json_bytes(choose, seeds)
 
 
 def _parse_labels(content: bytes, folder: Path) -> None:
@@ -221,13 +242,13 @@ def _parse_labels(content: bytes, folder: Path) -> None:
     _open_dataset(folder)
 
 
-def _picture_inputs(_: Path) -> st.SearchStrategy[bytes]:
+def _picture_inputs(_: Path) -> Make:
     seeds = []
     for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
         buffer = io.BytesIO()
         Image.open(io.BytesIO(_png(10))).save(buffer, kind)
         seeds.append(buffer.getvalue())
-    return mutated_bytes(seeds)
+    return lambda choose: mutated_bytes(choose, seeds)
 
 
 def _parse_picture(content: bytes, folder: Path) -> None:
@@ -249,17 +270,17 @@ def _checkpoint(folder: Path) -> Path:
     return save_checkpoint(folder / "checkpoints", state, kimg=1, keep=1, keep_every=0)
 
 
-def _checkpoint_inputs(folder: Path) -> st.SearchStrategy[tuple[str, bytes]]:
+def _checkpoint_inputs(folder: Path) -> Make:
     path = _checkpoint(folder)
     contents = {name: (path / name).read_bytes() for name in _CHECKPOINT_FILES}
-    plain, manifest = (json.loads(contents[name]) for name in ("state.json", "manifest.json"))
-    return st.one_of(
-        mutated_json_bytes([plain]).map(lambda content: ("state.json", content)),
-        mutated_json_bytes([manifest]).map(lambda content: ("manifest.json", content)),
-        st.sampled_from(_CHECKPOINT_FILES).flatmap(
-            lambda name: mutated_bytes([contents[name]]).map(lambda content: (name, content))
-        ),
-    )
+
+    def make(choose: Choices) -> tuple[str, bytes]:
+        name = choose.pick(_CHECKPOINT_FILES)
+        if name.endswith(".json") and choose.integer(0, 3):
+            return name, mutated_json_bytes(choose, [json.loads(contents[name])])
+        return name, mutated_bytes(choose, [contents[name]])
+
+    return make
 
 
 _CHECKPOINT_FILES = ("state.safetensors", "state.json", "manifest.json")
@@ -286,9 +307,10 @@ def _parse_checkpoint(damage: tuple[str, bytes], folder: Path) -> None:
             (path / name).write_bytes(content)
 
 
-def _config_inputs(_: Path) -> st.SearchStrategy[bytes]:
+def _config_inputs(_: Path) -> Make:
     full = TrainConfig(data="a.zip", start_from="b.safetensors", max_seconds=3.0).to_dict()
-    return mutated_json_bytes([full, TrainConfig().to_dict(), {"preset": "paper"}])
+    seeds = [full, TrainConfig().to_dict(), {"preset": "paper"}]
+    return lambda choose: mutated_json_bytes(choose, seeds)
 
 
 def _parse_config(content: bytes, folder: Path) -> None:
@@ -330,8 +352,8 @@ _DOCUMENTS = [
 ]
 
 
-def _recipe_inputs(_: Path) -> st.SearchStrategy[bytes]:
-    return mutated_json_bytes(_RECIPES)
+def _recipe_inputs(_: Path) -> Make:
+    return lambda choose: mutated_json_bytes(choose, _RECIPES)
 
 
 def _parse_recipe(content: bytes, _: Path) -> None:
@@ -349,23 +371,28 @@ def _with_chunk(kind: bytes, content: bytes) -> bytes:
     return png[:33] + _chunk(kind, content) + png[33:]  # behind the signature and IHDR
 
 
-def _chunk_inputs(_: Path) -> st.SearchStrategy[bytes]:
-    texts = st.one_of(mutated_json_bytes(_DOCUMENTS), mutated_json_bytes(_DOCUMENTS[:1]))
+def _chunk_inputs(_: Path) -> Make:
     whole = [_with_chunk(b"tEXt", b"wspace\0" + json.dumps(d).encode()) for d in _DOCUMENTS]
+    whole += [_with_chunk(b"zTXt", b"wspace\0\0" + zlib.compress(whole[0]))]
     bomb = zlib.compress(bytes(40_000_000))
-    heads = st.sampled_from(
-        [(b"tEXt", b"wspace\0"), (b"iTXt", b"wspace\0\0\0en\0\0"), (b"tEXt", b"wspace")]
-    )
-    packed = st.sampled_from(
-        [(b"zTXt", b"wspace\0\0"), (b"iTXt", b"wspace\0\1\0\0\0"), (b"zTXt", b"wspace\0\7")]
-    )
-    return st.one_of(
-        st.builds(lambda head, text: _with_chunk(head[0], head[1] + text), heads, texts),
-        st.builds(lambda head, t: _with_chunk(head[0], head[1] + zlib.compress(t)), packed, texts),
-        packed.map(lambda head: _with_chunk(head[0], head[1] + bomb)),
-        mutated_bytes(whole),
-        mutated_bytes([_with_chunk(b"zTXt", b"wspace\0\0" + zlib.compress(whole[0]))]),
-    )
+    plain = [(b"tEXt", b"wspace\0"), (b"iTXt", b"wspace\0\0\0en\0\0"), (b"tEXt", b"wspace")]
+    packed = [(b"zTXt", b"wspace\0\0"), (b"iTXt", b"wspace\0\1\0\0\0"), (b"zTXt", b"wspace\0\7")]
+
+    def make(choose: Choices) -> bytes:
+        kind = choose.integer(0, 9)
+        if kind == 0:
+            head = choose.pick(packed)
+            return _with_chunk(head[0], head[1] + bomb)
+        if kind <= 3:
+            return mutated_bytes(choose, whole)
+        text = mutated_json_bytes(choose, _DOCUMENTS)
+        if kind <= 6:
+            head = choose.pick(packed)
+            return _with_chunk(head[0], head[1] + zlib.compress(text))
+        head = choose.pick(plain)
+        return _with_chunk(head[0], head[1] + text)
+
+    return make
 
 
 def _parse_chunk(content: bytes, folder: Path) -> None:
@@ -383,10 +410,9 @@ _LAYERS = [
 ]
 
 
-def _syntax_inputs(_: Path) -> st.SearchStrategy[str]:
-    words = ["0", "1", "3", "7", "15", "16", "99", "-", ",", "@", "0-3", "4-", "coarse", "middle"]
-    words += [
-        "fine",
+_WORDS = [
+    *("0", "1", "3", "7", "15", "16", "99", "-", ",", "@", "0-3", "4-", "coarse", "middle", "fine"),
+    *(
         "block:",
         "block:1",
         "0.7",
@@ -397,13 +423,24 @@ def _syntax_inputs(_: Path) -> st.SearchStrategy[str]:
         " ",
         "--",
         "4294967295",
-    ]
-    words += ["4294967296", "0-999999", "0-4294967295", "000000000", "00000000016", "\u0663", "\n"]
-    return st.one_of(
-        st.lists(st.sampled_from(words), max_size=12).map("".join),
-        st.text(max_size=30),
-        st.text("0123456789-,@.:", max_size=30),
-    )
+        "\u0663",
+        "\n",
+    ),
+    *("4294967296", "0-999999", "0-4294967295", "000000000", "00000000016"),
+]
+
+
+def _syntax_inputs(_: Path) -> Make:
+    def make(choose: Choices) -> str:
+        match choose.integer(0, 3):
+            case 0:
+                return choose.text(30)
+            case 1:
+                return "".join(choose.pick("0123456789-,@.:") for _ in range(choose.integer(0, 20)))
+            case _:
+                return "".join(choose.pick(_WORDS) for _ in range(choose.integer(0, 12)))
+
+    return make
 
 
 def _parse_syntax(text: str, _: Path) -> None:
@@ -461,12 +498,24 @@ _OPCODES = [
 ]
 
 
-def _pickle_inputs(_: Path) -> st.SearchStrategy[bytes]:
+def _pickle_inputs(_: Path) -> Make:
     seeds = [path.read_bytes() for path in sorted(FIXTURES.glob("*.pkl"))]
     heads = [seed[:6000] for seed in seeds]
-    parts = st.lists(st.one_of(st.sampled_from(_OPCODES), st.binary(max_size=4)), max_size=40)
-    opcodes = parts.map(lambda parts: b"\x80\x04" + b"".join(parts) + b".")
-    return st.one_of(mutated_bytes(seeds), mutated_bytes(heads), opcodes)
+
+    def part(choose: Choices) -> bytes:
+        return choose.pick(_OPCODES) if choose.integer(0, 3) else choose.data(4)
+
+    def make(choose: Choices) -> bytes:
+        match choose.integer(0, 3):
+            case 0:
+                return mutated_bytes(choose, seeds)
+            case 1:
+                return mutated_bytes(choose, heads)
+            case _:
+                parts = [part(choose) for _ in range(choose.integer(0, 40))]
+                return b"\x80\x04" + b"".join(parts) + b"."
+
+    return make
 
 
 def _parse_pickle(content: bytes, folder: Path) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from mutations import drawn
 from parsers import PARSERS, check_survives
 
 NUM_INPUTS = 200  # the long campaign is benchmarks/reliability.py
@@ -19,7 +20,7 @@ def test_damaged_input_is_read_or_refused_in_one_line(name: str, tmp_path: Path)
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(parser.make(tmp_path))
+    @given(drawn(parser.make(tmp_path)))
     def survives(value: Any) -> None:
         check_survives(parser, value, tmp_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -23,11 +24,28 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("precision", "fp8"),
         ("compile", "maybe"),
         ("seed", -1),
+        ("total_kimg", math.inf),
+        ("total_kimg", "9"),
+        ("total_kimg", True),
+        ("batch_size", 8.0),
+        ("batch_size", 2**20),
+        ("seed", "0"),
+        ("data", 3),
+        ("data", None),
+        ("mirror", 1),
+        ("labels", "yes"),
+        ("ema_ramp", -1.0),
+        ("keep_every", -1),
+        ("max_seconds", -1.0),
+        ("preset", "x" * 5000),
+        ("preset", ["compact"]),
+        ("memory_budget_gb", 1e300),
     ],
 )
 def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
-    with pytest.raises(WspaceError, match=name):
+    with pytest.raises(WspaceError, match=name) as caught:
         TrainConfig(**{name: value})
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("preset", list(PRESET_DEFAULTS))

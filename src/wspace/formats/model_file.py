@@ -123,7 +123,7 @@ def load_model_file(model: Path | str) -> ModelFile:
     try:
         tensors = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise WspaceError(f"{path} is damaged ({error}): fetch or train it again.") from None
+        raise WspaceError(f"{path} is damaged ({error!s:.200}): fetch or train it again.") from None
     config = GeneratorConfig.from_dict(header["generator"])
     generator = _fill(config, tensors, "generator", path)
     discriminator = None
@@ -229,7 +229,7 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise WspaceError(f"{path} is not a wspace model: {advice}.") from None
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise WspaceError(
-            f"{path} has format version {version!r}, this wspace reads up to {FORMAT_VERSION}: "
+            f"{path} has format version {version!r:.60}, this wspace reads up to {FORMAT_VERSION}: "
             "upgrade with pip install -U wspace."
         )
     if not isinstance(content.get("metadata"), dict) or "generator" not in content:
@@ -264,7 +264,7 @@ def _fill(
                 "fetch or train it again."
             )
     if extra := sorted(set(own) - set(expected)):
-        raise WspaceError(f"{path} holds an unknown tensor {extra[0]!r}: upgrade wspace.")
+        raise WspaceError(f"{path} holds an unknown tensor {extra[0]!r:.60}: upgrade wspace.")
     own = {k: v.float() if v.is_floating_point() else v for k, v in own.items()}
     network.load_state_dict(own, assign=True)
     _restore_unsaved_buffers(network, config)

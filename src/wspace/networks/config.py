@@ -25,6 +25,8 @@ Architecture = Literal["adain", "demodulated", "alias-free"]
 BlockArchitecture = Literal["skip", "resnet", "orig"]
 
 _T = TypeVar("_T")
+# Far above what any network has: a hostile file cannot ask for hours of building.
+_MAX_LAYERS, _MAX_WIDTH = 64, 2**15
 
 
 def num_blocks(resolution: int) -> int:
@@ -54,6 +56,9 @@ class MappingConfig:
 
     def __post_init__(self) -> None:
         _check_positive(self, "lr_multiplier")
+        _check_range(self, "num_layers", 0, _MAX_LAYERS)
+        for name in ("hidden_dim", "embed_dim"):
+            _check_range(self, name, 1, _MAX_WIDTH)
         _check_choice(self, "activation", tuple(ACTIVATIONS))
         _check_choice(self, "class_input", ("concat", "embed"))
 
@@ -108,6 +113,16 @@ class AliasFreeConfig:
     conv_clamp: float | None = 256.0
     magnitude_ema_beta: float = 0.999
 
+    def __post_init__(self) -> None:
+        _check_range(self, "num_layers", 2, _MAX_LAYERS)
+        _check_range(self, "num_critical", 0, self.num_layers - 1)
+        for name in ("first_cutoff", "first_stopband", "last_stopband_rel"):
+            _check_positive(self, name)
+        limits = {"channel_base": 2**20, "channel_max": _MAX_WIDTH, "conv_kernel": 15}
+        for name, high in (limits | {"filter_size": 64, "lrelu_upsampling": 8}).items():
+            _check_range(self, name, 1, high)
+        _check_range(self, "margin_size", 0, 256)
+
 
 SynthesisConfig = AdaINConfig | DemodulatedConfig | AliasFreeConfig
 _SYNTHESIS: dict[str, type[SynthesisConfig]] = {
@@ -133,7 +148,13 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         _check_choice(self, "architecture", tuple(_SYNTHESIS))
         _check_resolution(self.resolution)
+        _check_range(self, "image_channels", 1, 64)
+        for name in ("z_dim", "w_dim"):
+            _check_range(self, name, 1, _MAX_WIDTH)
+        _check_range(self.mapping, "num_layers", 1, _MAX_LAYERS)
         assert isinstance(self.synthesis, _SYNTHESIS[self.architecture])
+        if not isinstance(self.synthesis, AliasFreeConfig):
+            _check_channels(self.synthesis.channels, self.resolution)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON."""
@@ -148,9 +169,9 @@ class GeneratorConfig:
         """
         data = _plain(data, cls)
         architecture = data.get("architecture")
-        if architecture not in _SYNTHESIS:
+        if not isinstance(architecture, str) or architecture not in _SYNTHESIS:
             raise WspaceError(
-                f"architecture={architecture!r} is none of {', '.join(_SYNTHESIS)}: "
+                f"architecture={architecture!r:.60} is none of {', '.join(_SYNTHESIS)}: "
                 "this file is damaged, or made by a newer wspace."
             )
         data["mapping"] = _build(MappingConfig, data.get("mapping"))
@@ -182,6 +203,12 @@ class DiscriminatorConfig:
         _check_choice(self, "block_architecture", ("skip", "resnet", "orig"))
         _check_choice(self, "activation", tuple(ACTIVATIONS))
         _check_resolution(self.resolution)
+        _check_range(self, "image_channels", 1, 64)
+        _check_range(self, "hidden_dim", 1, _MAX_WIDTH)
+        _check_range(self, "mbstd_group_size", 1, 2**20)
+        _check_range(self, "mbstd_num_channels", 0, _MAX_WIDTH)
+        _check_range(self, "class_dim", 0, _MAX_WIDTH)
+        _check_channels(self.channels, self.resolution)
         if self.architecture == "demodulated" and self.projection_dim > 0 and self.mapping is None:
             raise WspaceError(
                 f"num_classes={self.num_classes} needs a mapping in a demodulated discriminator: "
@@ -222,7 +249,7 @@ def _build(kind: type[_T], data: Any) -> _T:
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(data) - set(fields)):
         raise WspaceError(
-            f"{kind.__name__} knows no {unknown[0]!r}: the file was made by a newer wspace; "
+            f"{kind.__name__} knows no {unknown[0]!r:.60}: the file was made by a newer wspace; "
             "upgrade with pip install -U wspace."
         )
     values = {}
@@ -231,7 +258,7 @@ def _build(kind: type[_T], data: Any) -> _T:
             value = tuple(value)
         if not _fits(value, str(fields[name].type)):
             raise WspaceError(
-                f"{kind.__name__}: {name}={value!r} is not {fields[name].type}: "
+                f"{kind.__name__}: {name}={value!r:.60} is not {fields[name].type}: "
                 "the file is damaged."
             )
         values[name] = value
@@ -269,12 +296,27 @@ def _fits(value: Any, annotation: str) -> bool:
 def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
     value = getattr(config, name)
     if value not in choices:
-        raise WspaceError(f"{name}={value!r} is unknown: give one of {', '.join(choices)}.")
+        raise WspaceError(f"{name}={value!r:.60} is unknown: give one of {', '.join(choices)}.")
 
 
 def _check_positive(config: Any, name: str) -> None:
     if not getattr(config, name) > 0:
         raise WspaceError(f"{name}={getattr(config, name)} is not positive: give more than 0.")
+
+
+def _check_range(config: Any, name: str, low: int, high: int) -> None:
+    """None, where a field may be that, is left to mean its default."""
+    value = getattr(config, name)
+    if value is not None and not low <= value <= high:
+        raise WspaceError(f"{name}={value} is outside {low} to {high}: choose another.")
+
+
+def _check_channels(channels: tuple[int, ...], resolution: int) -> None:
+    if len(channels) != num_blocks(resolution) or not all(1 <= c <= _MAX_WIDTH for c in channels):
+        raise WspaceError(
+            f"channels={channels!s:.60} do not fit resolution={resolution}: give "
+            f"{num_blocks(resolution)} numbers from 1 to {_MAX_WIDTH}, of the blocks from 4² up."
+        )
 
 
 def _check_resolution(resolution: int) -> None:

@@ -137,7 +137,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if not isinstance(state, dict):
             raise _TornError("state.json holds no object")
     except (_TornError, OSError, ValueError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else f"{error!s:.200}"
         raise WspaceError(
             f"the checkpoint {path} is not whole ({reason}): delete it to go on from an older one."
         ) from None
@@ -258,7 +258,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError):
         raise _TornError("manifest.json is no manifest") from None
     if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
-        raise _TornError(f"format version {str(version)[:20]}, this wspace reads {FORMAT_VERSION}")
+        raise _TornError(f"format version {version!r:.20}, this wspace reads {FORMAT_VERSION}")
     for name, entry in zip(_FILES, entries, strict=True):
         size = _size(path / name)
         if size != entry["size"]:

@@ -21,6 +21,9 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
     "stylegan2": {"learning_rate": 0.0025, "path_length_weight": 2.0},
 }
 
+MAX_BATCH_SIZE = 65_536
+MAX_NUMBER = 1e15  # no number of a run comes near it
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -55,6 +58,8 @@ class TrainConfig:
     memory_budget_gb: float = 4.0  # decoded pictures stay in memory up to this size
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field.name, getattr(self, field.name), str(field.type))
         positive = (
             "total_kimg learning_rate r1_interval path_length_interval snapshot_kimg "
             "checkpoint_kimg checkpoint_minutes keep_checkpoints memory_budget_gb"
@@ -64,13 +69,17 @@ class TrainConfig:
                 raise WspaceError(
                     f"{name}={getattr(self, name)} is not positive: give more than 0."
                 )
-        for name in ("r1_gamma", "ema_half_life_kimg", "warmup_kimg", "path_length_weight"):
+        not_negative = (
+            "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight keep_every "
+            "max_seconds"
+        )
+        for name in not_negative.split():
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise WspaceError(f"{name}={value} is negative: give 0 or more.")
-        if self.batch_size < 4 or self.batch_size % 4:
+        if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
-                f"batch_size={self.batch_size} is no multiple of 4: the discriminator compares "
-                "groups of 4 pictures; give 4, 8, 16, 32, ..."
+                f"batch_size={self.batch_size} is no multiple of 4 up to {MAX_BATCH_SIZE}: the "
+                "discriminator compares groups of 4 pictures; give 4, 8, 16, 32, ..."
             )
         if not 0 <= self.style_mixing_probability <= 1:
             raise WspaceError(
@@ -87,7 +96,8 @@ class TrainConfig:
         for name, values in choices.items():
             if getattr(self, name) not in values:
                 raise WspaceError(
-                    f"{name}={getattr(self, name)!r} is unknown: give one of {', '.join(values)}."
+                    f"{name}={getattr(self, name)!r:.60} is unknown: give one of "
+                    f"{', '.join(values)}."
                 )
 
     def r1_gamma_for(self, resolution: int) -> float:
@@ -110,10 +120,29 @@ class TrainConfig:
         known = {f.name for f in dataclasses.fields(cls)}
         if not isinstance(data, dict) or (unknown := sorted(set(data) - known)):
             what = (
-                "it is not an object" if not isinstance(data, dict) else f"no {unknown[0]!r} here"
+                "it is not an object"
+                if not isinstance(data, dict)
+                else f"no {unknown[0]!r:.60} here"
             )
             raise WspaceError(f"the training configuration does not fit ({what}): upgrade wspace.")
         try:
             return cls(**data)
         except TypeError as error:
             raise WspaceError(f"the training configuration is damaged: {error}.") from None
+
+
+def _check_type(name: str, value: Any, annotation: str) -> None:
+    """Refuse what a damaged or hostile config.json may hold in a field's place."""
+    kinds = annotation.split(" | ")
+    if value is None and "None" in kinds:
+        return
+    allowed: dict[str, tuple[type, ...]] = {
+        "str": (str,),
+        "bool": (bool,),
+        "int": (int,),
+        "float": (int, float),
+    }
+    if not isinstance(value, allowed[kinds[0]]) or (isinstance(value, bool) and kinds[0] != "bool"):
+        raise WspaceError(f"{name}={value!r:.60} is no {kinds[0]}: give one.")
+    if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+        raise WspaceError(f"{name}={value!r:.60} is out of range: give a smaller number.")
