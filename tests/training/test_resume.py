@@ -203,6 +203,16 @@ def test_a_run_that_ends_by_time_goes_on_exactly(tmp_path: Path) -> None:
     assert log_without_times(straight) == log_without_times(outcome.run)
 
 
+def test_another_number_of_threads_is_told_and_does_no_harm(tmp_path: Path) -> None:
+    run = loop.start(make_config(tmp_path, steps=4), tmp_path / "runs").run
+    torch.set_num_threads(2)
+    told: list[str] = []
+    loop.resume(run, lambda p: told.append(p.message or ""), total_kimg=5 * BATCH / 1000)
+    (message,) = filter(None, told)
+    assert message.startswith("the run was computed with threads 1, now 2: it goes on")
+    assert newest(run)["state"]["step"] == 5
+
+
 def test_data_that_has_moved_is_followed_and_other_data_refused(tmp_path: Path) -> None:
     config = make_config(tmp_path, steps=4)
     run = loop.start(config, tmp_path / "runs").run

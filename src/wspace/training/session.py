@@ -14,6 +14,7 @@ from wspace.data.dataset import Dataset, ShuffledOrder
 from wspace.errors import WspaceError
 from wspace.formats.model_file import save
 from wspace.images import from_uint8
+from wspace.machine import cpu_capability
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
@@ -112,6 +113,7 @@ class Session:
                 "state": self.state.state_dict(),
                 "order": self.order.state(),
                 "health": self.health.state_dict(),
+                "machine": _machine(),
             },
             kimg=self.state.seen_images / 1000,
             keep=self.config.keep_checkpoints,
@@ -157,10 +159,19 @@ class Session:
             self.state.load_state_dict(saved["state"])
             self.order.restore(saved["order"])
             self.health.load_state_dict(saved["health"])
+            machine = dict(saved["machine"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise _foreign(self.run, error) from None
         self._saved_images = self.state.seen_images
         self.clock.at(self.state.seen_images)
+        changed = [
+            f"{k} {machine.get(k)}, now {v}" for k, v in _machine().items() if machine.get(k) != v
+        ]
+        if changed:
+            self._show(
+                f"the run was computed with {'; '.join(changed)}: it goes on, but not bit for bit "
+                "as it would have."
+            )
 
     def roll_back(self, why: str) -> None:
         """Go back to the newest checkpoint with half the learning rate, and save that.
@@ -178,6 +189,15 @@ class Session:
 
     def _show(self, message: str) -> None:
         self._report(self.clock.message(message))
+
+
+def _machine() -> dict[str, Any]:
+    """What the last bit of a run depends on beside its configuration."""
+    return {
+        "torch": str(torch.__version__),
+        "instructions": cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def newest_state(run: Path, tell: Callable[[str], None]) -> dict[str, Any] | None:
