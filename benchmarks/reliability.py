@@ -81,25 +81,24 @@ def main() -> None:
         parts[f"fuzz: {name}"] = lambda name=name: fuzz_apart(name, inputs)
     if options.only or options.parser:
         parts = {k: v for k, v in parts.items() if k.startswith(options.only or "fuzz")}
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     torch.set_num_threads(1)
+    results: dict[str, dict[str, Any]] = {}
     for name, part in parts.items():
         start = time.monotonic()
         results[name] = part() | {"when": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
         print(name, results[name], f"{time.monotonic() - start:.0f} s", flush=True)
         if options.write:
-            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-            write_docs(results)
+            keep({name: results[name]})
     if not options.write:
-        print(table({name: results[name] for name in parts}))
-    failures = sum(result["failures"] for name, result in results.items() if name in parts)
+        print(table(results))
+    failures = sum(result["failures"] for result in results.values())
     sys.exit(1 if failures else 0)
 
 
 def kills(number: int) -> dict[str, Any]:
     """Kill -9 at random moments, over several short runs."""
     with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
-        return judged(kill_at_random(Path(folder), number, steps=150))
+        return judged(kill_at_random(Path(folder), number, steps=40))
 
 
 def operations() -> dict[str, Any]:
@@ -266,12 +265,17 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + f"\n\nMeasured on {'; '.join(seen)}.\n"
 
 
-def write_docs(results: dict[str, dict[str, Any]]) -> None:
-    """Put the table between the markers of docs/reliability.md."""
+def keep(results: dict[str, dict[str, Any]]) -> None:
+    """Add figures to those of earlier runs, and put all between the markers in the docs."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known |= results
+    order = ["kills", "operations", "resumes", "faults", *(f"fuzz: {name}" for name in PARSERS)]
+    known = {name: known[name] for name in order if name in known}
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
     path = ROOT / "docs" / "reliability.md"
     before, _, rest = path.read_text().partition(MARKERS[0])
     after = rest.partition(MARKERS[1])[2]
-    path.write_text(f"{before}{MARKERS[0]}\n\n{table(results)}\n{MARKERS[1]}{after}")
+    path.write_text(f"{before}{MARKERS[0]}\n\n{table(known)}\n{MARKERS[1]}{after}")
 
 
 def memory_folder() -> str | None:
