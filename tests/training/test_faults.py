@@ -26,6 +26,7 @@ from tiny_run import (
     start_or_resume,
     train_command,
 )
+from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.training import loop
@@ -381,6 +382,26 @@ def test_a_step_that_is_not_finite_is_skipped(
     assert events(run) == [(7, "skip"), (8, "skip")]
     assert weights_are_finite(run)
     assert newest(run)["health"]["skipped"] == 2
+
+
+def test_a_path_length_that_is_not_finite_does_not_spoil_the_running_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wspace.training import step
+
+    lengths, calls = step.path_lengths, 0
+
+    def second_is_nan(images: Tensor, ws: Tensor, direction: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return lengths(images, ws, direction) * (math.nan if calls == 2 else 1.0)
+
+    monkeypatch.setattr(step, "path_lengths", second_is_nan)
+    config = make_config(tmp_path, steps=8, path_length_weight=2.0, path_length_interval=2)
+    run = loop.start(config, tmp_path / "runs").run
+    assert events(run) == [(3, "skip")]
+    assert newest(run)["state"]["path_mean"].isfinite()
+    assert weights_are_finite(run)
 
 
 def test_many_in_a_row_go_back_once_with_half_the_rate(

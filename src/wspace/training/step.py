@@ -157,6 +157,7 @@ class TrainingState:
         with self.phase("generator: backward"):
             loss.backward()
         weight, interval = self.config.path_length_weight, self.config.path_length_interval
+        path_mean = self.path_mean
         if weight and self.step % interval == 0:
             with self.phase("path length"):
                 penalty = self._path_length(max(batch // 2, 1), c)
@@ -166,6 +167,8 @@ class TrainingState:
             finite = self._update(self.optimizer_g, self.generator)
         if finite:
             self.generator.mapping.update_w_avg(w)
+        else:
+            self.path_mean = path_mean  # or one bad step would spoil all that follow
         return _floats(losses), finite
 
     def _average(self, batch: int) -> None:
