@@ -34,13 +34,13 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H / 2, W / 2)."""
-        x = activate(self.conv0(x), self.activation, gain=1.0)
+        x = activate(self.conv0(x), self.activation, gain=1.0, overwrite=True)
         if self.blur_kernel is not None:
             x = blur(x, self.blur_kernel)
         x = conv_downsample(x, self.conv1.scaled_weight)
         assert self.conv1.bias is not None
         x = x + self.conv1.bias[:, None, None].to(x.dtype)
-        return activate(x, self.activation, gain=1.0)
+        return activate(x, self.activation, gain=1.0, overwrite=True)
 
 
 class Discriminator(nn.Module):
@@ -99,7 +99,7 @@ class Discriminator(nn.Module):
         return self._activate(self.from_rgb[k](images))
 
     def _activate(self, x: Tensor) -> Tensor:
-        return activate(x, self.config.activation, gain=1.0)
+        return activate(x, self.config.activation, gain=1.0, overwrite=True)
 
 
 def build_discriminator(config: DiscriminatorConfig) -> nn.Module:

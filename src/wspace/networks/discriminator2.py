@@ -22,6 +22,7 @@ from wspace.networks.layers import (
 )
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.resample import conv_downsample_fir, fir_downsample, fir_kernel
+from wspace.networks.winograd import conv3x3
 
 __all__ = ["DemodulatedDiscriminator", "DiscriminatorBlock", "DiscriminatorEpilogue"]
 
@@ -38,14 +39,15 @@ def _convolve(
     """Convolution, halving where a ``kernel`` filters before it, bias, activation, clamp."""
     weight = layer.scaled_weight
     if kernel is None:
-        x = F.conv2d(x.to(weight.dtype), weight, padding=weight.shape[2] // 2)
+        x = x.to(weight.dtype)
+        x = F.conv2d(x, weight) if weight.shape[2] == 1 else conv3x3(x, weight)
     else:
         x = conv_downsample_fir(x, weight, kernel)
     assert layer.bias is not None
     x = x + layer.bias[:, None, None].to(x.dtype)
     clamp = config.conv_clamp * gain if clamped and config.conv_clamp is not None else None
     gain = gain * ACTIVATIONS[config.activation][2]
-    return activate(x, config.activation, gain=gain, clamp=clamp)
+    return activate(x, config.activation, gain=gain, clamp=clamp, overwrite=True)
 
 
 class DiscriminatorBlock(nn.Module):

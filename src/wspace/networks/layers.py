@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wspace.networks.winograd import conv3x3
+
 __all__ = [
     "ACTIVATIONS",
     "HOMOGENEOUS",
@@ -34,7 +36,12 @@ HOMOGENEOUS = ("linear", "relu", "lrelu")  # a positive factor may as well come 
 
 
 def activate(
-    x: Tensor, name: str = "lrelu", *, gain: float | None = None, clamp: float | None = None
+    x: Tensor,
+    name: str = "lrelu",
+    *,
+    gain: float | None = None,
+    clamp: float | None = None,
+    overwrite: bool = False,
 ) -> Tensor:
     """Apply an activation by name, then its gain, then a clamp.
 
@@ -45,13 +52,14 @@ def activate(
         name: a key of `ACTIVATIONS`.
         gain: factor after the activation; None takes the activation's own.
         clamp: bound on the absolute value after the gain, > 0; None for no bound.
+        overwrite: leaky ReLU may write over ``x``, which nobody else needs.
 
     Returns:
         The shape of ``x``.
     """
     function, alpha, default_gain = ACTIVATIONS[name]
     gain = default_gain if gain is None else gain
-    x = function(x, alpha)
+    x = F.leaky_relu_(x, alpha) if overwrite and name == "lrelu" else function(x, alpha)
     if gain != 1:
         x = x * gain
     return x if clamp is None else x.clamp(-clamp, clamp)
@@ -84,7 +92,8 @@ class EqualizedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_features) to (N, out_features)."""
         bias = self.bias if self.bias_scale == 1 else self.bias * self.bias_scale
-        return F.linear(x, self.weight * self.weight_scale, bias)
+        # the scale on the smaller factor
+        return F.linear(x * self.weight_scale, self.weight, bias)
 
 
 class EqualizedConv2d(nn.Module):
@@ -92,6 +101,9 @@ class EqualizedConv2d(nn.Module):
 
     The caller convolves, since layers differ in how they resample and where the bias goes:
     `scaled_weight` is the weight to use.
+
+    Attributes:
+        transformed: see `winograd.conv3x3`; `inference.fold` sets it.
 
     Source: Karras et al. 2018 (ProGAN), Section 4.1.
     """
@@ -109,6 +121,7 @@ class EqualizedConv2d(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.weight_scale = weight_gain / math.sqrt(in_channels * kernel_size**2)
+        self.transformed: Tensor | None = None
 
     @property
     def scaled_weight(self) -> Tensor:
@@ -117,7 +130,10 @@ class EqualizedConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W), plain correlation, zero padding."""
-        return F.conv2d(x, self.scaled_weight, self.bias, padding=self.weight.shape[2] // 2)
+        if self.weight.shape[2] == 1:
+            return F.conv2d(x, self.scaled_weight, self.bias)
+        x = conv3x3(x, self.scaled_weight, self.transformed)
+        return x if self.bias is None else x + self.bias[:, None, None].to(x.dtype)
 
 
 def minibatch_stddev(x: Tensor, group_size: int | None, num_channels: int = 1) -> Tensor:

@@ -20,6 +20,7 @@ __all__ = [
     "fir_filter",
     "fir_kernel",
     "fir_upsample",
+    "upsample_kernel",
     "upsample_nearest",
 ]
 
@@ -73,7 +74,12 @@ def downsample_mean(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
+def upsample_kernel(weight: Tensor) -> Tensor:
+    """(O, I, 3, 3) to (I, O, 4, 4): what `conv_upsample` convolves with, transposed."""
+    return _sum_of_shifts(weight.flip(2, 3)).transpose(0, 1)
+
+
+def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Tensor:
     """Nearest upsampling by two and a 3x3 convolution in one, zero padding.
 
     Doubled pixels meet one kernel tap or two, so each of the four output phases is a 2x2
@@ -84,13 +90,14 @@ def conv_upsample(x: Tensor, weight: Tensor) -> Tensor:
     Args:
         x: (N, I, H, W).
         weight: (O, I, 3, 3).
+        kernel: ``upsample_kernel(weight)`` where that is at hand.
 
     Returns:
         (N, O, 2H, 2W).
     """
     if x.device.type == "cpu" and x.dtype == torch.bfloat16:
         return _conv_upsample_phases(x, weight)
-    kernel = _sum_of_shifts(weight.flip(2, 3)).transpose(0, 1)  # (I, O, 4, 4)
+    kernel = upsample_kernel(weight) if kernel is None else kernel
     return F.conv_transpose2d(x, kernel.to(x.dtype), stride=2, padding=1)
 
 

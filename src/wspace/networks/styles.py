@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedLinear
 
-__all__ = ["AdaIN", "demodulation", "instance_norm", "modulate", "pixel_norm"]
+__all__ = ["AdaIN", "demodulation", "instance_norm", "modulate", "pixel_norm", "weight_energy"]
 
 
 def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
@@ -25,19 +25,19 @@ def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     if x.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling():
         normalized: Tensor = _InstanceNorm.apply(x, eps)[0]  # type: ignore[no-untyped-call]
         return normalized
-    return _normalize(x, eps)[0]
+    centred, rstd = _centre(x, eps)
+    return (centred * rstd).to(x.dtype)
 
 
-def _normalize(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """`instance_norm`, and one over each map's deviation, (N, C, 1, 1), float32."""
+def _centre(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Maps less their means, and one over each map's deviation, (N, C, 1, 1); both float32."""
     statistics = x.float()
     centred = statistics - statistics.mean(dim=(2, 3), keepdim=True)
-    rstd = torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + eps)
-    return (centred * rstd).to(x.dtype), rstd
+    return centred, torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + eps)
 
 
 class _InstanceNorm(torch.autograd.Function):
-    """`_normalize` with a backward pass in the layout of the maps.
+    """`instance_norm`, and one over each deviation, with a backward pass in the maps' layout.
 
     What autograd derives by itself spreads the gradients of means out in another layout and takes
     several times as long. Both results are saved as results, so that second derivatives (path
@@ -46,7 +46,8 @@ class _InstanceNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-        normalized, rstd = _normalize(x, eps)
+        centred, rstd = _centre(x, eps)
+        normalized = centred.mul_(rstd).to(x.dtype)
         ctx.save_for_backward(normalized, rstd)
         return normalized, rstd
 
@@ -103,7 +104,14 @@ def modulate(x: Tensor, styles: Tensor) -> Tensor:
     return x * styles[:, :, None, None].to(x.dtype)
 
 
-def demodulation(weight: Tensor, styles: Tensor, eps: float = 1e-8) -> Tensor:
+def weight_energy(weight: Tensor) -> Tensor:
+    """(O, I, k, k) to (O, I), float32: sums of squares over each kernel."""
+    return weight.float().square().sum(dim=(2, 3))
+
+
+def demodulation(
+    weight: Tensor, styles: Tensor, energy: Tensor | None = None, eps: float = 1e-8
+) -> Tensor:
     """Factors that bring maps convolved with a modulated kernel back to unit deviation.
 
     Scaling inputs by styles and outputs by this, around one convolution that all pictures share,
@@ -114,11 +122,12 @@ def demodulation(weight: Tensor, styles: Tensor, eps: float = 1e-8) -> Tensor:
     Args:
         weight: (O, I, k, k).
         styles: (N, I).
+        energy: ``weight_energy(weight)`` where that is at hand.
         eps: added to the sum of squares.
 
     Returns:
         (N, O), float32.
     """
     with torch.autocast(weight.device.type, enabled=False):
-        energy = weight.float().square().sum(dim=(2, 3))  # (O, I)
+        energy = weight_energy(weight) if energy is None else energy
         return torch.rsqrt(styles.float().square() @ energy.T + eps)

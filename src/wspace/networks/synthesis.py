@@ -37,6 +37,7 @@ class AdaINLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.upsample = upsample
+        self.kernel: Tensor | None = None  # see `conv_upsample`; `inference.fold` sets it
         self.activation, self.pixel_norm = config.activation, config.pixel_norm
         self.conv = (
             None
@@ -64,14 +65,17 @@ class AdaINLayer(nn.Module):
             (N, out_channels, side, side).
         """
         if self.conv is not None:
-            x = conv_upsample(x, self.conv.scaled_weight) if self.upsample else self.conv(x)
+            if self.upsample:
+                x = conv_upsample(x, self.conv.scaled_weight, self.kernel)
+            else:
+                x = self.conv(x)
             if self.blur_kernel is not None:
                 x = blur(x, self.blur_kernel)
         x = x + self.bias[:, None, None].to(x.dtype)
         if noise is not None:
             strength = self.noise_strength[:, None, None].to(x.dtype)
-            x = torch.addcmul(x, noise.to(x.dtype), strength)
-        x = activate(x, self.activation, gain=1.0)
+            x = x.addcmul_(noise.to(x.dtype), strength)
+        x = activate(x, self.activation, gain=1.0, overwrite=True)
         if self.pixel_norm:
             x = pixel_norm(x)
         restyled: Tensor = self.style(x, w)

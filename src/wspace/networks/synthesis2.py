@@ -23,6 +23,7 @@ from wspace.networks.layers import (
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.resample import conv_upsample_fir, fir_kernel, fir_upsample
 from wspace.networks.styles import demodulation, modulate
+from wspace.networks.winograd import conv3x3
 
 __all__ = ["DemodulatedBlock", "DemodulatedLayer", "DemodulatedSynthesis", "ToRGB"]
 
@@ -45,6 +46,8 @@ class DemodulatedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.upsample = upsample
+        self.energy: Tensor | None = None  # see `demodulation`; `inference.fold` sets it
+        self.transformed: Tensor | None = None  # see `winograd.conv3x3`; so here
         self.activation, self.clamp = config.activation, config.conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
@@ -73,21 +76,21 @@ class DemodulatedLayer(nn.Module):
         if self.upsample:
             x = conv_upsample_fir(x, self.weight, self.resample_filter)
         else:
-            x = F.conv2d(x, self.weight.to(x.dtype), padding=1)
+            x = conv3x3(x, self.weight, self.transformed)
         clamp = None if self.clamp is None else self.clamp * gain
         gain = gain * ACTIVATIONS[self.activation][2]
         # an activation that is homogeneous takes its gain in factors that are there anyway
         inner, outer = (gain, 1.0) if self.activation in HOMOGENEOUS else (1.0, gain)
-        scale = demodulation(self.weight, styles)[:, :, None, None] * inner  # (N, O, 1, 1)
+        scale = demodulation(self.weight, styles, self.energy)[:, :, None, None] * inner
         bias = self.bias[:, None, None] * inner
         if noise is not None:
             x = torch.addcmul(
                 (noise * (self.noise_strength * inner)).to(x.dtype), x, scale.to(x.dtype)
             )
-            x = x + bias.to(x.dtype)
+            x = x.add_(bias.to(x.dtype))
         else:
             x = torch.addcmul(bias.to(x.dtype), x, scale.to(x.dtype))
-        return activate(x, self.activation, gain=outer, clamp=clamp)
+        return activate(x, self.activation, gain=outer, clamp=clamp, overwrite=True)
 
 
 class ToRGB(nn.Module):

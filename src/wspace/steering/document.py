@@ -38,7 +38,7 @@ class RenderedBy:
         cpu: machine and instruction set that torch uses.
         threads: of torch on the CPU.
         batch_size: pictures that went through the networks at once.
-        path: "eager" or "compiled".
+        path: "folded", see `networks.inference.fold`.
     """
 
     torch: str

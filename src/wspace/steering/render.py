@@ -19,6 +19,7 @@ from wspace.errors import WspaceError
 from wspace.files import atomic_write_text
 from wspace.images import to_uint8
 from wspace.networks.generator import Generator
+from wspace.networks.inference import fold
 from wspace.networks.mapping import truncate
 from wspace.steering.document import PictureDocument, RenderedBy
 from wspace.steering.identity import WeightsState, identity_of, weights_state
@@ -45,7 +46,9 @@ __all__ = [
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-_bf16_copies: WeakKeyDictionary[Generator, tuple[WeightsState, nn.Module]] = WeakKeyDictionary()
+# by precision: the synthesis made ready to draw, and the weights that it was made of
+_Ready = dict[str, tuple[WeightsState, nn.Module]]
+_made_ready: WeakKeyDictionary[Generator, _Ready] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,16 +294,16 @@ def _ws_of(
 def _synthesis_for(
     generator: Generator, precision: str
 ) -> tuple[Callable[[Tensor, Any], Tensor], str]:
-    """The synthesis to call, and the path ("eager") that goes into ``rendered_by``."""
-    if precision == "fp32":
-        return generator.synthesis, "eager"
+    """The synthesis to call, and the path ("folded", see `fold`) that goes into ``rendered_by``."""
     state = weights_state(generator)
-    kept = _bf16_copies.get(generator)
-    if kept is None or kept[0] != state:
-        with torch.inference_mode(False):
-            kept = (state, copy.deepcopy(generator.synthesis).to(torch.bfloat16))
-        _bf16_copies[generator] = kept
-    return kept[1], "eager"
+    kept = _made_ready.setdefault(generator, {})
+    if precision not in kept or kept[precision][0] != state:
+        with torch.inference_mode(False), torch.no_grad():
+            synthesis = generator.synthesis
+            if precision == "bf16":
+                synthesis = copy.deepcopy(synthesis).to(torch.bfloat16)
+            kept[precision] = (state, fold(synthesis))
+    return kept[precision][1], "folded"
 
 
 def _names(recipes: Sequence[Recipe]) -> list[str]:

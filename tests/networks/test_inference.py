@@ -1,0 +1,66 @@
+"""A folded synthesis draws what the network itself draws."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from wspace.networks import winograd
+from wspace.networks.config import AdaINConfig, DemodulatedConfig, GeneratorConfig
+from wspace.networks.generator import Generator, build_generator
+from wspace.networks.inference import fold
+
+CONFIGS = {
+    "adain": AdaINConfig(channels=(8, 8, 4)),
+    "demodulated": DemodulatedConfig(channels=(8, 8, 4)),
+    "resnet": DemodulatedConfig(channels=(8, 8, 4), architecture="resnet"),
+}
+
+
+def _generator(name: str) -> Generator:
+    synthesis = CONFIGS[name]
+    architecture = "adain" if name == "adain" else "demodulated"
+    torch.manual_seed(0)
+    generator = build_generator(
+        GeneratorConfig(
+            architecture=architecture,  # type: ignore[arg-type]
+            resolution=16,
+            z_dim=8,
+            w_dim=8,
+            synthesis=synthesis,
+        )
+    )
+    with torch.no_grad():
+        for parameter_name, parameter in generator.named_parameters():
+            if parameter_name.endswith(("bias", "noise_strength")):
+                parameter.normal_(std=0.2)
+    return generator.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("transformed", [False, True])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_images_are_the_same(
+    name: str, transformed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if transformed:
+        monkeypatch.setattr(winograd, "MIN_CHANNELS", 4)
+        monkeypatch.setattr(winograd, "MIN_CHANNELS_OF_WEIGHT_GRADIENT", 4)
+        monkeypatch.setattr(winograd, "MIN_TILES", 1)
+        monkeypatch.setattr(winograd, "MIN_TILES_TRANSFORMED", 1)
+    generator = _generator(name)
+    ws = generator.mapping(torch.randn(3, 8))
+    with torch.inference_mode():
+        plain = generator.synthesis(ws)
+        folded = fold(generator.synthesis)
+        torch.testing.assert_close(folded(ws), plain, rtol=1e-4, atol=1e-5)
+        assert torch.equal(folded(ws), folded(ws))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_network_itself_stays_as_it_was(name: str) -> None:
+    generator = _generator(name)
+    before = {k: v.clone() for k, v in generator.state_dict().items()}
+    fold(generator.synthesis)(generator.mapping(torch.randn(2, 8)))
+    after = generator.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    assert set(before) == set(after)
