@@ -27,7 +27,7 @@ _noise = st.builds(
 )
 models = st.builds(
     ModelIdentity,
-    name=st.text("abc-._ é", max_size=20),
+    name=st.text("abc-._ é", max_size=20).map(lambda name: f"a{name}"),
     sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
 )
 

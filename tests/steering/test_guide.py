@@ -44,7 +44,7 @@ def test_every_command_runs_and_every_picture_is_made(
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) > 10
     for command in commands:
-        program, *arguments = shlex.split(command)
+        program, *arguments = shlex.split(re.sub(r"--frames \d+", "--frames 6", command))
         assert program == "wspace"
         ran = run_wspace(*arguments)
         assert ran.status == 0, (command, ran.err)

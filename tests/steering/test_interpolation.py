@@ -76,7 +76,7 @@ def test_a_walk_starts_at_its_keys_and_a_loop_does_not_repeat_its_start(
     keys = wspace.recipes(seeds=[1, 2, 1], psi=0.7)
     walk = walk_recipes(tiny_generator, keys, 8, loop=True)
     assert len(walk) == 8
-    w = w_of_sources(tiny_generator, [Source(seed=1), Source(seed=2)], batch_size=2)
+    w = w_of_sources(tiny_generator, [Source(seed=1), Source(seed=2)])
     torch.testing.assert_close(torch.tensor(walk[0].sources[0].w), w[0])
     torch.testing.assert_close(torch.tensor(walk[4].sources[0].w), w[1])
     torch.testing.assert_close(torch.tensor(walk[7].sources[0].w), w[0].lerp(w[1], 0.25))

@@ -7,7 +7,7 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.steering.latents import w_of_sources
+from wspace.steering.latents import MAPPING_BATCH, w_of_sources
 from wspace.steering.recipe import Source
 
 
@@ -20,24 +20,25 @@ def test_z_is_what_the_official_scripts_draw(tiny_generator: Generator) -> None:
     assert wspace.latents(tiny_generator, []).shape == (0, tiny_generator.z_dim)
 
 
-def test_a_w_does_not_depend_on_its_place_in_the_batch(tiny_generator: Generator) -> None:
-    sources = [Source(seed=seed) for seed in range(7)]
-    together = w_of_sources(tiny_generator, sources, batch_size=4)
+def test_a_w_depends_on_its_source_alone(tiny_generator: Generator) -> None:
+    sources = [Source(seed=seed) for seed in range(MAPPING_BATCH + 3)]
+    together = w_of_sources(tiny_generator, sources)
     for i, source in enumerate(sources):
-        assert torch.equal(w_of_sources(tiny_generator, [source], batch_size=4)[0], together[i])
-    expected = tiny_generator.mapping.w(wspace.latents(tiny_generator, range(7)))
+        assert torch.equal(w_of_sources(tiny_generator, [source])[0], together[i])
+        assert torch.equal(w_of_sources(tiny_generator, sources[: i + 1])[i], together[i])
+    expected = tiny_generator.mapping.w(wspace.latents(tiny_generator, range(len(sources))))
     torch.testing.assert_close(together, expected)
 
 
 def test_a_given_w_is_taken_as_it_is(tiny_generator: Generator) -> None:
     w = torch.linspace(-1, 1, tiny_generator.w_dim)
-    found = w_of_sources(tiny_generator, [Source(w=tuple(w.tolist()))], batch_size=1)
+    found = w_of_sources(tiny_generator, [Source(w=tuple(w.tolist()))])
     assert torch.equal(found[0], w)
 
 
 def test_a_class_changes_w(conditional_generator: Generator) -> None:
     sources = [Source(seed=1, class_index=k) for k in range(3)]
-    w = w_of_sources(conditional_generator, sources, batch_size=8)
+    w = w_of_sources(conditional_generator, sources)
     assert not torch.equal(w[0], w[1])
     c = torch.eye(3)
     z = wspace.latents(conditional_generator, [1, 1, 1])
@@ -56,7 +57,7 @@ def test_a_source_that_does_not_fit_is_refused(
     tiny_generator: Generator, source: Source, says: str
 ) -> None:
     with pytest.raises(WspaceError, match=says):
-        w_of_sources(tiny_generator, [source], batch_size=1)
+        w_of_sources(tiny_generator, [source])
 
 
 @pytest.mark.parametrize("source", [Source(seed=1), Source(seed=1, class_index=3)])
@@ -64,4 +65,4 @@ def test_a_missing_or_unknown_class_is_refused(
     conditional_generator: Generator, source: Source
 ) -> None:
     with pytest.raises(WspaceError, match="0 to 2"):
-        w_of_sources(conditional_generator, [source], batch_size=1)
+        w_of_sources(conditional_generator, [source])

@@ -38,7 +38,7 @@ def test_kmeans_finds_clusters_that_lie_apart_the_largest_first() -> None:
 
 def test_one_centre_is_the_mean_of_w(tiny_generator: Generator) -> None:
     (centre,) = w_centres(tiny_generator, 1, samples=64)
-    w = w_of_sources(tiny_generator, [Source(seed=s) for s in range(64)], batch_size=64)
+    w = w_of_sources(tiny_generator, [Source(seed=s) for s in range(64)])
     torch.testing.assert_close(centre, w.mean(dim=0))
 
 
@@ -46,7 +46,7 @@ def test_each_source_gets_the_centre_nearest_to_it(tiny_generator: Generator) ->
     centres = w_centres(tiny_generator, 3, samples=128)
     recipes = wspace.recipes(seeds=range(8), psi=0.0)
     centred = towards_nearest_centre(tiny_generator, recipes, centres)
-    w = w_of_sources(tiny_generator, [r.sources[0] for r in recipes], batch_size=8)
+    w = w_of_sources(tiny_generator, [r.sources[0] for r in recipes])
     distances = torch.cdist(w, centres)
     for recipe, row in zip(centred, distances, strict=True):
         assert recipe.sources[0].centre == tuple(centres[row.argmin()].tolist())

@@ -20,7 +20,6 @@ __all__ = ["PATHS", "PathKind", "follow", "slerp", "walk_recipes"]
 PathKind = Literal["linear", "spline", "slerp"]
 PATHS: tuple[PathKind, ...] = ("linear", "spline", "slerp")
 MAX_FRAMES = 100_000
-_MAPPING_BATCH = 64
 
 
 def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
@@ -148,7 +147,7 @@ def _walked(
     if kind == "slerp":
         w = _walked_in_z(generator, sources, frames, loop)
     else:
-        table = w_of_sources(generator, distinct, batch_size=len(distinct))
+        table = w_of_sources(generator, distinct)
         points = table[[distinct.index(source) for source in sources]]
         w = follow(points, frames, kind=kind, loop=loop)
     if all(source.centre is None for source in sources):
@@ -169,9 +168,4 @@ def _walked_in_z(generator: Generator, sources: list[Source], frames: int, loop:
     for source in sources:
         check_source(generator, source)
     z = follow(latents(generator, seeds), frames, kind="slerp", loop=loop)
-    return torch.cat(
-        [
-            map_latents(generator, part, [sources[0].class_index or 0] * len(part))
-            for part in z.split(_MAPPING_BATCH)
-        ]
-    )
+    return map_latents(generator, z, [sources[0].class_index or 0] * frames)

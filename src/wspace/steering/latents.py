@@ -13,7 +13,9 @@ from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.steering.recipe import Source
 
-__all__ = ["check_source", "latents", "map_latents", "w_of_sources"]
+__all__ = ["MAPPING_BATCH", "check_source", "latents", "map_latents", "w_of_sources"]
+
+MAPPING_BATCH = 16  # rows; changing it changes the last bits of every picture
 
 
 def latents(generator: Generator, seeds: Iterable[int]) -> Tensor:
@@ -32,15 +34,12 @@ def latents(generator: Generator, seeds: Iterable[int]) -> Tensor:
 
 
 @torch.inference_mode()
-def w_of_sources(generator: Generator, sources: Sequence[Source], *, batch_size: int) -> Tensor:
-    """The w of each source, not truncated; seeds go through the mapping network in batches.
-
-    The last batch is filled up, so that a w depends on its source and the batch size alone.
+def w_of_sources(generator: Generator, sources: Sequence[Source]) -> Tensor:
+    """The w of each source, not truncated.
 
     Args:
         generator: its mapping network is run.
         sources: distinct ones, since each is mapped once.
-        batch_size: rows that the mapping network sees at once, >= 1.
 
     Returns:
         (len(sources), w_dim), float32, on the generator's device.
@@ -57,12 +56,9 @@ def w_of_sources(generator: Generator, sources: Sequence[Source], *, batch_size:
             seeded.append(i)
         else:
             table[i] = torch.tensor(source.w, device=device)
-    for start in range(0, len(seeded), batch_size):
-        rows = seeded[start : start + batch_size]
-        filled = rows + rows[-1:] * (batch_size - len(rows))
-        z = latents(generator, [sources[i].seed or 0 for i in filled])
-        w = map_latents(generator, z, [sources[i].class_index or 0 for i in filled])
-        table[rows] = w[: len(rows)]
+    if seeded:
+        z = latents(generator, [sources[i].seed or 0 for i in seeded])
+        table[seeded] = map_latents(generator, z, [sources[i].class_index or 0 for i in seeded])
     return table
 
 
@@ -87,19 +83,24 @@ def check_source(generator: Generator, source: Source) -> None:
 
 
 def map_latents(generator: Generator, z: Tensor, classes: Sequence[int]) -> Tensor:
-    """Run the mapping network.
+    """Run the mapping network, in batches of `MAPPING_BATCH` rows, the last one filled up.
+
+    With the same number of rows each time, a w comes out the same to the last bit whatever else
+    is asked for: how many pictures are rendered at once does not touch it.
 
     Args:
         generator: the model.
-        z: (N, z_dim).
+        z: (N, z_dim), N >= 1.
         classes: N of them; not read where the model has none.
 
     Returns:
         (N, w_dim), float32, not truncated.
     """
-    c = None
+    missing = -len(z) % MAPPING_BATCH
+    filled = torch.cat([z, z[-1:].expand(missing, -1)])
+    c: Sequence[Tensor | None] = [None] * (len(filled) // MAPPING_BATCH)
     if generator.num_classes > 0:
-        indices = torch.tensor(classes, device=z.device)
-        c = F.one_hot(indices, generator.num_classes).float()
-    w: Tensor = generator.mapping.w(z, c)
-    return w
+        indices = torch.tensor([*classes, *[0] * missing], device=z.device)
+        c = F.one_hot(indices, generator.num_classes).float().split(MAPPING_BATCH)
+    rows = zip(filled.split(MAPPING_BATCH), c, strict=True)
+    return torch.cat([generator.mapping.w(part, one_hot) for part, one_hot in rows])[: len(z)]

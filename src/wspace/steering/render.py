@@ -169,7 +169,7 @@ def stream(
         for source in recipe.sources:
             numbers.setdefault(source, len(numbers))
     sources = list(numbers)
-    w = w_of_sources(generator, sources, batch_size=batch_size)
+    w = w_of_sources(generator, sources)
     centres = w.new_empty(w.shape)
     for i, source in enumerate(sources):
         centres[i] = generator.w_avg if source.centre is None else torch.tensor(source.centre).to(w)

@@ -23,7 +23,6 @@ __all__ = ["kmeans", "nearest_centres", "psi_curve", "towards_nearest_centre", "
 
 CENTRE_SAMPLES = 4096  # w drawn to find centres
 MAX_CENTRES = 256
-_MAPPING_BATCH = 256
 
 
 def psi_curve(psi: float | tuple[float, ...], cutoff: int | None, num_ws: int) -> tuple[float, ...]:
@@ -59,7 +58,7 @@ def w_centres(
         raise WspaceError(f"centres={count} is outside 1 to {MAX_CENTRES}: give fewer.")
     # Seeds wrap, so that any first seed will do.
     drawn = [Source(seed=(seed + i) % 2**32, class_index=class_index) for i in range(samples)]
-    w = w_of_sources(generator, drawn, batch_size=_MAPPING_BATCH)
+    w = w_of_sources(generator, drawn)
     centres = kmeans(w.double().cpu().numpy(), count, seed=seed)
     return torch.from_numpy(centres).to(w)
 
@@ -128,7 +127,7 @@ def towards_nearest_centre(
         centres: (K, w_dim).
     """
     sources = list(dict.fromkeys(source for recipe in recipes for source in recipe.sources))
-    w = w_of_sources(generator, sources, batch_size=min(_MAPPING_BATCH, max(1, len(sources))))
+    w = w_of_sources(generator, sources)
     rows = [tuple(map(float, centre)) for centre in centres.tolist()]
     chosen = {
         source: Source(seed=source.seed, class_index=source.class_index, w=source.w, centre=rows[k])
