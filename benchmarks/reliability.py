@@ -134,7 +134,7 @@ def compare_resumes(campaign: bool) -> dict[str, Any]:
                 make_labelled(folder)
             config = make_config(folder, steps=30, checkpoint_kimg=3 * BATCH / 1000, **changes)
             straight = loop.start(config, folder / "straight").run
-            for i in range(10 if campaign else 2):
+            for i in range(2 if not campaign else 3 if "compile" in changes else 10):
                 out = folder / str(i)
                 kill_in_process(partial(loop.start, config, out), moments)
                 (run,) = out.iterdir()

@@ -121,6 +121,8 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert ended(process) == 0
     stopped_at = newest(run)["state"]["step"]
     assert stopped_at >= 20
+    assert (run / "model.safetensors").is_file()
+    assert not list(run.glob("samples-*.png"))  # to draw it might take too long
     command = spawn(train_command, ["--resume", str(run)], output)
     wait_for(lambda: newest_step(run) == stopped_at and resumed(output), command)
     os.kill(command.pid or 0, number)

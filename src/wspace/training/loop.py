@@ -186,9 +186,13 @@ def _train(config: TrainConfig, data: Dataset, run: Path, report: Report) -> Out
                     session.go_on_without(session.checkpoint)
         except StoppedAtOnceError:  # before the first step was over: nothing new to save
             return Outcome(run=run, kimg=clock.kimg, reason=stop.reason)
+        stop.at_once = False
         if session.unsaved:
             session.checkpoint()
-        session.snapshot()
+        if stop.reason:  # whoever asked to stop may not wait for a sheet to be drawn
+            session.save_model()
+        else:
+            session.snapshot()
     return Outcome(run=run, kimg=clock.kimg, reason=reason)
 
 

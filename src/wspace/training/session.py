@@ -121,8 +121,8 @@ class Session:
         )
         self._saved_images = self.state.seen_images
 
-    def snapshot(self) -> None:
-        """Write the model file and a sample sheet; raises WspaceError."""
+    def save_model(self) -> None:
+        """Write the model file; raises WspaceError."""
         state = self.state
         training = self.config.to_dict() | {"data": Path(self.config.data).name, "start_from": None}
         save(
@@ -139,6 +139,11 @@ class Session:
                 "training": training,
             },
         )
+
+    def snapshot(self) -> None:
+        """Write the model file and a sample sheet; raises WspaceError."""
+        self.save_model()
+        state = self.state
         sheet = self.run / f"samples-{state.seen_images // 1000:06d}.png"
         save_samples(state.generator_ema, sheet)
 
