@@ -18,6 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
@@ -249,7 +250,7 @@ def _fill(
     """
     own = {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
     network: nn.Module
-    with torch.device("meta"):
+    with _NothingDrawn():
         network = (
             build_generator(config)
             if isinstance(config, GeneratorConfig)
@@ -267,24 +268,16 @@ def _fill(
         raise WspaceError(f"{path} holds an unknown tensor {extra[0]!r:.60}: upgrade wspace.")
     own = {k: v.float() if v.is_floating_point() else v for k, v in own.items()}
     network.load_state_dict(own, assign=True)
-    _restore_unsaved_buffers(network, config)
     return network.eval().requires_grad_(False)
 
 
-def _restore_unsaved_buffers(
-    network: nn.Module, config: GeneratorConfig | DiscriminatorConfig
-) -> None:
-    """Fill what no file holds (filters that follow from the configuration)."""
-    missing = [name for name, buffer in network.named_buffers() if buffer.is_meta]
-    if not missing:
-        return
-    with torch.random.fork_rng(devices=[]):
-        fresh = (
-            build_generator(config)
-            if isinstance(config, GeneratorConfig)
-            else build_discriminator(config)
-        )
-    buffers = dict(fresh.named_buffers())
-    for name in missing:
-        owner, _, leaf = name.rpartition(".")
-        setattr(network.get_submodule(owner), leaf, buffers[name])
+class _NothingDrawn(TorchFunctionMode):
+    """Networks built in here take memory for their random weights, but draw none.
+
+    Building them on the meta device would do, too, if torch did not import its compiler for that,
+    for two seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        draws = func in (torch.randn, torch.rand)
+        return (torch.empty if draws else func)(*args, **(kwargs or {}))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedConv2d
 from wspace.networks.resample import upsample_kernel
@@ -15,10 +16,13 @@ from wspace.networks.winograd import transform_pays, transform_weight
 
 __all__ = ["fold"]
 
+_Network = TypeVar("_Network", bound=nn.Module)
+
 
 def fold(synthesis: nn.Module) -> nn.Module:
     """A copy that draws the same images, faster; it cannot be trained or saved.
 
+    What stays as it is, both share: change no weight of ``synthesis`` while the copy is in use.
     Equalised scales go into the weights, upsampling kernels, transformed weights (see `winograd`)
     and demodulation's sums of squares are kept.
 
@@ -39,7 +43,7 @@ def fold(synthesis: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _folded_adain(synthesis: AdaINSynthesis) -> nn.Module:
-    folded = copy.deepcopy(synthesis)
+    folded = _copy_sharing_weights(synthesis)
     for layer in folded.layers:
         assert isinstance(layer, AdaINLayer)
         if layer.conv is None:
@@ -60,13 +64,18 @@ def _folded_adain(synthesis: AdaINSynthesis) -> nn.Module:
 def _folded_demodulated(synthesis: nn.Module) -> nn.Module:
     from wspace.networks.synthesis2 import DemodulatedLayer
 
-    folded = copy.deepcopy(synthesis)
+    folded = _copy_sharing_weights(synthesis)
     for layer in folded.modules():
         if isinstance(layer, DemodulatedLayer):
             layer.energy = weight_energy(layer.weight)
             if not layer.upsample and transform_pays(layer.weight):
                 layer.transformed = transform_weight(layer.weight)
     return folded
+
+
+def _copy_sharing_weights(network: _Network) -> _Network:
+    tensors: list[Tensor] = [*network.parameters(), *network.buffers()]
+    return copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
 
 
 def _fold_scale(convolution: EqualizedConv2d) -> None:

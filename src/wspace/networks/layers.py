@@ -84,7 +84,8 @@ class EqualizedLinear(nn.Module):
         lr_multiplier: float = 1.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        weight = torch.randn(out_features, in_features)
+        self.weight = nn.Parameter(weight if lr_multiplier == 1 else weight / lr_multiplier)
         self.bias = nn.Parameter(torch.full((out_features,), bias_init / lr_multiplier))
         self.weight_scale = weight_gain * lr_multiplier / math.sqrt(in_features)
         self.bias_scale = lr_multiplier
