@@ -48,6 +48,7 @@ from tiny_run import (  # noqa: E402
 from wspace.training import loop  # noqa: E402
 
 MARKERS = ("<!-- figures: made by benchmarks/reliability.py -->", "<!-- end of figures -->")
+PARTS = ("kills", "operations", "resumes", "compiled", "faults", "fuzz")
 RESULTS = Path(__file__).with_suffix(".json")
 
 
@@ -59,7 +60,7 @@ def main() -> None:
     """Run what was asked for, print the table, keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--campaign", action="store_true", help="200 kills, 100,000 inputs each")
-    parser.add_argument("--only", choices=["kills", "operations", "resumes", "faults", "fuzz"])
+    parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--parser", choices=list(PARSERS), help="fuzz this one alone")
     parser.add_argument("--inputs", type=int, help="inputs for each parser")
     parser.add_argument("--kills", type=int)
@@ -74,9 +75,11 @@ def main() -> None:
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "kills": lambda: kills(number),
         "operations": operations,
-        "resumes": lambda: compare_resumes(options.campaign),
+        "resumes": lambda: compare_resumes(EAGER, 10 if options.campaign else 2),
         "faults": other_faults,
     }
+    if options.campaign:
+        parts["compiled"] = lambda: compare_resumes(COMPILED, 3)
     for name in [options.parser] if options.parser else list(PARSERS):
         parts[f"fuzz: {name}"] = lambda name=name: fuzz_apart(name, inputs)
     if options.only or options.parser:
@@ -113,38 +116,49 @@ def judged(count: Counter[str]) -> dict[str, Any]:
     return {**count, "failures": sum(count[name] for name in wrong)}
 
 
-def compare_resumes(campaign: bool) -> dict[str, Any]:
-    """Runs killed and resumed at random steps, within this process, in several settings."""
+EAGER: dict[str, dict[str, Any]] = {
+    "fp32": {},
+    "bf16": {"precision": "bf16"},
+    "two threads": {"threads": 2},
+    "classes and path length": {"labels": True, "path_length_weight": 2.0},
+}
+COMPILED: dict[str, dict[str, Any]] = {
+    "compiled, fp32": {"compile": "on"},
+    "compiled, bf16": {"compile": "on", "precision": "bf16"},
+}
+
+
+def compare_resumes(modes: dict[str, dict[str, Any]], runs: int) -> dict[str, Any]:
+    """Runs killed and resumed twice at random steps, within this process, in several settings."""
     moments = random.Random(0)
     count: Counter[str] = Counter()
-    settings_of_runs: dict[str, dict[str, Any]] = {
-        "fp32": {},
-        "bf16": {"precision": "bf16"},
-        "classes, path length": {"labels": True, "path_length_weight": 2.0},
-    }
-    if campaign:
-        settings_of_runs["compiled, fp32"] = {"compile": "on"}
-        settings_of_runs["compiled, bf16"] = {"compile": "on", "precision": "bf16"}
-        settings_of_runs["two threads"] = {"threads": 2}
-    for name, changes in settings_of_runs.items():
+    for name, mode in modes.items():
+        changes = dict(mode)
         torch.set_num_threads(changes.pop("threads", 1))
         with tempfile.TemporaryDirectory(dir=memory_folder()) as temporary:
             folder = Path(temporary)
             if changes.get("labels"):
                 make_labelled(folder)
             config = make_config(folder, steps=30, checkpoint_kimg=3 * BATCH / 1000, **changes)
-            straight = loop.start(config, folder / "straight").run
-            for i in range(2 if not campaign else 3 if "compile" in changes else 10):
+            straight = finished(loop.start(config, folder / "straight"))
+            for i in range(runs):
                 out = folder / str(i)
                 kill_in_process(partial(loop.start, config, out), moments)
                 (run,) = out.iterdir()
                 kill_in_process(partial(loop.resume, run), moments)
-                loop.resume(run)
+                finished(loop.resume(run))
                 count["compared"] += 1
                 count[f"compared: {name}"] += 1
                 count["differ"] += differences_of_runs(straight, run) != []
     torch.set_num_threads(1)
     return {**count, "failures": count["differ"]}
+
+
+def finished(outcome: loop.Outcome) -> Path:
+    """The run, unless a signal meant for this program has ended it."""
+    if outcome.reason != "done":
+        sys.exit(f"{outcome.reason}: nothing was kept of this part")
+    return outcome.run
 
 
 def make_labelled(folder: Path) -> None:
@@ -245,7 +259,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
                 f"{r['killed']} | {r.get('torn', 0)} torn checkpoints, {r.get('differ', 0)} of "
                 f"{r['compared']} runs differ in a bit |"
             )
-        elif name == "resumes":
+        elif name in ("resumes", "compiled"):
             modes = [k.removeprefix("compared: ") for k in r if k.startswith("compared: ")]
             lines.append(
                 f"| runs killed and resumed twice at random steps ({'; '.join(modes)}) | "
@@ -269,7 +283,7 @@ def keep(results: dict[str, dict[str, Any]]) -> None:
     """Add figures to those of earlier runs, and put all between the markers in the docs."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known |= results
-    order = ["kills", "operations", "resumes", "faults", *(f"fuzz: {name}" for name in PARSERS)]
+    order = [*PARTS[:-1], *(f"fuzz: {name}" for name in PARSERS)]
     known = {name: known[name] for name in order if name in known}
     RESULTS.write_text(json.dumps(known, indent=1) + "\n")
     path = ROOT / "docs" / "reliability.md"
