@@ -123,11 +123,11 @@ def random_models(precision: str) -> list[Generator]:
             random_model("random compact, 16", preset("compact", resolution=16)[0]),
             random_model("random stylegan2, 8", preset("stylegan2", resolution=8)[0]),
         ]
-    narrow = AdaINConfig(channels=(16, 16, 8, 8))
+    narrow = AdaINConfig(channels=(8, 8, 8))
     config = GeneratorConfig(
-        architecture="adain", resolution=32, z_dim=32, w_dim=32, synthesis=narrow
+        architecture="adain", resolution=16, z_dim=32, w_dim=32, synthesis=narrow
     )
-    return [random_model("random narrow, 32", config)]
+    return [random_model("random narrow, 16", config)]
 
 
 def main() -> None:
