@@ -10,7 +10,13 @@ import pytest
 import torch
 
 from wspace.errors import WspaceError
-from wspace.machine import choose_device, choose_precision, cpu_capability
+from wspace.machine import (
+    choose_device,
+    choose_precision,
+    compiler_at_hand,
+    compiling_pays,
+    cpu_capability,
+)
 
 _FAULTS = """\
 import resource, torch
@@ -35,6 +41,12 @@ def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(WspaceError, match="device='nonsense' is not to be had here"):
         choose_device("nonsense")
     assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_compiling_pays_where_convolutions_are_quick() -> None:
+    assert not compiling_pays("cpu", "fp32")
+    assert compiling_pays("cuda", "fp32")
+    assert compiling_pays("cpu", "bf16") == compiler_at_hand()
 
 
 def test_the_precision_is_one_that_there_is() -> None:

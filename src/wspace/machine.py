@@ -18,6 +18,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "compiler_at_hand",
+    "compiling_pays",
     "cpu_capability",
     "keep_freed_memory",
 ]
@@ -63,6 +64,16 @@ def choose_precision(device_type: str) -> str:
 def compiler_at_hand() -> bool:
     """Whether torch.compile finds the C++ compiler that it needs on a CPU."""
     return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+
+
+def compiling_pays(device_type: str, precision: str) -> bool:
+    """Whether torch.compile makes long work faster here, once it has compiled.
+
+    In fp32 on a CPU convolutions take four fifths of a step, which compiling leaves as they are,
+    and it gives up `networks.winograd`: measured, nothing is gained (benchmarks/RESULTS.md). With
+    bfloat16 units the convolutions are quick, and what lies between them counts.
+    """
+    return device_type != "cpu" or (precision == "bf16" and compiler_at_hand())
 
 
 def cpu_capability() -> str:

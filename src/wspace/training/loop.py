@@ -18,6 +18,7 @@ from wspace.machine import (
     choose_device,
     choose_precision,
     compiler_at_hand,
+    compiling_pays,
     keep_freed_memory,
 )
 from wspace.networks.discriminator import build_discriminator
@@ -204,11 +205,12 @@ def _decide(config: TrainConfig, data: Dataset) -> TrainConfig:
         )
     device = choose_device(config.device)
     changes: dict[str, Any] = {"device": str(device)}
-    if config.precision == "auto":
-        changes["precision"] = choose_precision(device.type)
+    precision = config.precision
+    if precision == "auto":
+        precision = changes["precision"] = choose_precision(device.type)
     if config.compile == "auto":
         long = config.total_kimg >= COMPILE_FROM_KIMG and config.max_seconds is None
-        changes["compile"] = "on" if long and compiler_at_hand() else "off"
+        changes["compile"] = "on" if long and compiling_pays(device.type, precision) else "off"
     elif config.compile == "on" and device.type == "cpu" and not compiler_at_hand():
         raise WspaceError(
             "compile=on needs a C++ compiler here: install g++ or give --compile off."

@@ -1,0 +1,61 @@
+"""The README's table of generation: python benchmarks/generation.py [--bf16] [--json]."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from table import Row, convolution_shares, show
+from wspace.bench.generation import measure_generation
+from wspace.machine import keep_freed_memory
+from wspace.networks.generator import build_generator
+from wspace.networks.presets import preset
+
+# preset, side, batch; NVIDIA's code; goals by precision
+WORK = (
+    ("stylegan2", 64, 8, 5.1, {"fp32": 15.0, "bf16": 80.0}),
+    ("stylegan2", 256, 8, 1.9, {"fp32": 7.0, "bf16": 40.0}),
+    ("stylegan2", 1024, 1, 0.45, {"bf16": 5.0}),
+    ("compact", 64, 8, None, {}),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bf16", action="store_true", help="bfloat16, for machines with units.")
+    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--seconds", type=float, default=8.0, help="a row")
+    parser.add_argument("--most-side", type=int, default=1024, help="leave larger ones out")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    precision = "bf16" if arguments.bf16 else "fp32"
+    rows = []
+    for name, side, batch, peer, goals in WORK:
+        if side > arguments.most_side:
+            continue
+        generator = build_generator(preset(name, resolution=side)[0]).eval().requires_grad_(False)
+        wall, cpu = convolution_shares(precision)
+        speed = measure_generation(generator, precision, batch, seconds=arguments.seconds)
+        rows.append(
+            Row(
+                work=f"{name} {side}², batch {batch}",
+                precision=precision,
+                speed=speed.pictures_per_second,
+                cpu_speed=1 / speed.cpu_seconds_per_picture,
+                convolutions=wall,
+                cpu_convolutions=cpu,
+                peer=peer if precision == "fp32" else None,
+                goal=goals.get(precision),
+                gflops=speed.gflops,
+                peak_memory_gib=speed.peak_memory_gib,
+            )
+        )
+    print(show(rows, as_json=arguments.json))
+
+
+if __name__ == "__main__":
+    main()

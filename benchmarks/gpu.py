@@ -1,0 +1,99 @@
+"""Generation and training on a CUDA card, beside its measured matrix peak.
+
+    python benchmarks/gpu.py [--json]
+
+bf16, channels-last, compiled; generation with CUDA graphs. `--device cpu --side 16 --batch 4`
+tries the script itself where there is no card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import torch
+
+from wspace.bench.generation import generation_gflop
+from wspace.bench.hardware import MATRIX_SIDE, describe_machine, measure_peaks
+from wspace.bench.timing import time_calls
+from wspace.bench.training import measure_training
+from wspace.networks.generator import build_generator
+from wspace.networks.presets import preset
+from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+
+GOALS = {"generation": 0.40, "training": 0.25}  # of the measured bf16 matrix peak, at 256²
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--preset", default="stylegan2")
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    if device.type == "cpu":
+        MATRIX_SIDE["cpu"] = 256
+    peaks = measure_peaks("bf16", device, seconds=0.5)
+    matrix = peaks[-1].gflops
+    results: dict[str, Any] = {"machine": describe_machine(device), "peak_gflops": matrix}
+    for name, gflops, speed in (
+        ("generation", *_generation(arguments, device)),
+        ("training", *_training(arguments)),
+    ):
+        results[name] = {
+            "pictures_per_second": speed,
+            "gflops": gflops,
+            "share_of_peak": gflops / matrix,
+            "goal": GOALS[name],
+        }
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    print(f"{results['machine']['device']}: {matrix / 1000:.1f} TFLOP/s, bf16 matrix product")
+    for name in GOALS:
+        row = results[name]
+        print(
+            f"{name} {arguments.side}², batch {arguments.batch}: "
+            f"{row['pictures_per_second']:.1f} pictures/s, {row['gflops'] / 1000:.1f} TFLOP/s, "
+            f"{row['share_of_peak']:.1%} of the peak (goal {row['goal']:.0%})"
+        )
+
+
+def _generation(arguments: argparse.Namespace, device: torch.device) -> tuple[float, float]:
+    """10⁹ operations a second, and pictures a second."""
+    config, _ = preset(arguments.preset, resolution=arguments.side)
+    generator = build_generator(config).to(device).eval().requires_grad_(False)
+    work = generation_gflop(generator)
+    synthesis: Any = generator.synthesis.to(torch.bfloat16)
+    synthesis.to(memory_format=torch.channels_last)
+    if not arguments.no_compile:
+        synthesis = torch.compile(synthesis, mode="max-autotune")  # with CUDA graphs
+    ws = torch.randn(arguments.batch, generator.num_ws, generator.w_dim, device=device)
+    with torch.inference_mode():
+        timing = time_calls(
+            lambda: synthesis(ws.bfloat16()), device, seconds=arguments.seconds, warm_up=3
+        )
+    speed = arguments.batch / timing.best
+    return work * speed, speed
+
+
+def _training(arguments: argparse.Namespace) -> tuple[float, float]:
+    config = TrainConfig(
+        **PRESET_DEFAULTS[arguments.preset],
+        batch_size=arguments.batch,
+        precision="bf16",
+        compile="off" if arguments.no_compile else "on",
+        device=arguments.device,
+    )
+    networks = preset(arguments.preset, resolution=arguments.side)
+    speed = measure_training(networks, config, seconds=arguments.seconds)
+    return speed.gflops, speed.pictures_per_second
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The README's table of training: python benchmarks/training.py [--bf16] [--json]."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from table import Row, convolution_shares, show
+from wspace.bench.training import measure_training
+from wspace.machine import keep_freed_memory
+from wspace.networks.presets import preset
+from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+
+# preset, side, batch; NVIDIA's code; goal in bf16. Lazy R1 every 16 steps, path length every 4.
+WORK = (
+    ("compact", 32, 32, 31.0, 180.0),
+    ("compact", 64, 32, 20.0, 100.0),
+    ("stylegan2", 32, 16, 1.13, 10.0),
+    ("stylegan2", 64, 16, 0.64, 6.0),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bf16", action="store_true", help="bfloat16, for machines with units.")
+    parser.add_argument("--compile", action="store_true", help="compiled: takes minutes")
+    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--seconds", type=float, default=8.0, help="a row")
+    parser.add_argument("--rows", type=int, default=len(WORK), help="only the first ones")
+    parser.add_argument("--batch", type=int, help="real images a step, instead of the table's")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    precision = "bf16" if arguments.bf16 else "fp32"
+    rows = []
+    for name, side, batch, peer, goal in WORK[: arguments.rows]:
+        config = TrainConfig(
+            **PRESET_DEFAULTS[name],
+            batch_size=arguments.batch or batch,
+            precision=precision,
+            compile="on" if arguments.compile else "off",
+            device="cpu",
+        )
+        wall, cpu = convolution_shares(precision)
+        networks = preset(name, resolution=side)
+        speed = measure_training(networks, config, seconds=arguments.seconds)
+        rows.append(
+            Row(
+                work=f"{name} {side}², batch {config.batch_size}, {speed.path}",
+                precision=precision,
+                speed=speed.pictures_per_second,
+                cpu_speed=1 / speed.cpu_seconds_per_picture,
+                convolutions=wall,
+                cpu_convolutions=cpu,
+                peer=peer if precision == "fp32" else None,
+                goal=goal if precision == "bf16" else None,
+                gflops=speed.gflops,
+                peak_memory_gib=speed.peak_memory_gib,
+            )
+        )
+    print(show(rows, as_json=arguments.json))
+
+
+if __name__ == "__main__":
+    main()
