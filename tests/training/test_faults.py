@@ -81,11 +81,12 @@ def logged(run: Path) -> bool:
 # Killed --------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(300)  # the first process imports everything, slowly where others compute
 def test_killed_at_random_moments_it_resumes_and_loses_no_whole_checkpoint(
     tmp_path: Path, spawn: Spawn
 ) -> None:
-    count = kill_at_random(tmp_path, 6, steps=60)
-    assert count["killed"] == 6
+    count = kill_at_random(tmp_path, 5, steps=30)
+    assert count["killed"] == 5
     assert count["compared"] >= 1
     wrong = ("did not resume", "checkpoints lost", "torn", "differ")
     assert {name: count[name] for name in wrong} == dict.fromkeys(wrong, 0)
