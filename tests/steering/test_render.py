@@ -58,6 +58,26 @@ def test_a_picture_depends_on_its_recipe_and_the_batch_size_alone(
         assert alone.rendered_by == together.rendered_by
 
 
+@settings(max_examples=12, deadline=None)
+@given(drawn=st.lists(any_recipes(), min_size=8, max_size=8))
+def test_batch_sizes_and_threads_change_fp32_by_at_most_one(
+    tiny_generator: Generator, drawn: list[Recipe]
+) -> None:
+    recipes = [recipe.replace(precision="fp32") for recipe in drawn]
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads, batch_size in ((1, 8), (1, 3), (1, 1), (2, 8)):
+            torch.set_num_threads(threads)
+            pictures = wspace.render(
+                tiny_generator, recipes, batch_size=batch_size, exact_batch=True
+            )
+            found.append(pictures.pixels.astype(int))
+    finally:
+        torch.set_num_threads(before)
+    assert np.abs(np.stack(found) - found[0]).max() <= 1
+
+
 def test_psi_zero_gives_the_mean_picture_for_every_seed(tiny_generator: Generator) -> None:
     pixels = wspace.render(tiny_generator, wspace.recipes(seeds=range(5), psi=0.0)).pixels
     assert (pixels == pixels[:1]).all()
