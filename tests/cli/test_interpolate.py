@@ -58,12 +58,22 @@ def test_several_walks_stand_beside_each_other(
 
 def test_ctrl_c_leaves_a_film_that_plays(tiny_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "walk.mp4"
+    # what a shell runs in the background ignores Ctrl-C, and so do its children: not this one
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from wspace.cli.main import main; main()"
+    )
     command = [
-        sys.executable, "-c", "from wspace.cli.main import main; main()", "interpolate",
+        sys.executable, "-c", program, "interpolate",
         str(tiny_model), "--seeds", "1,2", "--frames", "20000", "--out", str(path),
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             started = list(tmp_path.glob(".walk.*.mp4"))
