@@ -98,6 +98,7 @@ def test_path_length_classes_and_a_demodulated_network(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its compiler
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # likewise
 @pytest.mark.skipif(not compiler_at_hand(), reason="no C++ compiler")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_compiled(tmp_path: Path, precision: str) -> None:
