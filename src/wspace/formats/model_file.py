@@ -40,7 +40,6 @@ __all__ = [
 
 FORMAT_VERSION = 1
 MAX_HEADER_BYTES = 16 * 2**20
-_BUNDLED = "wspace.models"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,7 +120,7 @@ class Generator(nn.Module):
 
 
 def build_generator(config: GeneratorConfig) -> Generator:
-    """A freshly initialised generator, channels-last."""
+    """A freshly initialised generator of the generation that ``config`` names."""
     return Generator(config)
 
 
