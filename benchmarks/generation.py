@@ -38,22 +38,10 @@ def main() -> None:
         if side > arguments.most_side:
             continue
         generator = build_generator(preset(name, resolution=side)[0]).eval().requires_grad_(False)
-        wall, cpu = convolution_shares(precision)
+        shares = convolution_shares(precision)
         speed = measure_generation(generator, precision, batch, seconds=arguments.seconds)
-        rows.append(
-            Row(
-                work=f"{name} {side}², batch {batch}",
-                precision=precision,
-                speed=speed.pictures_per_second,
-                cpu_speed=1 / speed.cpu_seconds_per_picture,
-                convolutions=wall,
-                cpu_convolutions=cpu,
-                peer=peer if precision == "fp32" else None,
-                goal=goals.get(precision),
-                gflops=speed.gflops,
-                peak_memory_gib=speed.peak_memory_gib,
-            )
-        )
+        work = f"{name} {side}², batch {batch}"
+        rows.append(Row.of(work, precision, speed, shares, peer=peer, goal=goals.get(precision)))
     print(show(rows, as_json=arguments.json))
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from wspace.bench.generation import GenerationSpeed
 from wspace.bench.hardware import measure_peaks
+from wspace.bench.training import TrainingSpeed
 
 # 10⁹ operations a second of `wspace.bench.hardware.CONVOLUTIONS` where the goals were set.
 REFERENCE = {"fp32": (342, 317, 292, 259), "bf16": (2322, 2899, 1595, 1022)}
@@ -41,6 +43,31 @@ class Row:
     goal: float | None
     gflops: float
     peak_memory_gib: float
+
+    @classmethod
+    def of(
+        cls,
+        work: str,
+        precision: str,
+        speed: GenerationSpeed | TrainingSpeed,
+        shares: tuple[float, float],
+        *,
+        peer: float | None,
+        goal: float | None,
+    ) -> Row:
+        """A measured line; ``shares`` are `convolution_shares` taken right before it."""
+        return cls(
+            work=work,
+            precision=precision,
+            speed=speed.pictures_per_second,
+            cpu_speed=1 / speed.cpu_seconds_per_picture,
+            convolutions=shares[0],
+            cpu_convolutions=shares[1],
+            peer=peer if precision == "fp32" else None,
+            goal=goal,
+            gflops=speed.gflops,
+            peak_memory_gib=speed.peak_memory_gib,
+        )
 
 
 def convolution_shares(precision: str, *, seconds: float = 0.4) -> tuple[float, float]:

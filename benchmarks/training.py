@@ -44,21 +44,18 @@ def main() -> None:
             compile="on" if arguments.compile else "off",
             device="cpu",
         )
-        wall, cpu = convolution_shares(precision)
+        shares = convolution_shares(precision)
         networks = preset(name, resolution=side)
         speed = measure_training(networks, config, seconds=arguments.seconds)
+        work = f"{name} {side}², batch {config.batch_size}, {speed.path}"
         rows.append(
-            Row(
-                work=f"{name} {side}², batch {config.batch_size}, {speed.path}",
-                precision=precision,
-                speed=speed.pictures_per_second,
-                cpu_speed=1 / speed.cpu_seconds_per_picture,
-                convolutions=wall,
-                cpu_convolutions=cpu,
-                peer=peer if precision == "fp32" else None,
+            Row.of(
+                work,
+                precision,
+                speed,
+                shares,
+                peer=peer,
                 goal=goal if precision == "bf16" else None,
-                gflops=speed.gflops,
-                peak_memory_gib=speed.peak_memory_gib,
             )
         )
     print(show(rows, as_json=arguments.json))

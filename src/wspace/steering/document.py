@@ -25,7 +25,6 @@ __all__ = [
 MAX_CELLS = 10_000
 MAX_TEXT = 1000  # characters of a title or label
 THEMES = ("light", "dark")
-SHOWS = ("picture", "deviation", "empty")
 
 
 @dataclass(frozen=True, kw_only=True)
