@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--history", help="what came before this run, for the metadata")
     arguments = parser.parse_args()
 
-    model = load_model_file(arguments.run)
+    model = load_model_file(arguments.run, discriminator=False)
     metadata = dict(model.metadata)
     if arguments.quality is not None:
         measured = json.loads(arguments.quality.read_text())

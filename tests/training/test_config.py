@@ -21,6 +21,8 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("r1_gamma", -1),
         ("style_mixing_probability", 1.5),
         ("preset", "huge"),
+        ("discriminator", "huge"),
+        ("learning_rate_d", 0.0),
         ("precision", "fp8"),
         ("compile", "maybe"),
         ("seed", -1),

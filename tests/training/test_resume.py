@@ -95,6 +95,18 @@ def test_path_length_classes_and_a_demodulated_network(tmp_path: Path) -> None:
     )
 
 
+def test_a_projected_discriminator(tmp_path: Path) -> None:
+    assert_resumes_exactly(
+        tmp_path,
+        [3],
+        steps=6,
+        discriminator="projected",
+        learning_rate_d=0.001,
+        r1_gamma=0.0,
+        checkpoint_kimg=2 * BATCH / 1000,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its compiler

@@ -23,13 +23,18 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
 @click.command()
 @click.argument("data", required=False)
 @click.option("--preset", help="compact (default), medium, paper or stylegan2.")
+@click.option(
+    "--discriminator",
+    help="preset (default); projected: sees through a pretrained network, learns from fewer.",
+)
 @click.option("--kimg", "total_kimg", type=float, help="Thousands of real pictures to show.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--from", "start_from", help="Start with the weights of this model.")
 @click.option("--batch-size", type=int, help="Pictures a step, a multiple of 4.")
 @click.option("--seed", type=int, help="Fixes the whole run.")
-@click.option("--learning-rate", type=float, help="Of both networks.")
+@click.option("--learning-rate", type=float, help="Adam's, of both networks.")
+@click.option("--learning-rate-d", type=float, help="The discriminator's, if another.")
 @click.option("--r1-gamma", type=float, help="Weight of R1; 0 turns it off.")
 @click.option("--r1-interval", type=int, help="Steps between two R1 terms.")
 @click.option("--path-length-weight", type=float, help="0 turns it off.")
@@ -74,10 +79,10 @@ def train_command(
 
 def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
     from wspace.training import loop
-    from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+    from wspace.training.config import TrainConfig, defaults
 
-    name = given.get("preset", "compact")
-    config = TrainConfig(**(PRESET_DEFAULTS.get(name, {}) | given))
+    chosen = defaults(given.get("preset", "compact"), given.get("discriminator", "preset"))
+    config = TrainConfig(**(chosen | given))
     if dry_run:
         _describe(loop.check(config))
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, reason
 
 __all__ = [
     "FORMATS", "MAX_PICTURE_PIXELS", "PictureHeader", "UnreadablePictureError", "decode_rgb",
@@ -74,7 +74,7 @@ def decode_rgb(content: bytes, background: tuple[int, int, int] = (255, 255, 255
         except UnreadablePictureError:
             raise
         except Exception as error:
-            raise UnreadablePictureError(_reason(error)) from None
+            raise UnreadablePictureError(reason(error)) from None
 
 
 def _open(content: bytes) -> Image.Image:
@@ -85,7 +85,7 @@ def _open(content: bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise UnreadablePictureError(_too_many_pixels()) from None
     except Exception as error:
-        raise UnreadablePictureError(_reason(error)) from None
+        raise UnreadablePictureError(reason(error)) from None
     _check_pixels(picture.width, picture.height)
     return picture
 
@@ -132,7 +132,3 @@ def _on_background(picture: Image.Image, background: tuple[int, int, int]) -> Im
     canvas = Image.new("RGBA", picture.size, (*background, 255))
     canvas.alpha_composite(foreground)
     return canvas.convert("RGB")
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]

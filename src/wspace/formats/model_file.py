@@ -20,9 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
-from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
+from wspace.networks.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ProjectedConfig,
+    discriminator_config,
+)
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
 
@@ -48,7 +53,7 @@ class ModelFile:
 
     Attributes:
         generator: the generator to sample from, in eval mode.
-        discriminator: None where the file has none.
+        discriminator: None where the file has none or it was not asked for.
         metadata: what the file says of itself beside its configuration: "trained_on", "kimg",
             "quality", "licence", "attribution" and the like.
     """
@@ -85,7 +90,7 @@ def save(
     }
     tensors = {f"generator.{k}": v for k, v in generator.state_dict().items()}
     if discriminator is not None:
-        header["discriminator"] = cast(DiscriminatorConfig, discriminator.config).to_dict()
+        header["discriminator"] = cast(Any, discriminator.config).to_dict()
         tensors |= {f"discriminator.{k}": v for k, v in discriminator.state_dict().items()}
     stored = {name: _to_storage(tensor, dtype) for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
@@ -110,29 +115,38 @@ def load(
     """
     if precision not in ("fp32", "bf16"):
         raise WspaceError(f"precision={precision!r} is unknown: give fp32 or bf16.")
-    generator = load_model_file(model).generator.to(device)
+    generator = load_model_file(model, discriminator=False).generator.to(device)
     if precision == "bf16":
         generator.synthesis.to(torch.bfloat16)
     return generator
 
 
-def load_model_file(model: Path | str) -> ModelFile:
-    """Load everything that a model file holds; see `load` for the arguments and errors."""
+def load_model_file(model: Path | str, *, discriminator: bool = True) -> ModelFile:
+    """Load everything that a model file holds.
+
+    Args:
+        model: as `load` takes it.
+        discriminator: whether to load that, too, if the file has one.
+
+    Raises:
+        WspaceError: as `load`; or the discriminator needs a package that is not installed.
+    """
     path = find_model(model)
     header = _read_header(path)
     try:
         tensors = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise WspaceError(f"{path} is damaged ({error!s:.200}): fetch or train it again.") from None
+        raise WspaceError(
+            f"{path} is damaged ({reason(error)}): fetch or train it again."
+        ) from None
     config = GeneratorConfig.from_dict(header["generator"])
     generator = _fill(config, tensors, "generator", path)
-    discriminator = None
-    if "discriminator" in header:
-        discriminator_config = DiscriminatorConfig.from_dict(header["discriminator"])
-        discriminator = _fill(discriminator_config, tensors, "discriminator", path)
+    judge = None
+    if discriminator and "discriminator" in header:
+        judge = _fill(discriminator_config(header["discriminator"]), tensors, "discriminator", path)
     assert isinstance(generator, Generator)
     generator.name = _plain_name(model, path)
-    return ModelFile(generator=generator, discriminator=discriminator, metadata=header["metadata"])
+    return ModelFile(generator=generator, discriminator=judge, metadata=header["metadata"])
 
 
 def _plain_name(model: Path | str, path: Path) -> str:
@@ -238,7 +252,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 
 def _fill(
-    config: GeneratorConfig | DiscriminatorConfig,
+    config: GeneratorConfig | DiscriminatorConfig | ProjectedConfig,
     tensors: dict[str, Tensor],
     part: str,
     path: Path,

@@ -18,7 +18,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
 from wspace.images import from_uint8
-from wspace.metrics.efficientnet import FEATURE_DIM, INPUT_SIZE, WEIGHTS_SHA256, EfficientNetLite0
+from wspace.networks.efficientnet import VARIANTS, EfficientNetLite
 from wspace.steering.recipe import NoiseSettings, Recipe, Source
 from wspace.steering.render import Progress, default_batch_size, stream
 
@@ -36,11 +36,14 @@ __all__ = [
     "generator_features",
 ]
 
+FEATURE_DIM = 1280
+INPUT_SIZE = 224  # pixels: the side that the network was trained on
+
 Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Extractor:
-    """Pixels to features, by `EfficientNetLite0` ("lite").
+    """Pixels to features, by EfficientNet-Lite0 ("lite").
 
     Attributes:
         id: names everything that features depend on; other features never share it.
@@ -48,7 +51,10 @@ class Extractor:
         batch_size: pictures in one pass of the network; features depend on it by rounding only.
     """
 
-    id = f"efficientnet-lite0 {WEIGHTS_SHA256[:12]} {INPUT_SIZE} bicubic-antialias v1"
+    id = (
+        f"efficientnet-lite0 {VARIANTS['lite0'].weights_sha256[:12]} {INPUT_SIZE} "
+        "bicubic-antialias v1"
+    )
     dim = FEATURE_DIM
 
     def __init__(self, device: torch.device | str = "cpu", batch_size: int | None = None) -> None:
@@ -56,7 +62,7 @@ class Extractor:
         self.device = torch.device(device)
         # Small batches stay in a CPU's cache: 8 pictures at once are twice as fast as 64.
         self.batch_size = batch_size or (8 if self.device.type == "cpu" else 128)
-        self._network = EfficientNetLite0().to(self.device)
+        self._network = EfficientNetLite("lite0").to(self.device)
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Tensor:

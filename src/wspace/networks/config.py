@@ -17,7 +17,9 @@ __all__ = [
     "DiscriminatorConfig",
     "GeneratorConfig",
     "MappingConfig",
+    "ProjectedConfig",
     "channels_per_block",
+    "discriminator_config",
     "num_blocks",
 ]
 
@@ -235,6 +237,48 @@ class DiscriminatorConfig:
         return _build(cls, data)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProjectedConfig:
+    """All that a projected discriminator is made of."""
+
+    architecture: Literal["projected"] = "projected"
+    resolution: int
+    image_channels: int = 3  # 1 or 3: the pretrained network sees RGB
+    num_classes: int = 0
+    backbone: Literal["lite0", "lite1"] = "lite1"  # EfficientNet-Lite's variant
+    input_size: int  # images are scaled to this side for it, a multiple of 32
+    width: int = 32  # channels of the finest projected maps, a multiple of 4 up to 256
+    max_channels: int = 128  # of the heads, a multiple of 4 up to 512
+    mbstd_group_size: int | None = 4  # None: the whole batch
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "architecture", ("projected",))
+        _check_choice(self, "backbone", ("lite0", "lite1"))
+        _check_choice(self, "image_channels", (1, 3))
+        _check_resolution(self.resolution)
+        _check_range(self, "num_classes", 0, _MAX_WIDTH)
+        _check_range(self, "input_size", 32, 1024)
+        _check_range(self, "mbstd_group_size", 1, 2**20)
+        _check_range(self, "width", 4, 256)
+        _check_range(self, "max_channels", 4, 512)
+        for name, divisor in (("input_size", 32), ("width", 4), ("max_channels", 4)):
+            if getattr(self, name) % divisor:
+                raise WspaceError(
+                    f"{name}={getattr(self, name)} is no multiple of {divisor}: choose another."
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as it goes into JSON."""
+        return dataclasses.asdict(self)
+
+
+def discriminator_config(data: Any) -> DiscriminatorConfig | ProjectedConfig:
+    """The inverse of either kind's `to_dict`; raises as `GeneratorConfig.from_dict`."""
+    if isinstance(data, dict) and data.get("architecture") == "projected":
+        return _build(ProjectedConfig, data)
+    return DiscriminatorConfig.from_dict(data)
+
+
 def _plain(data: Any, kind: type) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise WspaceError(
@@ -293,10 +337,11 @@ def _fits(value: Any, annotation: str) -> bool:
     )
 
 
-def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
+def _check_choice(config: Any, name: str, choices: tuple[Any, ...]) -> None:
     value = getattr(config, name)
     if value not in choices:
-        raise WspaceError(f"{name}={value!r:.60} is unknown: give one of {', '.join(choices)}.")
+        known = ", ".join(map(str, choices))
+        raise WspaceError(f"{name}={value!r:.60} is unknown: give one of {known}.")
 
 
 def _check_positive(config: Any, name: str) -> None:

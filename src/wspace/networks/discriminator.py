@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor, nn
 
-from wspace.networks.config import DiscriminatorConfig
+from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
 from wspace.networks.resample import blur, conv_downsample, downsample_mean, fir_filter
 
@@ -102,8 +102,12 @@ class Discriminator(nn.Module):
         return activate(x, self.config.activation, gain=1.0, overwrite=True)
 
 
-def build_discriminator(config: DiscriminatorConfig) -> nn.Module:
-    """A freshly initialised discriminator of the generation that ``config`` names."""
+def build_discriminator(config: DiscriminatorConfig | ProjectedConfig) -> nn.Module:
+    """A freshly initialised discriminator of the kind that ``config`` names."""
+    if isinstance(config, ProjectedConfig):
+        from wspace.networks.projected import ProjectedDiscriminator
+
+        return ProjectedDiscriminator(config)
     if config.architecture == "adain":
         return Discriminator(config)
     from wspace.networks.discriminator2 import DemodulatedDiscriminator

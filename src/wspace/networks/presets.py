@@ -13,10 +13,11 @@ from wspace.networks.config import (
     DiscriminatorConfig,
     GeneratorConfig,
     MappingConfig,
+    ProjectedConfig,
     channels_per_block,
 )
 
-__all__ = ["PRESETS", "Preset", "preset"]
+__all__ = ["PRESETS", "Preset", "preset", "projected_discriminator"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +129,20 @@ def preset(
             "scale the pictures with `wspace data build`."
         )
     return PRESETS[name].make(resolution, num_classes)
+
+
+def projected_discriminator(*, resolution: int, num_classes: int = 0) -> ProjectedConfig:
+    """A discriminator for any preset's generator that sees through a pretrained network.
+
+    That network was trained on larger images than most are here; half as large again as they come
+    is what their smallest details need to be seen (benchmarks/RESULTS.md).
+
+    Args:
+        resolution: side in pixels, a power of two.
+        num_classes: classes to tell apart; 0 for none.
+    """
+    return ProjectedConfig(
+        resolution=resolution,
+        num_classes=num_classes,
+        input_size=min(max(resolution * 3 // 2, 96), 256),
+    )

@@ -24,7 +24,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, reason
 from wspace.files import flush_file, sync_folder, system_reason
 
 __all__ = ["load_checkpoint", "newest_checkpoint", "save_checkpoint"]
@@ -137,9 +137,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if not isinstance(state, dict):
             raise _TornError("state.json holds no object")
     except (_TornError, OSError, ValueError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{error!s:.200}"
+        why = error.strerror if isinstance(error, OSError) else reason(error)
         raise WspaceError(
-            f"the checkpoint {path} is not whole ({reason}): delete it to go on from an older one."
+            f"the checkpoint {path} is not whole ({why}): delete it to go on from an older one."
         ) from None
     return state
 

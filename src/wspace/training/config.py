@@ -9,7 +9,7 @@ from typing import Any, Self
 from wspace.errors import WspaceError
 from wspace.networks.presets import PRESETS
 
-__all__ = ["PRESET_DEFAULTS", "TrainConfig"]
+__all__ = ["DISCRIMINATORS", "PRESET_DEFAULTS", "TrainConfig", "defaults"]
 
 # What a preset trains with where the user says nothing else.
 PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -21,6 +21,12 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
     "stylegan2": {"learning_rate": 0.0025, "path_length_weight": 2.0},
 }
 
+DISCRIMINATORS = ("preset", "projected")
+
+# What a projected discriminator trains with: its layers are no equalised ones, which want larger
+# steps, and spectral normalisation stands in for R1 (Sauer et al. 2021, Section 4).
+PROJECTED_DEFAULTS: dict[str, Any] = {"learning_rate_d": 0.001, "r1_gamma": 0.0}
+
 MAX_BATCH_SIZE = 65_536
 MAX_NUMBER = 1e15  # no number of a run comes near it
 
@@ -31,11 +37,13 @@ class TrainConfig:
 
     data: str = ""  # zip or folder
     preset: str = "compact"
+    discriminator: str = "preset"  # preset; projected: sees through a pretrained network
     start_from: str | None = None  # a model file whose weights the run starts with
     total_kimg: float = 1000.0  # length of the run in thousands of real images, > 0
     batch_size: int = 32  # >= 4 and a multiple of 4, for the minibatch standard deviation
     seed: int = 0  # fixes weights, latents, noise and the order of the pictures
-    learning_rate: float = 0.002  # Adam's, of both networks, > 0
+    learning_rate: float = 0.002  # Adam's, > 0
+    learning_rate_d: float | None = None  # the discriminator's; None: the same
     r1_gamma: float | None = None  # weight of R1; 0 turns it off; None: 0.0002 · side² / batch
     r1_interval: int = 16  # R1 is computed every so many steps, >= 1
     path_length_weight: float = 0.0  # 0 turns path length regularisation off
@@ -61,14 +69,12 @@ class TrainConfig:
         for field in dataclasses.fields(self):
             _check_type(field.name, getattr(self, field.name), str(field.type))
         positive = (
-            "total_kimg learning_rate r1_interval path_length_interval snapshot_kimg "
-            "checkpoint_kimg checkpoint_minutes keep_checkpoints memory_budget_gb"
+            "total_kimg learning_rate learning_rate_d r1_interval path_length_interval "
+            "snapshot_kimg checkpoint_kimg checkpoint_minutes keep_checkpoints memory_budget_gb"
         )
         for name in positive.split():
-            if not getattr(self, name) > 0:
-                raise WspaceError(
-                    f"{name}={getattr(self, name)} is not positive: give more than 0."
-                )
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise WspaceError(f"{name}={value} is not positive: give more than 0.")
         not_negative = (
             "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight keep_every "
             "max_seconds"
@@ -90,6 +96,7 @@ class TrainConfig:
             raise WspaceError(f"seed={self.seed} is outside 0 to 4294967295: choose another.")
         choices = {
             "preset": tuple(PRESETS),
+            "discriminator": DISCRIMINATORS,
             "precision": ("auto", "fp32", "bf16"),
             "compile": ("auto", "on", "off"),
         }
@@ -129,6 +136,12 @@ class TrainConfig:
             return cls(**data)
         except TypeError as error:
             raise WspaceError(f"the training configuration is damaged: {error}.") from None
+
+
+def defaults(preset: str, discriminator: str = "preset") -> dict[str, Any]:
+    """What is trained with where the user says nothing else: fields of `TrainConfig`."""
+    own = PRESET_DEFAULTS.get(preset, {})
+    return own | (PROJECTED_DEFAULTS if discriminator == "projected" else {})
 
 
 def _check_type(name: str, value: Any, annotation: str) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from wspace.errors import WspaceError
 from wspace.formats.model_file import ModelFile
-from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
+from wspace.networks.config import DiscriminatorConfig, GeneratorConfig, ProjectedConfig
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
 
@@ -17,7 +17,9 @@ __all__ = ["grow"]
 
 
 def grow(
-    model: ModelFile, generator_config: GeneratorConfig, discriminator_config: DiscriminatorConfig
+    model: ModelFile,
+    generator_config: GeneratorConfig,
+    discriminator_config: DiscriminatorConfig | ProjectedConfig,
 ) -> tuple[Generator, nn.Module]:
     """Build larger networks whose small blocks are those of a trained model.
 
@@ -25,7 +27,7 @@ def grow(
     one; the blocks that it lacks start fresh.
 
     Args:
-        model: of a lower resolution; its discriminator, if it has one, is used too.
+        model: of a lower resolution; the discriminator of a preset is used, too, if it has one.
         generator_config: the large generator, alike in all other things.
         discriminator_config: the large discriminator.
 
@@ -38,7 +40,8 @@ def grow(
     generator = build_generator(generator_config)
     discriminator = build_discriminator(discriminator_config)
     _fill(generator, model.generator)
-    if model.discriminator is not None:
+    # A projected discriminator's parts are numbered from the image down: none has its place.
+    if model.discriminator is not None and isinstance(discriminator_config, DiscriminatorConfig):
         _fill(discriminator, model.discriminator)
     return generator, discriminator
 

@@ -21,9 +21,10 @@ from wspace.machine import (
     compiling_pays,
     keep_freed_memory,
 )
+from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
-from wspace.networks.presets import preset
+from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.clock import Progress
 from wspace.training.config import TrainConfig
 from wspace.training.growth import grow
@@ -222,12 +223,17 @@ def _networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]
     """The networks to start from: fresh ones of the preset, or a model's."""
     num_classes = data.num_classes if config.labels else 0
     configs = preset(config.preset, resolution=data.resolution, num_classes=num_classes)
+    judge: DiscriminatorConfig | ProjectedConfig = configs[1]
+    if config.discriminator == "projected":
+        judge = projected_discriminator(resolution=data.resolution, num_classes=num_classes)
     if config.start_from is None:
-        return build_generator(configs[0]), build_discriminator(configs[1])
+        return build_generator(configs[0]), build_discriminator(judge)
     model = load_model_file(config.start_from)
+    if not isinstance(getattr(model.discriminator, "config", None), type(judge)):
+        model = dataclasses.replace(model, discriminator=None)  # of the other kind
     own = model.generator
     if own.resolution < data.resolution and own.num_classes == num_classes:
-        return grow(model, configs[0], configs[1])
+        return grow(model, configs[0], judge)
     if own.resolution != data.resolution or own.num_classes != num_classes:
         raise WspaceError(
             f"{config.start_from} makes {own.resolution}² pictures with {own.num_classes} classes, "
@@ -235,4 +241,4 @@ def _networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]
         )
     if model.discriminator is not None:
         return own, model.discriminator
-    return own, build_discriminator(configs[1])
+    return own, build_discriminator(judge)

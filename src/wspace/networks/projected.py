@@ -1,0 +1,129 @@
+"""A discriminator that sees images through a pretrained network: far fewer images teach as much.
+
+Source: Sauer et al. 2021 (Projected GANs Converge Faster), Section 3: a frozen feature network,
+random projections that mix its maps across channels (3.1, "CCM") and scales ("CSM"), and a small
+discriminator on each scale. Three things differ, for small batches and few images
+(benchmarks/RESULTS.md): group instead of batch normalisation, so that an image is not judged by
+its neighbours' mean; minibatch standard deviation before the last convolution, as in StyleGAN; and
+one more head on the image itself, since what classifies photographs cares little about colour.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from wspace.networks.config import ProjectedConfig
+from wspace.networks.efficientnet import EfficientNetLite
+from wspace.networks.layers import minibatch_stddev
+
+__all__ = ["ProjectedDiscriminator"]
+
+_SMALLEST_SIDE = 4  # heads halve their maps down to this side or below
+_GROUPS = 4
+
+
+class RandomProjection(nn.Module):
+    """Mixes the maps of a pyramid across channels and scales; random, and never changed."""
+
+    def __init__(self, in_channels: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        mixed = (width, width, 2 * width, 4 * width)  # from fine to coarse
+        self.out_channels = (width, *mixed[:-1])
+        for k, (own, inner, out) in enumerate(
+            zip(in_channels, mixed, self.out_channels, strict=True)
+        ):
+            self.register_buffer(f"channels{k}", _random_kernel(inner, own, 1))
+            self.register_buffer(f"scales{k}", _random_kernel(out, inner, 3))
+
+    def forward(self, pyramid: list[Tensor]) -> list[Tensor]:
+        """Four maps to four of twice the side, each of which has seen all coarser ones."""
+        mixed: list[Tensor] = []
+        for k in reversed(range(len(pyramid))):
+            x = F.conv2d(pyramid[k], self.get_buffer(f"channels{k}"))
+            if mixed:
+                x = (x + mixed[-1]) * math.sqrt(0.5)
+            x = F.conv2d(x, self.get_buffer(f"scales{k}"), padding=1)
+            mixed.append(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+        return mixed[::-1]
+
+
+class Head(nn.Module):
+    """Halves maps to 4² or below, then judges each place of them."""
+
+    def __init__(self, in_channels: int, side: int, width: int, config: ProjectedConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        channels = in_channels
+        while side > _SMALLEST_SIDE:
+            width = min(2 * width, config.max_channels)
+            layers += [
+                spectral_norm(nn.Conv2d(channels, width, 4, stride=2, padding=1)),
+                nn.GroupNorm(_GROUPS, width),
+                nn.LeakyReLU(0.2),
+            ]
+            channels, side = width, side // 2
+        self.layers = nn.Sequential(*layers)
+        self.side = side
+        self.judge = spectral_norm(
+            nn.Conv2d(channels + 1, max(config.num_classes, 1), 3, stride=1, padding=1)
+        )
+
+    def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
+        """(N, in_channels, H, W) to (N, places)."""
+        x = minibatch_stddev(self.layers(x), self.config.mbstd_group_size)
+        logits: Tensor = self.judge(x).float()  # (N, num_classes or 1, side, side)
+        logits = logits[:, 0] if c is None else (logits * c[:, :, None, None]).sum(dim=1)
+        return logits.flatten(start_dim=1)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Images (and classes) to many logits each: every place of every scale judges for itself.
+
+    Raises:
+        WspaceError: the pretrained network is not installed.
+    """
+
+    def __init__(self, config: ProjectedConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = EfficientNetLite(config.backbone)
+        self.projection = RandomProjection(self.backbone.pyramid_channels, config.width)
+        sides = [config.input_size // 2 ** (k + 1) for k in range(4)]
+        self.heads = nn.ModuleList(
+            Head(channels, side, config.width, config)
+            for channels, side in zip(self.projection.out_channels, sides, strict=True)
+        )
+        self.image_head = Head(config.image_channels, config.resolution, config.width // 2, config)
+
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+        """Judge images.
+
+        Args:
+            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
+
+        Returns:
+            (N, places), logits: positive for real.
+        """
+        rgb = images.expand(-1, 3, -1, -1)  # grey images become RGB
+        size = self.config.input_size
+        if rgb.shape[2] != size:
+            rgb = F.interpolate(
+                rgb, size=size, mode="bilinear", align_corners=False, antialias=rgb.shape[2] > size
+            )
+        maps = self.projection(self.backbone.pyramid(rgb))
+        logits = [head(x, c) for head, x in zip(self.heads, maps, strict=True)]
+        logits.append(self.image_head(images, c))
+        return torch.cat(logits, dim=1)
+
+
+def _random_kernel(out_channels: int, in_channels: int, side: int) -> Tensor:
+    """(out_channels, in_channels, side, side), scaled to keep the variance of what it filters."""
+    fan_in = in_channels * side**2
+    return torch.randn(out_channels, in_channels, side, side) / math.sqrt(fan_in)

@@ -1,0 +1,96 @@
+"""Which discriminator a run trains with, and what it trains it with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_run import make_config
+
+from wspace.data.dataset import Dataset
+from wspace.errors import WspaceError
+from wspace.formats.model_file import ModelFile, load, load_model_file, read_metadata
+from wspace.networks import efficientnet
+from wspace.networks.discriminator import build_discriminator
+from wspace.networks.generator import build_generator
+from wspace.networks.presets import preset, projected_discriminator
+from wspace.networks.projected import ProjectedDiscriminator
+from wspace.training import loop
+from wspace.training.config import TrainConfig, defaults
+from wspace.training.growth import grow
+from wspace.training.session import Session
+
+
+def run(tmp_path: Path, **changes: object) -> Path:
+    return loop.start(make_config(tmp_path, steps=2, **changes), tmp_path / "runs").run
+
+
+PROJECTED = {"discriminator": "projected"} | defaults("compact", "projected")
+
+
+@pytest.fixture
+def projected_run(tmp_path: Path) -> Path:
+    return run(tmp_path, **PROJECTED)
+
+
+def test_a_projected_discriminator_takes_the_place_of_a_models_own(projected_run: Path) -> None:
+    model = load_model_file(projected_run)
+    assert isinstance(model.discriminator, ProjectedDiscriminator)
+    assert model.discriminator.config.resolution == 8
+    assert read_metadata(projected_run)["metadata"]["training"]["discriminator"] == "projected"
+
+
+def test_the_next_run_goes_on_with_the_discriminator_of_its_own_kind(
+    projected_run: Path,
+) -> None:
+    trained = load_model_file(projected_run).discriminator
+    assert trained is not None
+    kept = loop._networks(TrainConfig(**PROJECTED | {"start_from": str(projected_run)}), Data)[1]
+    assert all((a == b).all() for a, b in zip(kept.parameters(), trained.parameters(), strict=True))
+    fresh = loop._networks(TrainConfig(start_from=str(projected_run)), Data)[1]
+    assert not isinstance(fresh, ProjectedDiscriminator)
+
+
+class Data:
+    """What `loop._networks` asks of a dataset."""
+
+    resolution, num_classes = 8, 0
+
+
+def test_a_run_at_a_higher_resolution_starts_a_projected_discriminator_afresh() -> None:
+    generator, _ = preset("compact", resolution=8)
+    judge = projected_discriminator(resolution=8)
+    model = ModelFile(
+        generator=build_generator(generator), discriminator=build_discriminator(judge), metadata={}
+    )
+    larger = projected_discriminator(resolution=16)
+    _, discriminator = grow(model, preset("compact", resolution=16)[0], larger)
+    assert discriminator.config == larger
+
+
+def test_its_model_makes_pictures_where_the_pretrained_network_is_not_installed(
+    projected_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(variant: object) -> None:
+        raise WspaceError("not installed")
+
+    monkeypatch.setattr(efficientnet, "_pretrained", missing)
+    assert load(projected_run).resolution == 8
+    with pytest.raises(WspaceError, match="not installed"):
+        load_model_file(projected_run)
+
+
+def test_each_network_has_its_own_learning_rate(tmp_path: Path) -> None:
+    config = make_config(tmp_path, learning_rate=0.002, learning_rate_d=0.0005, r1_interval=1)
+    with Dataset.open(config.data) as data:
+        networks = loop._networks(config, data)
+        state = Session(config, data, tmp_path, networks, lambda _: None).state
+    assert state.optimizer_g.param_groups[0]["lr"] == 0.002
+    assert state.optimizer_d.param_groups[0]["lr"] == 0.0005
+
+
+def test_a_presets_defaults_hold_where_the_discriminator_has_none() -> None:
+    assert defaults("compact") == defaults("compact", "preset")
+    assert defaults("compact")["r1_gamma"] > 0
+    assert defaults("compact", "projected")["r1_gamma"] == 0.0
+    assert defaults("compact", "projected")["learning_rate"] == defaults("compact")["learning_rate"]
