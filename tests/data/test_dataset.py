@@ -84,6 +84,46 @@ def test_threads_read_the_same_pictures(official_zip: Path) -> None:
         assert [int(batch[0, 0, 0, 0]) for batch in batches] == [20 * (i % 12) for i in range(96)]
 
 
+@pytest.mark.parametrize("budget", [0, 1 << 20])
+def test_prepared_pictures_are_the_ones_asked_for(official_zip: Path, budget: int) -> None:
+    dataset = Dataset.open(official_zip, memory_budget=budget)
+    for prepared, asked in (([3, 5, 3], [3, 5, 3]), ([1, 2], [2, 7, 2]), (range(12), range(12))):
+        dataset.prepare(prepared)
+        found = dataset.images(asked)[:, 0, 0, 0]
+        assert found.tolist() == [20 * i for i in asked]
+    dataset.prepare([0])
+    dataset.close()  # with work under way
+
+
+def test_preparing_decodes_each_picture_once(
+    official_zip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    original = Dataset._decode
+
+    def counting(self: Dataset, index: int) -> Any:
+        decoded.append(index)
+        return original(self, index)
+
+    monkeypatch.setattr(Dataset, "_decode", counting)
+    dataset = Dataset.open(official_zip)
+    for batch in ([0, 1], [2, 3], [0, 1]):
+        dataset.prepare(batch)
+        dataset.images(batch)
+    assert sorted(decoded) == [0, 1, 2, 3]
+
+
+def test_a_damaged_picture_is_an_error_where_it_is_asked_for(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(png(8))
+    dataset = Dataset.open(tmp_path)
+    (tmp_path / "1.png").unlink()
+    dataset.prepare([0, 1])
+    assert dataset.images([1]).shape == (1, 3, 8, 8)
+    with pytest.raises(WspaceError, match=r"1\.png cannot be read"):
+        dataset.images([0])
+
+
 def test_a_source_travels_to_another_process(official_zip: Path) -> None:
     source = PictureSource(official_zip)
     source.head(source.entries[0].name)
@@ -214,6 +254,15 @@ def test_the_order_of_a_seed_never_changes() -> None:
 
 
 STORED_ORDER = [1, 6, 0, 3, 7, 4, 2, 5, 3, 2, 4, 0, 7, 1, 5, 6]
+
+
+def test_peeking_changes_nothing_even_across_epochs() -> None:
+    order, other = ShuffledOrder(10, seed=3), ShuffledOrder(10, seed=3)
+    for _ in range(8):
+        ahead, state = order.peek(4), order.state()
+        assert state == other.state()
+        np.testing.assert_array_equal(order.next(4), ahead)
+        np.testing.assert_array_equal(other.next(4), ahead)
 
 
 @pytest.mark.parametrize("before", [0, 1, 9, 10, 11, 57])

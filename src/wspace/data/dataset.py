@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class Dataset:
         self._cache: Pixels | None = None  # (N, 3, H, W)
         self._cached = np.zeros(len(self), dtype=bool)
         self._pool: ThreadPoolExecutor | None = None
+        self._ahead: dict[int, Future[Pixels]] = {}  # by index: being decoded, not yet asked for
         self._lock = threading.Lock()
 
     @classmethod
@@ -118,6 +119,22 @@ class Dataset:
             self._cached[missing] = True
         return torch.from_numpy(cache[wanted])
 
+    def prepare(self, indices: Indices) -> None:
+        """Begin to decode what `images` will be asked for next, and return at once.
+
+        What was prepared before and never asked for is forgotten. A damaged picture is an error
+        where it is asked for, not here.
+
+        Args:
+            indices: (N,), integers in [0, len).
+        """
+        wanted = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1))
+        if self.fits_in_memory:
+            wanted = wanted[~self._cached[wanted]]
+        for future in self._ahead.values():
+            future.cancel()
+        self._ahead = {int(i): self._threads().submit(self._decode, int(i)) for i in wanted}
+
     def preload(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Decode every picture once, so that a damaged one is found now and not during training.
 
@@ -154,7 +171,7 @@ class Dataset:
         """Release the file and the decoding threads."""
         with self._lock:
             if self._pool is not None:
-                self._pool.shutdown()
+                self._pool.shutdown(cancel_futures=True)
             self._pool = None
         self._source.close()
 
@@ -182,11 +199,18 @@ class Dataset:
         def decode_into(position: int) -> None:
             decoded[position] = self._decode(int(indices[position]))
 
-        if indices.size < 8:
-            for position in range(indices.size):
+        left = []
+        for position, index in enumerate(indices.tolist()):
+            prepared = self._ahead.pop(index, None)
+            if prepared is None:
+                left.append(position)
+            else:
+                decoded[position] = prepared.result()
+        if len(left) < 8:
+            for position in left:
                 decode_into(position)
         else:
-            for _ in self._threads().map(decode_into, range(indices.size)):
+            for _ in self._threads().map(decode_into, left):
                 pass
         return decoded
 
@@ -234,6 +258,8 @@ class ShuffledOrder:
             )
         self.num_items = num_items
         self.seed = seed
+        self._epoch = self._position = 0
+        self._order = np.empty(0, dtype=np.int64)
         self._start_epoch(0)
 
     def next(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -248,6 +274,13 @@ class ShuffledOrder:
             needed -= part.size
             parts.append(part)
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def peek(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """What `next` will give, without going on."""
+        epoch, position, order = self._epoch, self._position, self._order
+        indices = self.next(batch)
+        self._epoch, self._position, self._order = epoch, position, order
+        return indices
 
     def state(self) -> dict[str, int]:
         """Where the order stands, as plain integers for a checkpoint."""

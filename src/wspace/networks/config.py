@@ -250,6 +250,7 @@ class ProjectedConfig:
     width: int = 32  # channels of the finest projected maps, a multiple of 4 up to 256
     max_channels: int = 128  # of the heads, a multiple of 4 up to 512
     mbstd_group_size: int | None = 4  # None: the whole batch
+    mbstd_num_channels: int = 8  # statistics in each head, where its channels divide by them
 
     def __post_init__(self) -> None:
         _check_choice(self, "architecture", ("projected",))
@@ -261,6 +262,7 @@ class ProjectedConfig:
         _check_range(self, "mbstd_group_size", 1, 2**20)
         _check_range(self, "width", 4, 256)
         _check_range(self, "max_channels", 4, 512)
+        _check_range(self, "mbstd_num_channels", 0, 512)
         for name, divisor in (("input_size", 32), ("width", 4), ("max_channels", 4)):
             if getattr(self, name) % divisor:
                 raise WspaceError(

@@ -70,13 +70,14 @@ class Head(nn.Module):
             channels, side = width, side // 2
         self.layers = nn.Sequential(*layers)
         self.side = side
+        self.num_statistics = math.gcd(config.mbstd_num_channels, channels)
         self.judge = spectral_norm(
-            nn.Conv2d(channels + 1, max(config.num_classes, 1), 3, stride=1, padding=1)
+            nn.Conv2d(channels + self.num_statistics, max(config.num_classes, 1), 3, padding=1)
         )
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
         """(N, in_channels, H, W) to (N, places)."""
-        x = minibatch_stddev(self.layers(x), self.config.mbstd_group_size)
+        x = minibatch_stddev(self.layers(x), self.config.mbstd_group_size, self.num_statistics)
         logits: Tensor = self.judge(x).float()  # (N, num_classes or 1, side, side)
         logits = logits[:, 0] if c is None else (logits * c[:, :, None, None]).sum(dim=1)
         return logits.flatten(start_dim=1)

@@ -1,11 +1,22 @@
-"""The non-saturating logistic loss of both networks."""
+"""The non-saturating logistic loss of both networks, and the hinge loss."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["discriminator_loss", "generator_loss"]
+__all__ = [
+    "HINGE",
+    "LOGISTIC",
+    "Loss",
+    "discriminator_loss",
+    "generator_loss",
+    "hinge_discriminator_loss",
+    "hinge_generator_loss",
+]
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -35,3 +46,51 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         (N,), >= 0.
     """
     return F.softplus(fake_logits) + F.softplus(-real_logits)
+
+
+def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
+    """How much each generated image fails to pass as real: -logit.
+
+    Source: Lim and Ye 2017 (Geometric GAN), Section 3.
+
+    Args:
+        fake_logits: of any shape, the discriminator's output for generated images.
+
+    Returns:
+        As the logits, of either sign.
+    """
+    return -fake_logits
+
+
+def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """How far each logit falls short of a margin of 1 on its side.
+
+    What is told apart by more is left alone, so that a strong discriminator does not run away.
+
+    Source: Lim and Ye 2017 (Geometric GAN), Section 3.
+
+    Args:
+        real_logits: of any shape, the discriminator's output for real images.
+        fake_logits: of the same shape, its output for generated images.
+
+    Returns:
+        As the logits, >= 0.
+    """
+    return F.relu(1 + fake_logits) + F.relu(1 - real_logits)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What both networks minimise.
+
+    Attributes:
+        generator: of the logits of generated images.
+        discriminator: of the logits of real and of generated images.
+    """
+
+    generator: Callable[[Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+
+
+LOGISTIC = Loss(generator_loss, discriminator_loss)
+HINGE = Loss(hinge_generator_loss, hinge_discriminator_loss)

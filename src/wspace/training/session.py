@@ -76,7 +76,9 @@ class Session:
         """Real images, (N, C, H, W), float32, in [-1, 1], and one-hot classes, if asked for."""
         state = self.state
         indices = self.order.next(self.config.batch_size)
-        images = from_uint8(self.data.images(indices).to(state.device))
+        pixels = self.data.images(indices)
+        self.data.prepare(self.order.peek(self.config.batch_size))  # while the step computes
+        images = from_uint8(pixels.to(state.device))
         if self.config.mirror:
             mirrored = torch.rand(len(images), generator=state.random, device=state.device) < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)

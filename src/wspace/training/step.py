@@ -21,7 +21,7 @@ from wspace.networks.generator import Generator
 from wspace.steering.mixing import mix_styles
 from wspace.training.config import TrainConfig
 from wspace.training.ema import ema_decay, update_ema
-from wspace.training.losses import discriminator_loss, generator_loss
+from wspace.training.losses import HINGE, LOGISTIC
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
 __all__ = ["PHASES", "StepResult", "TrainingState"]
@@ -100,6 +100,8 @@ class TrainingState:
         self.seen_images = 0
         self.learning_rate_factor = 1.0  # halved by a rollback
         self.path_mean = torch.zeros((), device=device)
+        # As each kind's own paper has it.
+        self.loss = HINGE if config.discriminator == "projected" else LOGISTIC
         self.phase: Phase = record_function  # called with each of `PHASES` in turn
         self.r1_gamma = config.r1_gamma_for(generator.resolution)
         compiled = config.compile == "on"
@@ -136,7 +138,7 @@ class TrainingState:
             fake = self._synthesize(ws, self._noise(len(real)))
         with self.phase("discriminator: forward"), self._autocast():
             real_logits, fake_logits = self._judge_both(real, fake, c)
-            loss = discriminator_loss(real_logits, fake_logits).mean()
+            loss = self.loss.discriminator(real_logits, fake_logits).mean()
         losses = {"discriminator": loss.detach()}
         with self.phase("discriminator: backward"):
             loss.backward()
@@ -157,7 +159,7 @@ class TrainingState:
         with self.phase("generator: forward"), self._autocast():
             ws, w = self._mixed_ws(batch, c)
             fake = self._synthesize(ws, self._noise(batch))
-            loss = generator_loss(self._judge(fake, c)).mean()
+            loss = self.loss.generator(self._judge(fake, c)).mean()
         losses = {"generator": loss.detach()}
         with self.phase("generator: backward"):
             loss.backward()
