@@ -137,7 +137,7 @@ class TrainingState:
             ws, w = self._mixed_ws(len(real), c)
             fake = self._synthesize(ws, self._noise(len(real)))
         with self.phase("discriminator: forward"), self._autocast():
-            real_logits, fake_logits = self._judge_both(self._veiled(real), self._veiled(fake), c)
+            real_logits, fake_logits = self._judge_both(real, fake, c)
             loss = self.loss.discriminator(real_logits, fake_logits).mean()
         losses = {"discriminator": loss.detach()}
         with self.phase("discriminator: backward"):
@@ -159,7 +159,7 @@ class TrainingState:
         with self.phase("generator: forward"), self._autocast():
             ws, w = self._mixed_ws(batch, c)
             fake = self._synthesize(ws, self._noise(batch))
-            loss = self.loss.generator(self._judge(self._veiled(fake), c)).mean()
+            loss = self.loss.generator(self._judge(fake, c)).mean()
         losses = {"generator": loss.detach()}
         with self.phase("generator: backward"):
             loss.backward()
@@ -208,19 +208,6 @@ class TrainingState:
         with self._autocast():
             logits = self.discriminator(images, c)
         return r1_penalty(images, logits).mean()
-
-    def _veiled(self, images: Tensor) -> Tensor:
-        """Images with instance noise, which hides from the discriminator what nobody would see.
-
-        Drawings have areas of one exact colour; a discriminator that looks for it is always right
-        and teaches little else. Source: Sønderby et al. 2017 (Amortised MAP Inference), Section 4.
-        """
-        if not self.config.instance_noise:
-            return images
-        noise = torch.randn(
-            images.shape, generator=self.random, device=self.device, dtype=torch.float32
-        )
-        return torch.add(images, noise, alpha=self.config.instance_noise)
 
     def _path_length(self, batch: int, c: Tensor | None) -> Tensor:
         with self._autocast():
