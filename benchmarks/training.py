@@ -35,7 +35,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     keep_freed_memory()
     precision = "bf16" if arguments.bf16 else "fp32"
-    rows = []
+    rows, shares_of_step = [], {}
     for name, side, batch, peer, goal in WORK[: arguments.rows]:
         config = TrainConfig(
             **PRESET_DEFAULTS[name],
@@ -58,7 +58,14 @@ def main() -> None:
                 goal=goal if precision == "bf16" else None,
             )
         )
+        shares_of_step[work] = ", ".join(
+            f"{phase} {seconds / speed.step_seconds:.2f}"
+            for phase, seconds in speed.regularizer_seconds.items()
+        )
     print(show(rows, as_json=arguments.json))
+    if not arguments.json:
+        for work, shares_of in shares_of_step.items():
+            print(f"{work}: on a step of theirs, of a plain step's time: {shares_of}")
 
 
 if __name__ == "__main__":

@@ -210,6 +210,7 @@ class TrainingState:
         images = real.detach().requires_grad_()
         with self._autocast():
             logits = self.discriminator(images, c)
+        logits = logits.reshape(len(images), -1).mean(dim=1)  # of all places, as in the loss
         return r1_penalty(images, logits).mean()
 
     def _path_length(self, batch: int, c: Tensor | None) -> Tensor:
