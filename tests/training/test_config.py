@@ -23,7 +23,6 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("preset", "huge"),
         ("discriminator", "huge"),
         ("learning_rate_d", 0.0),
-        ("generator_steps", 0),
         ("precision", "fp8"),
         ("compile", "maybe"),
         ("seed", -1),

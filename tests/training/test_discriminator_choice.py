@@ -92,5 +92,5 @@ def test_each_network_has_its_own_learning_rate(tmp_path: Path) -> None:
 def test_a_presets_defaults_hold_where_the_discriminator_has_none() -> None:
     assert defaults("compact") == defaults("compact", "preset")
     assert defaults("compact")["r1_gamma"] > 0
-    assert defaults("compact", "projected")["r1_gamma"] == 0.0
-    assert defaults("compact", "projected")["learning_rate"] == defaults("compact")["learning_rate"]
+    assert defaults("compact", "projected")["learning_rate_d"] > 0
+    assert defaults("paper", "projected")["ema_ramp"] is None

@@ -145,15 +145,3 @@ def test_mixing_off_gives_every_layer_the_same_w() -> None:
 def test_the_kind_of_discriminator_decides_the_loss() -> None:
     assert make_state().loss is LOGISTIC
     assert make_state(discriminator="projected").loss is HINGE
-
-
-def test_the_generator_may_take_several_steps_to_one_of_the_discriminator() -> None:
-    one, three = make_state(), make_state(generator_steps=3)
-    for state in (one, three):
-        state.run(real_batch(), None)
-    taken = [
-        [int(next(iter(o.state.values()))["step"]) for o in (s.optimizer_g, s.optimizer_d)]
-        for s in (one, three)
-    ]
-    assert taken == [[1, 1], [3, 1]]
-    assert [s.seen_images for s in (one, three)] == [8, 8]

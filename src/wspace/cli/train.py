@@ -35,7 +35,6 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
 @click.option("--seed", type=int, help="Fixes the whole run.")
 @click.option("--learning-rate", type=float, help="Adam's, of both networks.")
 @click.option("--learning-rate-d", type=float, help="The discriminator's, if another.")
-@click.option("--generator-steps", type=int, help="For each step of the discriminator.")
 @click.option("--r1-gamma", type=float, help="Weight of R1; 0 turns it off.")
 @click.option("--r1-interval", type=int, help="Steps between two R1 terms.")
 @click.option("--path-length-weight", type=float, help="0 turns it off.")

@@ -23,9 +23,14 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
 
 DISCRIMINATORS = ("preset", "projected")
 
-# What a projected discriminator trains with: its layers are no equalised ones, which want larger
-# steps, and spectral normalisation stands in for R1 (Sauer et al. 2021, Section 4).
-PROJECTED_DEFAULTS: dict[str, Any] = {"learning_rate_d": 0.001, "r1_gamma": 0.0}
+# What a projected discriminator trains with: small steps and R1, without which it is always right
+# and the generator runs in circles (benchmarks/RESULTS.md).
+PROJECTED_DEFAULTS: dict[str, Any] = {
+    "learning_rate": 0.002,
+    "learning_rate_d": 0.0005,
+    "r1_gamma": 0.3,
+    "r1_interval": 8,
+}
 
 MAX_BATCH_SIZE = 65_536
 MAX_NUMBER = 1e15  # no number of a run comes near it
@@ -44,7 +49,6 @@ class TrainConfig:
     seed: int = 0  # fixes weights, latents, noise and the order of the pictures
     learning_rate: float = 0.002  # Adam's, > 0
     learning_rate_d: float | None = None  # the discriminator's; None: the same
-    generator_steps: int = 1  # the generator's for each of the discriminator's, >= 1
     r1_gamma: float | None = None  # weight of R1; 0 turns it off; None: 0.0002 · side² / batch
     r1_interval: int = 16  # R1 is computed every so many steps, >= 1
     path_length_weight: float = 0.0  # 0 turns path length regularisation off
@@ -70,9 +74,8 @@ class TrainConfig:
         for field in dataclasses.fields(self):
             _check_type(field.name, getattr(self, field.name), str(field.type))
         positive = (
-            "total_kimg learning_rate learning_rate_d generator_steps r1_interval "
-            "path_length_interval snapshot_kimg checkpoint_kimg checkpoint_minutes "
-            "keep_checkpoints memory_budget_gb"
+            "total_kimg learning_rate learning_rate_d r1_interval path_length_interval "
+            "snapshot_kimg checkpoint_kimg checkpoint_minutes keep_checkpoints memory_budget_gb"
         )
         for name in positive.split():
             if (value := getattr(self, name)) is not None and not value > 0:

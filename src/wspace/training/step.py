@@ -120,10 +120,7 @@ class TrainingState:
         """
         real = real.contiguous(memory_format=torch.channels_last)
         losses, finite, right = self._discriminator_step(real, c)
-        learns = self.seen_images >= self.config.warmup_kimg * 1000
-        for _ in range(self.config.generator_steps if learns else 0):
-            if not finite:
-                break
+        if finite and self.seen_images >= self.config.warmup_kimg * 1000:
             generator_losses, finite = self._generator_step(len(real), c)
             losses |= generator_losses
             if finite:
