@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from wspace.networks import winograd
 from wspace.networks.config import AdaINConfig, DemodulatedConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.inference import fold
+from wspace.networks.presets import preset
 
 CONFIGS = {
     "adain": AdaINConfig(channels=(8, 8, 4)),
@@ -64,3 +67,16 @@ def test_the_network_itself_stays_as_it_was(name: str) -> None:
     after = generator.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before)
     assert set(before) == set(after)
+
+
+@torch.no_grad()
+def test_in_bfloat16_it_is_closer_than_weights_that_were_rounded_first() -> None:
+    torch.manual_seed(0)
+    generator = build_generator(preset("compact", resolution=32)[0]).eval()
+    ws = generator.mapping(torch.randn(8, generator.z_dim))
+    exact = generator.synthesis(ws)
+    before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    found = fold(generator.synthesis, torch.bfloat16)(ws)
+    rounded_first = fold(copy.deepcopy(generator.synthesis).to(torch.bfloat16))(ws)
+    assert 0 < float((found - exact).abs().mean()) < float((rounded_first - exact).abs().mean())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())

@@ -19,7 +19,7 @@ __all__ = ["fold"]
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
-def fold(synthesis: nn.Module) -> nn.Module:
+def fold(synthesis: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A copy that draws the same images, faster; it cannot be trained or saved.
 
     What stays as it is, both share: change no weight of ``synthesis`` while the copy is in use.
@@ -28,22 +28,27 @@ def fold(synthesis: nn.Module) -> nn.Module:
 
     Args:
         synthesis: of any generation, in eval mode, its weights on their device and of their type.
+        dtype: of the copy's maps and convolutions. What is worked out is rounded to it only then,
+            and AdaIN's affine layers, whose rounding would move whole maps, stay as they are.
 
     Returns:
         The copy, or ``synthesis`` itself where nothing can be worked out before (StyleGAN3).
     """
     if isinstance(synthesis, AdaINSynthesis):
-        return _folded_adain(synthesis)
+        return _folded_adain(synthesis, dtype)
     from wspace.networks.synthesis2 import DemodulatedSynthesis
 
+    if dtype != torch.float32:
+        synthesis = copy.deepcopy(synthesis).to(dtype)
     if isinstance(synthesis, DemodulatedSynthesis):
         return _folded_demodulated(synthesis)
     return synthesis
 
 
 @torch.no_grad()
-def _folded_adain(synthesis: AdaINSynthesis) -> nn.Module:
-    folded = _copy_sharing_weights(synthesis)
+def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
+    halved = dtype != torch.float32
+    folded = copy.deepcopy(synthesis) if halved else _copy_sharing_weights(synthesis)
     for layer in folded.layers:
         assert isinstance(layer, AdaINLayer)
         if layer.conv is None:
@@ -51,12 +56,20 @@ def _folded_adain(synthesis: AdaINSynthesis) -> nn.Module:
         _fold_scale(layer.conv)
         weight = layer.conv.weight
         if layer.upsample:
-            layer.kernel = upsample_kernel(weight).contiguous(memory_format=torch.channels_last)
-        elif transform_pays(weight):
+            kernel = upsample_kernel(weight).to(dtype)
+            layer.kernel = kernel.contiguous(memory_format=torch.channels_last)
+        elif not halved and transform_pays(weight):
             layer.conv.transformed = transform_weight(weight)
     for to_rgb in folded.to_rgb:
         assert isinstance(to_rgb, EqualizedConv2d)
         _fold_scale(to_rgb)
+    if halved:
+        styles = [layer.style for layer in folded.layers]
+        for layer in folded.layers:
+            layer.style = nn.Identity()
+        folded.to(dtype)
+        for layer, style in zip(folded.layers, styles, strict=True):
+            layer.style = style
     return folded
 
 

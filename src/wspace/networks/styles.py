@@ -92,7 +92,8 @@ class AdaIN(nn.Module):
         Returns:
             (N, C, H, W).
         """
-        scale, bias = self.affine(w)[:, :, None, None].chunk(2, dim=1)  # each (N, C, 1, 1)
+        styles = self.affine(w.to(self.affine.weight.dtype))
+        scale, bias = styles[:, :, None, None].chunk(2, dim=1)  # each (N, C, 1, 1)
         if self.normalize:
             x = instance_norm(x)
         # 1 + scale: Appendix C starts the bias of y_s at one and every other bias at zero.

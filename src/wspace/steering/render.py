@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -260,7 +259,7 @@ def _render_batch(
         synthesis, _ = _synthesis_for(generator, precision)
         dtype = _DTYPES[precision]
         maps = noise.of([recipes[i].noise for i in filled], dtype)
-        images = synthesis(ws.to(dtype), maps)
+        images = synthesis(ws, maps)
         for i, picture in zip(members, to_uint8(images[: len(members)]).cpu().numpy(), strict=True):
             pixels[i] = picture
     return np.stack([picture for picture in pixels if picture is not None])
@@ -299,10 +298,7 @@ def _synthesis_for(
     kept = _made_ready.setdefault(generator, {})
     if precision not in kept or kept[precision][0] != state:
         with torch.inference_mode(False), torch.no_grad():
-            synthesis = generator.synthesis
-            if precision == "bf16":
-                synthesis = copy.deepcopy(synthesis).to(torch.bfloat16)
-            kept[precision] = (state, fold(synthesis))
+            kept[precision] = (state, fold(generator.synthesis, _DTYPES[precision]))
     return kept[precision][1], "folded"
 
 
