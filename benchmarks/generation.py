@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
-from table import Row, convolution_shares, show
+from table import Row, convolution_shares, parse_arguments, show
 from wspace.bench.generation import measure_generation
-from wspace.machine import keep_freed_memory
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
 
@@ -23,16 +20,9 @@ WORK = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bf16", action="store_true", help="bfloat16, for machines with units.")
-    parser.add_argument("--threads", type=int, help="of torch")
-    parser.add_argument("--seconds", type=float, default=8.0, help="a row")
     parser.add_argument("--most-side", type=int, default=1024, help="leave larger ones out")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    precision = "bf16" if arguments.bf16 else "fp32"
+    arguments = parse_arguments(parser)
+    precision = arguments.precision
     rows = []
     for name, side, batch, peer, goals in WORK:
         if side > arguments.most_side:

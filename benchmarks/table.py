@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ import torch
 from wspace.bench.generation import GenerationSpeed
 from wspace.bench.hardware import measure_peaks
 from wspace.bench.training import TrainingSpeed
+from wspace.machine import keep_freed_memory
 
 # 10⁹ operations a second of `wspace.bench.hardware.CONVOLUTIONS` where the goals were set.
 REFERENCE = {"fp32": (342, 317, 292, 259), "bf16": (2322, 2899, 1595, 1022)}
@@ -68,6 +70,24 @@ class Row:
             gflops=speed.gflops,
             peak_memory_gib=speed.peak_memory_gib,
         )
+
+
+def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse what both scripts take beside their own options, and make torch ready for it.
+
+    Returns:
+        The arguments, ``precision`` ("fp32" or "bf16") among them.
+    """
+    parser.add_argument("--bf16", action="store_true", help="bfloat16, for machines with units.")
+    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--seconds", type=float, default=8.0, help="a row")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
+    arguments.precision = "bf16" if arguments.bf16 else "fp32"
+    return arguments
 
 
 def convolution_shares(precision: str, *, seconds: float = 0.4) -> tuple[float, float]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
-from table import Row, convolution_shares, show
+from table import Row, convolution_shares, parse_arguments, show
 from wspace.bench.training import measure_training
-from wspace.machine import keep_freed_memory
 from wspace.networks.presets import preset
 from wspace.training.config import PRESET_DEFAULTS, TrainConfig
 
@@ -23,18 +20,11 @@ WORK = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bf16", action="store_true", help="bfloat16, for machines with units.")
     parser.add_argument("--compile", action="store_true", help="compiled: takes minutes")
-    parser.add_argument("--threads", type=int, help="of torch")
-    parser.add_argument("--seconds", type=float, default=8.0, help="a row")
     parser.add_argument("--rows", type=int, default=len(WORK), help="only the first ones")
     parser.add_argument("--batch", type=int, help="real images a step, instead of the table's")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
-    precision = "bf16" if arguments.bf16 else "fp32"
+    arguments = parse_arguments(parser)
+    precision = arguments.precision
     rows, shares_of_step = [], {}
     for name, side, batch, peer, goal in WORK[: arguments.rows]:
         config = TrainConfig(

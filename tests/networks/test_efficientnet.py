@@ -31,7 +31,8 @@ def test_loading_leaves_the_random_state_alone_and_needs_no_gradients() -> None:
     network = EfficientNetLite("lite0")
     assert torch.equal(torch.get_rng_state(), before)
     assert not network.training
-    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert not list(network.parameters())  # and so none that requires any
+    assert not any(buffer.requires_grad for buffer in network.buffers())
 
 
 def test_altered_weights_are_refused_before_they_are_unpickled(

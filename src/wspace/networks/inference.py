@@ -64,12 +64,9 @@ def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
         assert isinstance(to_rgb, EqualizedConv2d)
         _fold_scale(to_rgb)
     if halved:
-        styles = [layer.style for layer in folded.layers]
-        for layer in folded.layers:
-            layer.style = nn.Identity()
         folded.to(dtype)
-        for layer, style in zip(folded.layers, styles, strict=True):
-            layer.style = style
+        for layer, exact in zip(folded.layers, synthesis.layers, strict=True):
+            layer.style = exact.style
     return folded
 
 
