@@ -37,6 +37,8 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("mirror", 1),
         ("labels", "yes"),
         ("ema_ramp", -1.0),
+        ("reconstruction_weight", -0.5),
+        ("reconstruction_weight", float("nan")),
         ("keep_every", -1),
         ("max_seconds", -1.0),
         ("preset", "x" * 5000),

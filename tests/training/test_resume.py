@@ -107,6 +107,12 @@ def test_a_projected_discriminator(tmp_path: Path) -> None:
     )
 
 
+def test_an_encoder(tmp_path: Path) -> None:
+    assert_resumes_exactly(
+        tmp_path, [3], steps=6, reconstruction_weight=10.0, checkpoint_kimg=2 * BATCH / 1000
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its compiler

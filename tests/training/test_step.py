@@ -145,3 +145,53 @@ def test_mixing_off_gives_every_layer_the_same_w() -> None:
 def test_the_kind_of_discriminator_decides_the_loss() -> None:
     assert make_state().loss is LOGISTIC
     assert make_state(discriminator="projected").loss is HINGE
+
+
+def test_an_encoder_learns_to_make_real_images_again() -> None:
+    state = make_state(reconstruction_weight=100.0, r1_gamma=0.0)
+    real = real_batch()
+    first = state.run(real, None).losses
+    for _ in range(30):
+        last = state.run(real, None).losses
+    assert last["reconstruction"] < 0.7 * first["reconstruction"]
+    assert last["divergence"] > 0
+
+
+def test_both_the_encoder_and_the_generator_learn_from_reconstructions() -> None:
+    with_it, without = make_state(reconstruction_weight=1.0), make_state()
+    assert without.encoder is None
+    assert with_it.encoder is not None
+    before = snapshot(with_it.encoder)
+    real = real_batch()
+    losses = with_it.run(real, None).losses
+    assert "reconstruction" not in without.run(real, None).losses
+    assert losses["reconstruction"] > 0
+    assert changed(with_it.encoder, before) == set(before)
+    assert changed(with_it.generator, snapshot(without.generator))
+    # ... the discriminator does not: its step comes before, with the same images
+    assert not changed(with_it.discriminator, snapshot(without.discriminator))
+
+
+def test_the_encoder_is_part_of_the_state() -> None:
+    one = make_state(reconstruction_weight=1.0)
+    one.run(real_batch(0), None)
+    two = make_state(reconstruction_weight=1.0, seed=5)
+    two.load_state_dict(copy.deepcopy(one.state_dict()))
+    for i in range(1, 4):
+        assert one.run(real_batch(i), None) == two.run(real_batch(i), None)
+    assert one.encoder is not None
+    assert two.encoder is not None
+    assert not changed(two.encoder, snapshot(one.encoder))
+
+
+def test_classes_reach_the_reconstruction() -> None:
+    torch.manual_seed(0)
+    generator, discriminator = preset("compact", resolution=8, num_classes=3)
+    config = TrainConfig(
+        batch_size=8, precision="fp32", compile="off", device="cpu", reconstruction_weight=1.0
+    )
+    state = TrainingState(
+        build_generator(generator), build_discriminator(discriminator), config, CPU
+    )
+    c = torch.eye(3)[torch.arange(8) % 3]
+    assert state.run(real_batch(), c).losses["reconstruction"] > 0

@@ -39,6 +39,12 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
 @click.option("--r1-interval", type=int, help="Steps between two R1 terms.")
 @click.option("--path-length-weight", type=float, help="0 turns it off.")
 @click.option("--path-length-interval", type=int, help="Steps between two path length terms.")
+@click.option(
+    "--reconstruction",
+    "reconstruction_weight",
+    type=float,
+    help="Weight of making real pictures again, through an encoder; 0 (default): none.",
+)
 @click.option("--mixing", "style_mixing_probability", type=float, help="Of mixed styles, 0 to 1.")
 @click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")
 @click.option("--ema-ramp", type=float, help="Half-life at most this share of what was seen.")

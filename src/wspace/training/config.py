@@ -53,6 +53,7 @@ class TrainConfig:
     r1_interval: int = 16  # R1 is computed every so many steps, >= 1
     path_length_weight: float = 0.0  # 0 turns path length regularisation off
     path_length_interval: int = 4  # steps, >= 1
+    reconstruction_weight: float = 0.0  # of an encoder's reconstructions of real images; 0: none
     style_mixing_probability: float = 0.9  # share of generated batches with two z, in [0, 1]
     ema_half_life_kimg: float = 10.0  # of the averaged generator, >= 0
     ema_ramp: float | None = 0.05  # half-life at most this share of the images seen
@@ -81,8 +82,8 @@ class TrainConfig:
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise WspaceError(f"{name}={value} is not positive: give more than 0.")
         not_negative = (
-            "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight keep_every "
-            "max_seconds"
+            "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight "
+            "reconstruction_weight keep_every max_seconds"
         )
         for name in not_negative.split():
             if (value := getattr(self, name)) is not None and not value >= 0:

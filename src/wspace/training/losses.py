@@ -1,4 +1,4 @@
-"""The non-saturating logistic loss of both networks, and the hinge loss."""
+"""The non-saturating logistic loss of both networks, the hinge loss, and those of an encoder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ __all__ = [
     "generator_loss",
     "hinge_discriminator_loss",
     "hinge_generator_loss",
+    "latent_divergence",
+    "reconstruction_loss",
 ]
 
 
@@ -77,6 +79,34 @@ def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor
         As the logits, >= 0.
     """
     return F.relu(1 + fake_logits) + F.relu(1 - real_logits)
+
+
+def reconstruction_loss(real: Tensor, reconstructed: Tensor) -> Tensor:
+    """Mean absolute difference of each image from its reconstruction.
+
+    Args:
+        real: (N, C, H, W), in [-1, 1].
+        reconstructed: the same shape.
+
+    Returns:
+        (N,), >= 0.
+    """
+    return (real - reconstructed.float()).abs().flatten(start_dim=1).mean(dim=1)
+
+
+def latent_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of each Gaussian from N(0, I).
+
+    Source: Kingma and Welling 2014 (Auto-Encoding Variational Bayes), Appendix B.
+
+    Args:
+        mean: (N, D).
+        log_variance: (N, D), natural logarithm.
+
+    Returns:
+        (N,), in nats, >= 0.
+    """
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1) / 2
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from wspace.networks.encoder import Encoder
 from wspace.networks.generator import Generator
 from wspace.steering.mixing import mix_styles
 from wspace.training.config import TrainConfig
 from wspace.training.ema import ema_decay, update_ema
-from wspace.training.losses import HINGE, LOGISTIC
+from wspace.training.losses import HINGE, LOGISTIC, latent_divergence, reconstruction_loss
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
 __all__ = ["PHASES", "StepResult", "TrainingState"]
@@ -31,7 +32,7 @@ _Network = TypeVar("_Network", bound=nn.Module)
 BETAS = (0.0, 0.99)
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
-# set to. "r1" and "path length" come on their steps only.
+# set to. "r1" and "path length" come on their steps only, "reconstruction" where it is asked for.
 Phase = Callable[[str], AbstractContextManager[Any]]
 PHASES = (
     "discriminator: generate",
@@ -42,6 +43,7 @@ PHASES = (
     "generator: forward",
     "generator: backward",
     "path length",
+    "reconstruction",
     "generator: update",
     "average",
 )
@@ -52,7 +54,8 @@ class StepResult:
     """What one step measured.
 
     Attributes:
-        losses: by name: "generator", "discriminator", and "r1", "path_length" on their steps.
+        losses: by name: "generator", "discriminator"; "r1", "path_length" on their steps;
+            "reconstruction" and "divergence" with an encoder.
         finite: whether all losses and gradients were; where they were not, nothing was updated.
         right_real: share of real images that the discriminator took for real, in [0, 1].
         right_fake: share of generated ones that it took for generated, in [0, 1].
@@ -85,13 +88,18 @@ class TrainingState:
         self.generator = _place(generator, device)
         self.discriminator = _place(discriminator, device)
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.encoder: Encoder | None = None
+        learns_with_it: list[nn.Parameter] = []
+        if config.reconstruction_weight:
+            self.encoder = _place(Encoder(generator.config), device)
+            learns_with_it = list(self.encoder.parameters())
         self.optimizer_g = self._adam(
-            self.generator,
+            [*self.generator.parameters(), *learns_with_it],
             config.learning_rate,
             config.path_length_interval if config.path_length_weight else None,
         )
         self.optimizer_d = self._adam(
-            self.discriminator,
+            list(self.discriminator.parameters()),
             config.learning_rate if config.learning_rate_d is None else config.learning_rate_d,
             config.r1_interval,
         )
@@ -121,7 +129,7 @@ class TrainingState:
         real = real.contiguous(memory_format=torch.channels_last)
         losses, finite, right = self._discriminator_step(real, c)
         if finite and self.seen_images >= self.config.warmup_kimg * 1000:
-            generator_losses, finite = self._generator_step(len(real), c)
+            generator_losses, finite = self._generator_step(real, c)
             losses |= generator_losses
             if finite:
                 self._average(len(real))
@@ -148,14 +156,15 @@ class TrainingState:
                 (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
             losses["r1"] = penalty.detach()
         with self.phase("discriminator: update"):
-            finite = self._update(self.optimizer_d, self.discriminator)
+            finite = self._update(self.optimizer_d)
         if finite:
             self.generator.mapping.update_w_avg(w)
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
         return _floats(losses), finite, (float(right[0]), float(right[1]))
 
-    def _generator_step(self, batch: int, c: Tensor | None) -> tuple[dict[str, float], bool]:
+    def _generator_step(self, real: Tensor, c: Tensor | None) -> tuple[dict[str, float], bool]:
         self.discriminator.requires_grad_(False)
+        batch = len(real)
         with self.phase("generator: forward"), self._autocast():
             ws, w = self._mixed_ws(batch, c)
             fake = self._synthesize(ws, self._noise(batch))
@@ -170,8 +179,15 @@ class TrainingState:
                 penalty = self._path_length(max(batch // 2, 1), c)
                 (penalty * (weight * interval)).backward()
             losses["path_length"] = penalty.detach()
+        if self.encoder is not None:
+            with self.phase("reconstruction"):
+                error, divergence = self._reconstruct(self.encoder, real, c)
+                numbers_per_image = real[0].numel()
+                loss = error + divergence / numbers_per_image
+                (loss * self.config.reconstruction_weight).backward()
+            losses |= {"reconstruction": error.detach(), "divergence": divergence.detach()}
         with self.phase("generator: update"):
-            finite = self._update(self.optimizer_g, self.generator)
+            finite = self._update(self.optimizer_g)
         if finite:
             self.generator.mapping.update_w_avg(w)
         else:
@@ -218,6 +234,21 @@ class TrainingState:
         penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
         return penalty.mean()
 
+    def _reconstruct(
+        self, encoder: Encoder, real: Tensor, c: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """How far half of the real images are from what their own latents make of them."""
+        half = len(real) // 2
+        real, c = real[:half], None if c is None else c[:half]
+        with self._autocast():
+            mean, log_variance = encoder(real)
+            z = mean + (log_variance / 2).exp() * self._latents(half)
+            w = self.generator.mapping.w(z, c)
+            ws = w[:, None].expand(-1, self.generator.num_ws, -1)
+            images = self.generator.synthesis(ws, self._noise(half))
+        error = reconstruction_loss(real, images).mean()
+        return error, latent_divergence(mean, log_variance).mean()
+
     def _mixed_ws(self, batch: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """ws with mixing regularisation (Karras et al. 2019, Section 3.1), and the first w."""
         mapping, num_ws = self.generator.mapping, self.generator.num_ws
@@ -248,20 +279,27 @@ class TrainingState:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def _adam(self, network: nn.Module, rate: float, interval: int | None) -> torch.optim.Adam:
+    def _adam(
+        self, parameters: list[nn.Parameter], rate: float, interval: int | None
+    ) -> torch.optim.Adam:
         """Adam with rates and betas scaled for lazy regularisation (StyleGAN2, Appendix B)."""
         share = interval / (interval + 1) if interval is not None and interval > 1 else 1.0
         return torch.optim.Adam(
-            network.parameters(),
+            parameters,
             lr=rate * share,
             betas=(BETAS[0] ** share, BETAS[1] ** share),
             eps=1e-8,
             fused=True,
         )
 
-    def _update(self, optimizer: torch.optim.Adam, network: nn.Module) -> bool:
+    def _update(self, optimizer: torch.optim.Adam) -> bool:
         """Step the optimizer if every gradient is finite; clear the gradients in any case."""
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        gradients = [
+            p.grad
+            for group in optimizer.param_groups
+            for p in group["params"]
+            if p.grad is not None
+        ]
         norms = torch.stack(torch._foreach_norm(gradients))
         finite = math.isfinite(float(norms.sum()))
         if finite:
@@ -281,7 +319,8 @@ class TrainingState:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a step depends on: nested dicts of tensors and plain data."""
-        return {
+        encoder = {} if self.encoder is None else {"encoder": self.encoder.state_dict()}
+        return encoder | {
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "generator_ema": self.generator_ema.state_dict(),
@@ -299,6 +338,8 @@ class TrainingState:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.generator_ema.load_state_dict(state["generator_ema"])
+        if self.encoder is not None:
+            self.encoder.load_state_dict(state["encoder"])
         _load_optimizer_state(self.optimizer_g, state["optimizer_g"])
         _load_optimizer_state(self.optimizer_d, state["optimizer_d"])
         self.random.set_state(state["random"].cpu())
