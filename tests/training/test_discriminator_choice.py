@@ -45,14 +45,15 @@ def test_the_next_run_goes_on_with_the_discriminator_of_its_own_kind(
 ) -> None:
     trained = load_model_file(projected_run).discriminator
     assert trained is not None
-    kept = loop._networks(TrainConfig(**PROJECTED | {"start_from": str(projected_run)}), Data)[1]
+    config = TrainConfig(**PROJECTED | {"start_from": str(projected_run)})
+    kept = loop._first_networks(config, Data)[1]
     assert all((a == b).all() for a, b in zip(kept.parameters(), trained.parameters(), strict=True))
-    fresh = loop._networks(TrainConfig(start_from=str(projected_run)), Data)[1]
+    fresh = loop._first_networks(TrainConfig(start_from=str(projected_run)), Data)[1]
     assert not isinstance(fresh, ProjectedDiscriminator)
 
 
 class Data:
-    """What `loop._networks` asks of a dataset."""
+    """What `loop._first_networks` asks of a dataset."""
 
     resolution, num_classes = 8, 0
 
@@ -83,7 +84,7 @@ def test_its_model_makes_pictures_where_the_pretrained_network_is_not_installed(
 def test_each_network_has_its_own_learning_rate(tmp_path: Path) -> None:
     config = make_config(tmp_path, learning_rate=0.002, learning_rate_d=0.0005, r1_interval=1)
     with Dataset.open(config.data) as data:
-        networks = loop._networks(config, data)
+        networks = loop._first_networks(config, data)
         state = Session(config, data, tmp_path, networks, lambda _: None).state
     assert state.optimizer_g.param_groups[0]["lr"] == 0.002
     assert state.optimizer_d.param_groups[0]["lr"] == 0.0005

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_run import make_config
 
 from wspace.errors import WspaceError
+from wspace.training import loop
 from wspace.training.run_folder import (
     Log,
     RunLock,
@@ -59,6 +61,18 @@ def test_a_place_that_cannot_hold_runs_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WspaceError, match="cannot make a run folder"):
         create_run(tmp_path / "file", "a")
+
+
+@pytest.mark.parametrize("content", [None, b"{}"])
+def test_a_model_to_start_from_that_cannot_be_read_leaves_no_run(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    model = tmp_path / "model.safetensors"
+    if content is not None:
+        model.write_bytes(content)
+    with pytest.raises(WspaceError, match=r"model\.safetensors"):
+        loop.start(make_config(tmp_path, start_from=str(model)), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_configuration_comes_back(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def check(config: TrainConfig) -> dict[str, Any]:
     """
     with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data:
         config = _decide(config, data)
-        generator, discriminator = _networks(config, data)
+        generator, discriminator = _first_networks(config, data)
         return config.to_dict() | {
             "pictures": len(data),
             "resolution": data.resolution,
@@ -112,10 +112,11 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
     """
     with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data:
         config = _decide(config, data)
+        networks = _first_networks(config, data)  # what is wrong with them leaves no folder
         run = create_run(out, f"{data.name}-{config.preset}")
         with RunLock(run):
             write_config(run, config.to_dict() | {"fingerprint": data.fingerprint})
-            return _train(config, data, run, report)
+            return _train(config, data, run, report, networks)
 
 
 def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcome:
@@ -145,12 +146,18 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
         return _train(config, data, run, report)
 
 
-def _train(config: TrainConfig, data: Dataset, run: Path, report: Report) -> Outcome:
-    """The loop, from the newest checkpoint (if any) to the end."""
+def _train(
+    config: TrainConfig,
+    data: Dataset,
+    run: Path,
+    report: Report,
+    networks: tuple[Generator, nn.Module] | None = None,
+) -> Outcome:
+    """The loop, from the newest checkpoint (if any) or the networks to start from, to the end."""
     keep_freed_memory()
     saved = newest_state(run, lambda message: report(Progress(message=message)))
-    torch.manual_seed(config.seed)  # the networks' first weights
-    networks = _networks(config, data) if saved is None else saved_networks(saved)
+    if networks is None:
+        networks = _first_networks(config, data) if saved is None else saved_networks(saved)
     session = Session(config, data, run, networks, report)
     if saved is None:
         session.checkpoint()  # from the first moment on there is something to go back to
@@ -219,8 +226,9 @@ def _decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     return dataclasses.replace(config, **changes)
 
 
-def _networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]:
+def _first_networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]:
     """The networks to start from: fresh ones of the preset, or a model's."""
+    torch.manual_seed(config.seed)
     num_classes = data.num_classes if config.labels else 0
     configs = preset(config.preset, resolution=data.resolution, num_classes=num_classes)
     judge: DiscriminatorConfig | ProjectedConfig = configs[1]
