@@ -38,6 +38,8 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("labels", "yes"),
         ("ema_ramp", -1.0),
         ("reconstruction_weight", -0.5),
+        ("pretraining_kimg", -1.0),
+        ("pretraining_kimg", 5.0),  # without reconstruction there is nothing to learn from
         ("reconstruction_weight", float("nan")),
         ("keep_every", -1),
         ("max_seconds", -1.0),

@@ -10,11 +10,11 @@ FINE = {"d_loss": 0.5, "g_loss": 1.0}
 
 
 def good_step(monitor: HealthMonitor, step: int = 1, right: float = 0.7) -> HealthEvent | None:
-    return monitor.observe(step, FINE, True, right, right)
+    return monitor.observe(step, FINE, True, (right, right))
 
 
 def bad_step(monitor: HealthMonitor, step: int = 1) -> HealthEvent:
-    event = monitor.observe(step, FINE | {"g_loss": math.nan}, True, 0.7, 0.7)
+    event = monitor.observe(step, FINE | {"g_loss": math.nan}, True, (0.7, 0.7))
     assert event is not None
     return event
 
@@ -27,9 +27,9 @@ def test_nothing_is_said_of_good_steps() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_step_that_is_not_finite_is_skipped_and_counted(value: float) -> None:
     monitor = HealthMonitor()
-    event = monitor.observe(7, {"d_loss": 1.0, "g_loss": value}, True, 0.5, 0.5)
+    event = monitor.observe(7, {"d_loss": 1.0, "g_loss": value}, True, (0.5, 0.5))
     assert event == HealthEvent("skip", f"step 7: g_loss={value} not finite: the step is skipped.")
-    gradient = monitor.observe(8, FINE, False, 0.5, 0.5)
+    gradient = monitor.observe(8, FINE, False, (0.5, 0.5))
     assert gradient is not None
     assert gradient.kind == "skip"
     assert "gradients" in gradient.message
@@ -75,8 +75,15 @@ def test_a_discriminator_that_is_always_right_is_told_once_until_it_is_over() ->
 
 def test_a_discriminator_right_on_one_side_alone_is_no_reason_to_warn() -> None:
     monitor = HealthMonitor(window_steps=2)
-    assert not any(monitor.observe(i, FINE, True, 1.0, 0.5) for i in range(9))
-    assert not any(monitor.observe(i, FINE, True, 0.5, 1.0) for i in range(9))
+    assert not any(monitor.observe(i, FINE, True, (1.0, 0.5)) for i in range(9))
+    assert not any(monitor.observe(i, FINE, True, (0.5, 1.0)) for i in range(9))
+
+
+def test_steps_without_the_discriminator_say_nothing_of_it() -> None:
+    monitor = HealthMonitor(window_steps=5)
+    assert not any(good_step(monitor, right=1.0) for _ in range(4))
+    assert not any(monitor.observe(i, FINE, True, None) for i in range(9))
+    assert good_step(monitor, right=1.0) is not None  # the fifth one that it was asked in
 
 
 def test_collapse_is_told_once_until_it_is_over() -> None:
@@ -106,7 +113,7 @@ def test_a_resumed_monitor_says_what_the_uninterrupted_one_says() -> None:
         value = math.nan if step % 11 in (3, 4) else 1.0
         right = 1.0 if 20 < step < 40 else 0.6
         events = [
-            monitor.observe(step, {"loss": value}, True, right, right)
+            monitor.observe(step, {"loss": value}, True, (right, right))
             or monitor.observe_diversity(1000 + step, float(step % 13 > 5), 1.0)
             for monitor in (straight, resumed)
             if monitor

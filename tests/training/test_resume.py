@@ -109,7 +109,12 @@ def test_a_projected_discriminator(tmp_path: Path) -> None:
 
 def test_an_encoder(tmp_path: Path) -> None:
     assert_resumes_exactly(
-        tmp_path, [3], steps=6, reconstruction_weight=10.0, checkpoint_kimg=2 * BATCH / 1000
+        tmp_path,
+        [3],
+        steps=6,
+        reconstruction_weight=10.0,
+        pretraining_kimg=4 * BATCH / 1000,  # killed before it ends
+        checkpoint_kimg=2 * BATCH / 1000,
     )
 
 

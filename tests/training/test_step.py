@@ -195,3 +195,25 @@ def test_classes_reach_the_reconstruction() -> None:
     )
     c = torch.eye(3)[torch.arange(8) % 3]
     assert state.run(real_batch(), c).losses["reconstruction"] > 0
+
+
+def test_the_generator_first_learns_from_reconstructions_alone() -> None:
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=0.016)  # two steps of 8
+    judge, average = snapshot(state.discriminator), snapshot(state.generator_ema)
+    for i in range(2):
+        result = state.run(real_batch(i), None)
+        assert set(result.losses) == {"reconstruction", "divergence"}
+        assert result.right is None
+    assert not changed(state.discriminator, judge)
+    assert changed(state.generator_ema, average)
+    assert "mapping.w_avg" in changed(state.generator_ema, average)
+    result = state.run(real_batch(2), None)
+    assert {"generator", "discriminator", "reconstruction"} <= set(result.losses)
+    assert result.right is not None
+
+
+def test_pretraining_skips_what_is_not_finite() -> None:
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=1.0)
+    before = snapshot(state.generator)
+    assert not state.run(torch.full((8, 3, 8, 8), float("nan")), None).finite
+    assert not changed(state.generator, before)

@@ -45,6 +45,7 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
     type=float,
     help="Weight of making real pictures again, through an encoder; 0 (default): none.",
 )
+@click.option("--pretraining-kimg", type=float, help="First learn from that alone so long.")
 @click.option("--mixing", "style_mixing_probability", type=float, help="Of mixed styles, 0 to 1.")
 @click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")
 @click.option("--ema-ramp", type=float, help="Half-life at most this share of what was seen.")
@@ -169,11 +170,15 @@ def _line(progress: Progress) -> str:
     rate = progress.images_per_second
     left = (progress.total_kimg - progress.kimg) * 1000 / rate if rate > 0 else math.inf
     hours, minutes = divmod(min(left, 1e7) / 60, 60)
+    shown = (("generator", "G"), ("discriminator", "D"), ("reconstruction", "reconstruction"))
+    values = [f"{label} {losses[name]:.2f}" for name, label in shown if name in losses]
     parts = [
         f"{progress.kimg:.1f} / {progress.total_kimg:g} kimg",
         f"{rate:.1f} pictures/s",
         f"{int(hours)}:{int(minutes):02} left",
-        f"loss G {losses.get('generator', math.nan):.2f} D {losses['discriminator']:.2f}",
-        f"D right on real {progress.last.right_real:.0%}, generated {progress.last.right_fake:.0%}",
+        " ".join(["loss", *values]),
     ]
+    if progress.last.right is not None:
+        real, fake = progress.last.right
+        parts.append(f"D right on real {real:.0%}, generated {fake:.0%}")
     return "  ".join(parts)

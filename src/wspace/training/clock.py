@@ -12,6 +12,11 @@ from wspace.training.step import StepResult, TrainingState
 
 __all__ = ["Clock", "Progress"]
 
+_RIGHT = (
+    "right_real",
+    "right_fake",
+)  # as the log calls the discriminator's shares of right answers
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -86,13 +91,13 @@ class Clock:
 
     def record(self, state: TrainingState, result: StepResult) -> dict[str, Any]:
         """A line for the log."""
+        right = () if result.right is None else zip(_RIGHT, result.right, strict=True)
         return {
             "step": state.step,
             "kimg": state.seen_images / 1000,
             "seconds": round(time.monotonic() - self._began, 3),
             "images_per_second": round(self._rate, 2),
-            "right_real": result.right_real,
-            "right_fake": result.right_fake,
+            **dict(right),
             **{f"loss_{name}": value for name, value in result.losses.items()},
         }
 

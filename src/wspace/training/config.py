@@ -54,6 +54,7 @@ class TrainConfig:
     path_length_weight: float = 0.0  # 0 turns path length regularisation off
     path_length_interval: int = 4  # steps, >= 1
     reconstruction_weight: float = 0.0  # of an encoder's reconstructions of real images; 0: none
+    pretraining_kimg: float = 0.0  # the generator first learns from reconstructions alone so long
     style_mixing_probability: float = 0.9  # share of generated batches with two z, in [0, 1]
     ema_half_life_kimg: float = 10.0  # of the averaged generator, >= 0
     ema_ramp: float | None = 0.05  # half-life at most this share of the images seen
@@ -83,11 +84,16 @@ class TrainConfig:
                 raise WspaceError(f"{name}={value} is not positive: give more than 0.")
         not_negative = (
             "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight "
-            "reconstruction_weight keep_every max_seconds"
+            "reconstruction_weight pretraining_kimg keep_every max_seconds"
         )
         for name in not_negative.split():
             if (value := getattr(self, name)) is not None and not value >= 0:
                 raise WspaceError(f"{name}={value} is negative: give 0 or more.")
+        if self.pretraining_kimg and not self.reconstruction_weight:
+            raise WspaceError(
+                f"pretraining_kimg={self.pretraining_kimg} learns from reconstructions, which are "
+                "off: give --reconstruction, such as 30."
+            )
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
                 f"batch_size={self.batch_size} is no multiple of 4 up to {MAX_BATCH_SIZE}: the "

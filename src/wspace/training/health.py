@@ -60,8 +60,7 @@ class HealthMonitor:
         step: int,
         losses: dict[str, float],
         finite: bool,
-        d_right_real: float,
-        d_right_fake: float,
+        right: tuple[float, float] | None,
     ) -> HealthEvent | None:
         """Take in the numbers of one step.
 
@@ -69,8 +68,7 @@ class HealthMonitor:
             step: counted from the start of the run.
             losses: by name.
             finite: whether all gradients were finite.
-            d_right_real: share of real images that the discriminator took for real, in [0, 1].
-            d_right_fake: share of generated ones that it took for generated, in [0, 1].
+            right: see `StepResult`.
 
         Returns:
             What to do; None when all is well or has been told already.
@@ -79,8 +77,10 @@ class HealthMonitor:
         if wrong or not finite:
             return self._not_finite(step, ", ".join(wrong) or "the gradients")
         self.skipped_in_a_row = 0
-        self._right_real.append(d_right_real)
-        self._right_fake.append(d_right_fake)
+        if right is None:
+            return None
+        self._right_real.append(right[0])
+        self._right_fake.append(right[1])
         if len(self._right_real) < self.window_steps:
             return None
         real = sum(self._right_real) / self.window_steps

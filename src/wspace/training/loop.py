@@ -173,9 +173,7 @@ def _train(
                 result = state.run(real, c)
                 stop.at_once = False
 
-                event = health.observe(
-                    state.step, result.losses, result.finite, result.right_real, result.right_fake
-                )
+                event = health.observe(state.step, result.losses, result.finite, result.right)
                 if event is not None and event.kind == "rollback":
                     session.roll_back(event.message)
                     continue

@@ -54,17 +54,16 @@ class StepResult:
     """What one step measured.
 
     Attributes:
-        losses: by name: "generator", "discriminator"; "r1", "path_length" on their steps;
-            "reconstruction" and "divergence" with an encoder.
+        losses: by name: "generator" and "discriminator" unless one learns alone; "r1" and
+            "path_length" on their steps; "reconstruction" and "divergence" with an encoder.
         finite: whether all losses and gradients were; where they were not, nothing was updated.
-        right_real: share of real images that the discriminator took for real, in [0, 1].
-        right_fake: share of generated ones that it took for generated, in [0, 1].
+        right: shares of real images that the discriminator took for real, and of generated ones
+            that it took for generated, in [0, 1]; None where it was not asked.
     """
 
     losses: dict[str, float]
     finite: bool
-    right_real: float
-    right_fake: float
+    right: tuple[float, float] | None
 
 
 class TrainingState:
@@ -127,15 +126,30 @@ class TrainingState:
             What the step measured.
         """
         real = real.contiguous(memory_format=torch.channels_last)
-        losses, finite, right = self._discriminator_step(real, c)
-        if finite and self.seen_images >= self.config.warmup_kimg * 1000:
+        right: tuple[float, float] | None = None
+        pretraining = self.seen_images < self.config.pretraining_kimg * 1000
+        if pretraining:
+            losses, finite = self._pretraining_step(real, c)
+        else:
+            losses, finite, right = self._discriminator_step(real, c)
+        warming_up = self.seen_images < self.config.warmup_kimg * 1000
+        if finite and not pretraining and not warming_up:
             generator_losses, finite = self._generator_step(real, c)
             losses |= generator_losses
-            if finite:
-                self._average(len(real))
+        if finite and (pretraining or not warming_up):
+            self._average(len(real))
         self.step += 1
         self.seen_images += len(real)
-        return StepResult(losses=losses, finite=finite, right_real=right[0], right_fake=right[1])
+        return StepResult(losses=losses, finite=finite, right=right)
+
+    def _pretraining_step(self, real: Tensor, c: Tensor | None) -> tuple[dict[str, float], bool]:
+        """The generator learns from reconstructions alone, of all the real images."""
+        losses, w = self._learn_to_reconstruct(real, c)
+        with self.phase("generator: update"):
+            finite = self._update(self.optimizer_g)
+        if finite:
+            self.generator.mapping.update_w_avg(w)
+        return _floats(losses), finite
 
     def _discriminator_step(
         self, real: Tensor, c: Tensor | None
@@ -180,12 +194,8 @@ class TrainingState:
                 (penalty * (weight * interval)).backward()
             losses["path_length"] = penalty.detach()
         if self.encoder is not None:
-            with self.phase("reconstruction"):
-                error, divergence = self._reconstruct(self.encoder, real, c)
-                numbers_per_image = real[0].numel()
-                loss = error + divergence / numbers_per_image
-                (loss * self.config.reconstruction_weight).backward()
-            losses |= {"reconstruction": error.detach(), "divergence": divergence.detach()}
+            half = batch // 2  # as much again as the step itself would be too much
+            losses |= self._learn_to_reconstruct(real[:half], None if c is None else c[:half])[0]
         with self.phase("generator: update"):
             finite = self._update(self.optimizer_g)
         if finite:
@@ -234,20 +244,27 @@ class TrainingState:
         penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
         return penalty.mean()
 
-    def _reconstruct(
-        self, encoder: Encoder, real: Tensor, c: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """How far half of the real images are from what their own latents make of them."""
-        half = len(real) // 2
-        real, c = real[:half], None if c is None else c[:half]
-        with self._autocast():
-            mean, log_variance = encoder(real)
-            z = mean + (log_variance / 2).exp() * self._latents(half)
-            w = self.generator.mapping.w(z, c)
-            ws = w[:, None].expand(-1, self.generator.num_ws, -1)
-            images = self.generator.synthesis(ws, self._noise(half))
-        error = reconstruction_loss(real, images).mean()
-        return error, latent_divergence(mean, log_variance).mean()
+    def _learn_to_reconstruct(
+        self, real: Tensor, c: Tensor | None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Gradients of how far images are from what their own latents make of them; and the w.
+
+        Source: Kingma and Welling 2014, Section 2.3: what is minimised is the negative lower bound
+        with a Laplace distribution around every number of an image.
+        """
+        assert self.encoder is not None
+        with self.phase("reconstruction"):
+            with self._autocast():
+                mean, log_variance = self.encoder(real)
+                z = mean + (log_variance / 2).exp() * self._latents(len(real))
+                w = self.generator.mapping.w(z, c)
+                ws = w[:, None].expand(-1, self.generator.num_ws, -1)
+                images = self._synthesize(ws, self._noise(len(real)))
+            error = reconstruction_loss(real, images).mean()
+            divergence = latent_divergence(mean, log_variance).mean()
+            loss = error + divergence / real[0].numel()
+            (loss * self.config.reconstruction_weight).backward()
+        return {"reconstruction": error.detach(), "divergence": divergence.detach()}, w
 
     def _mixed_ws(self, batch: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """ws with mixing regularisation (Karras et al. 2019, Section 3.1), and the first w."""
