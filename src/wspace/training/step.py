@@ -30,6 +30,7 @@ __all__ = ["PHASES", "StepResult", "TrainingState"]
 _Network = TypeVar("_Network", bound=nn.Module)
 
 BETAS = (0.0, 0.99)
+ENCODER_RATE = 0.001  # whatever the generator's is: at 0.005 its z run away (benchmarks/RESULTS.md)
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
 # set to. "r1" and "path length" come on their steps only, "reconstruction" where it is asked for.
@@ -87,18 +88,19 @@ class TrainingState:
         self.generator = _place(generator, device)
         self.discriminator = _place(discriminator, device)
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.encoder: Encoder | None = None
-        learns_with_it: list[nn.Parameter] = []
-        if config.reconstruction_weight:
-            self.encoder = _place(Encoder(generator.config), device)
-            learns_with_it = list(self.encoder.parameters())
         self.optimizer_g = self._adam(
-            [*self.generator.parameters(), *learns_with_it],
+            self.generator,
             config.learning_rate,
             config.path_length_interval if config.path_length_weight else None,
         )
+        self.encoder: Encoder | None = None
+        if config.reconstruction_weight:
+            self.encoder = _place(Encoder(generator.config), device)
+            self.optimizer_g.add_param_group(
+                {"params": list(self.encoder.parameters()), "lr": ENCODER_RATE}
+            )
         self.optimizer_d = self._adam(
-            list(self.discriminator.parameters()),
+            self.discriminator,
             config.learning_rate if config.learning_rate_d is None else config.learning_rate_d,
             config.r1_interval,
         )
@@ -296,13 +298,11 @@ class TrainingState:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def _adam(
-        self, parameters: list[nn.Parameter], rate: float, interval: int | None
-    ) -> torch.optim.Adam:
+    def _adam(self, network: nn.Module, rate: float, interval: int | None) -> torch.optim.Adam:
         """Adam with rates and betas scaled for lazy regularisation (StyleGAN2, Appendix B)."""
         share = interval / (interval + 1) if interval is not None and interval > 1 else 1.0
         return torch.optim.Adam(
-            parameters,
+            network.parameters(),
             lr=rate * share,
             betas=(BETAS[0] ** share, BETAS[1] ** share),
             eps=1e-8,
