@@ -217,3 +217,15 @@ def test_pretraining_skips_what_is_not_finite() -> None:
     before = snapshot(state.generator)
     assert not state.run(torch.full((8, 3, 8, 8), float("nan")), None).finite
     assert not changed(state.generator, before)
+
+
+def test_a_heavier_divergence_keeps_z_nearer_to_the_prior() -> None:
+    found = []
+    for weight in (0.0, 1000.0):
+        state = make_state(
+            reconstruction_weight=10.0, pretraining_kimg=1.0, divergence_weight=weight
+        )
+        for i in range(30):
+            losses = state.run(real_batch(i), None).losses
+        found.append(losses["divergence"])
+    assert found[1] < 0.5 * found[0]

@@ -264,7 +264,7 @@ class TrainingState:
                 images = self._synthesize(ws, self._noise(len(real)))
             error = reconstruction_loss(real, images).mean()
             divergence = latent_divergence(mean, log_variance).mean()
-            loss = error + divergence / real[0].numel()
+            loss = error + divergence * (self.config.divergence_weight / real[0].numel())
             (loss * self.config.reconstruction_weight).backward()
         return {"reconstruction": error.detach(), "divergence": divergence.detach()}, w
 
