@@ -147,14 +147,13 @@ def test_the_kind_of_discriminator_decides_the_loss() -> None:
     assert make_state(discriminator="projected").loss is HINGE
 
 
-def test_an_encoder_learns_to_make_real_images_again() -> None:
-    state = make_state(reconstruction_weight=100.0, r1_gamma=0.0)
-    real = real_batch()
-    first = state.run(real, None).losses
-    for _ in range(30):
-        last = state.run(real, None).losses
-    assert last["reconstruction"] < 0.7 * first["reconstruction"]
-    assert last["divergence"] > 0
+def test_reconstructions_come_from_the_images_own_latents() -> None:
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=10.0, learning_rate=0.01)
+    real = real_batch()[:, :, :1, :1].expand(-1, -1, 8, 8)  # a colour each
+    for _ in range(100):
+        error = state.run(real, None).losses["reconstruction"]
+    best_for_all = (real - real.median(dim=0).values).abs().mean()  # one image for whatever z
+    assert error < 0.8 * best_for_all
 
 
 def test_both_the_encoder_and_the_generator_learn_from_reconstructions() -> None:
