@@ -39,7 +39,6 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("ema_ramp", -1.0),
         ("reconstruction_weight", -0.5),
         ("pretraining_kimg", -1.0),
-        ("divergence_weight", -1.0),
         ("pretraining_kimg", 5.0),  # without reconstruction there is nothing to learn from
         ("reconstruction_weight", float("nan")),
         ("keep_every", -1),

@@ -15,7 +15,8 @@ from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.networks.projected import ProjectedDiscriminator
-from wspace.training import loop
+from wspace.training import loop, step
+from wspace.training.clock import Progress
 from wspace.training.config import TrainConfig, defaults
 from wspace.training.growth import grow
 from wspace.training.session import Session
@@ -81,13 +82,34 @@ def test_its_model_makes_pictures_where_the_pretrained_network_is_not_installed(
         load_model_file(projected_run)
 
 
+def test_reconstructions_are_also_compared_through_the_pretrained_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(
+        tmp_path, steps=30, **PROJECTED, reconstruction_weight=10.0, pretraining_kimg=10.0
+    )
+    found: dict[float, list[float]] = {0.0: [], step.PERCEPTUAL_WEIGHT: []}
+    for weight, losses in found.items():
+        monkeypatch.setattr(step, "PERCEPTUAL_WEIGHT", weight)
+
+        def report(progress: Progress, losses: list[float] = losses) -> None:
+            if progress.last is not None:
+                losses.append(progress.last.losses["perceptual"])
+
+        loop.start(config, tmp_path / "runs", report)
+    without, with_it = found.values()
+    assert len(without) == len(with_it) == 30
+    assert without[0] == with_it[0]
+    assert sum(with_it[-5:]) < 0.97 * sum(without[-5:])
+
+
 def test_each_network_has_its_own_learning_rate(tmp_path: Path) -> None:
     config = make_config(tmp_path, learning_rate=0.002, learning_rate_d=0.0005, r1_interval=1)
     with Dataset.open(config.data) as data:
         networks = loop._first_networks(config, data)
         state = Session(config, data, tmp_path, networks, lambda _: None).state
-    assert state.optimizer_g.param_groups[0]["lr"] == 0.002
-    assert state.optimizer_d.param_groups[0]["lr"] == 0.0005
+    assert state.optimizers["g"].param_groups[0]["lr"] == 0.002
+    assert state.optimizers["d"].param_groups[0]["lr"] == 0.0005
 
 
 def test_a_presets_defaults_hold_where_the_discriminator_has_none() -> None:

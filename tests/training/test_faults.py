@@ -349,7 +349,7 @@ class Poisoned(TrainingState):
     rates: list[float] = []  # noqa: RUF012
 
     def run(self, real: Any, c: Any) -> StepResult:
-        type(self).rates.append(self.optimizer_g.param_groups[0]["lr"])
+        type(self).rates.append(self.optimizers["g"].param_groups[0]["lr"])
         return super().run(real * (math.nan if self.step in self.poison else 1.0), c)
 
 

@@ -8,10 +8,11 @@ import torch
 
 from wspace.training.losses import (
     discriminator_loss,
+    energy_distance,
     generator_loss,
     hinge_discriminator_loss,
     hinge_generator_loss,
-    latent_divergence,
+    perceptual_loss,
     reconstruction_loss,
 )
 
@@ -48,11 +49,21 @@ def test_a_reconstruction_costs_its_mean_absolute_difference_image_by_image() ->
     assert reconstruction_loss(real, made).tolist() == [1.25, 0.0]
 
 
-def test_the_divergence_is_that_of_torchs_own_gaussians() -> None:
+def test_features_count_relative_to_their_size() -> None:
+    real = [torch.tensor([[[[2.0]]], [[[2.0]]]]), torch.tensor([[[[100.0]]], [[[300.0]]]])]
+    made = [torch.tensor([[[[1.0]]], [[[2.0]]]]), torch.tensor([[[[100.0]]], [[[200.0]]]])]
+    assert perceptual_loss(real, made).tolist() == [0.5, 0.5]
+
+
+def test_the_energy_distance_of_points_worked_out_by_hand() -> None:
+    x, y = torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [4.0], [2.0]])
+    # between: (0 + 4 + 2 + 2 + 2 + 0) / 6; within x: 2; within y: (4 + 2 + 2) * 2 / 6
+    torch.testing.assert_close(energy_distance(x, y), torch.tensor(2 * 10 / 6 - 2 - 16 / 6))
+
+
+def test_the_energy_distance_of_equal_distributions_is_zero_but_for_chance() -> None:
     random = torch.Generator().manual_seed(0)
-    mean, log_variance = torch.randn(2, 3, 5, generator=random)
-    own = torch.distributions.Normal(mean, (log_variance / 2).exp())
-    prior = torch.distributions.Normal(torch.zeros(3, 5), torch.ones(3, 5))
-    expected = torch.distributions.kl_divergence(own, prior).sum(dim=1)
-    torch.testing.assert_close(latent_divergence(mean, log_variance), expected)
-    assert latent_divergence(torch.zeros(1, 5), torch.zeros(1, 5)).item() == 0
+    x, y = torch.randn(2, 2000, 4, generator=random)
+    assert abs(energy_distance(x, y)) < 0.005
+    assert energy_distance(x, y + 1) > 0.5
+    assert energy_distance(x, y * 2) > 0.1

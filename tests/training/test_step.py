@@ -11,6 +11,7 @@ import torch
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
+from wspace.training.autoencoder import Autoencoder
 from wspace.training.config import TrainConfig
 from wspace.training.losses import HINGE, LOGISTIC
 from wspace.training.step import TrainingState
@@ -70,7 +71,7 @@ def test_regularisers_are_lazy() -> None:
 
 def test_lazy_rates_are_scaled() -> None:
     state = make_state(r1_interval=16, path_length_weight=2.0, path_length_interval=4)
-    d, g = state.optimizer_d.param_groups[0], state.optimizer_g.param_groups[0]
+    d, g = (state.optimizers[name].param_groups[0] for name in "dg")
     assert d["lr"] == pytest.approx(0.002 * 16 / 17)
     assert d["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
     assert g["lr"] == pytest.approx(0.002 * 4 / 5)
@@ -126,12 +127,12 @@ def test_a_restored_state_goes_on_bit_for_bit() -> None:
 
 def test_the_learning_rate_halves_and_stays_halved_after_restoring() -> None:
     state = make_state()
-    rate = state.optimizer_g.param_groups[0]["lr"]
+    rate = state.optimizers["g"].param_groups[0]["lr"]
     state.halve_learning_rate()
     other = make_state()
     other.load_state_dict(state.state_dict())
     for s in (state, other):
-        assert s.optimizer_g.param_groups[0]["lr"] == pytest.approx(rate / 2)
+        assert s.optimizers["g"].param_groups[0]["lr"] == pytest.approx(rate / 2)
 
 
 def test_mixing_off_gives_every_layer_the_same_w() -> None:
@@ -148,66 +149,93 @@ def test_the_kind_of_discriminator_decides_the_loss() -> None:
 
 
 def test_reconstructions_come_from_the_images_own_latents() -> None:
-    state = make_state(reconstruction_weight=10.0, pretraining_kimg=10.0, learning_rate=0.01)
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=10.0)
     real = real_batch()[:, :, :1, :1].expand(-1, -1, 8, 8)  # a colour each
     for _ in range(100):
         error = state.run(real, None).losses["reconstruction"]
-    best_for_all = (real - real.median(dim=0).values).abs().mean()  # one image for whatever z
+    best_for_all = (real - real.median(dim=0).values).abs().mean()  # one image for whatever w
     assert error < 0.8 * best_for_all
+
+
+def test_mapping_learns_where_the_images_lie() -> None:
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=100.0)
+    found = [state.run(real_batch(i % 4), None).losses.get("mismatch") for i in range(150)]
+    assert found[0] is None  # there is nothing to compare with yet
+    first, last = (
+        sum(f for f in part if f is not None) / len(part) for part in (found[1:21], found[-20:])
+    )
+    assert last < 0.5 * first
 
 
 def test_both_the_encoder_and_the_generator_learn_from_reconstructions() -> None:
     with_it, without = make_state(reconstruction_weight=1.0), make_state()
-    assert without.encoder is None
-    assert with_it.encoder is not None
-    before = snapshot(with_it.encoder)
+    assert without.autoencoder is None
+    assert with_it.autoencoder is not None
+    before = snapshot(with_it.autoencoder.encoder)
     real = real_batch()
     losses = with_it.run(real, None).losses
     assert "reconstruction" not in without.run(real, None).losses
     assert losses["reconstruction"] > 0
-    assert changed(with_it.encoder, before) == set(before)
+    assert changed(with_it.autoencoder.encoder, before) == set(before)
     assert changed(with_it.generator, snapshot(without.generator))
     # ... the discriminator does not: its step comes before, with the same images
     assert not changed(with_it.discriminator, snapshot(without.discriminator))
 
 
-def test_the_encoder_is_part_of_the_state() -> None:
-    one = make_state(reconstruction_weight=1.0)
+@pytest.mark.parametrize("pretraining_kimg", [0.0, 1.0])
+def test_the_autoencoder_is_part_of_the_state(pretraining_kimg: float) -> None:
+    options = {"reconstruction_weight": 1.0, "pretraining_kimg": pretraining_kimg}
+    one = make_state(**options)
     one.run(real_batch(0), None)
-    two = make_state(reconstruction_weight=1.0, seed=5)
+    two = make_state(**options, seed=5)
     two.load_state_dict(copy.deepcopy(one.state_dict()))
     for i in range(1, 4):
         assert one.run(real_batch(i), None) == two.run(real_batch(i), None)
-    assert one.encoder is not None
-    assert two.encoder is not None
-    assert not changed(two.encoder, snapshot(one.encoder))
+    assert one.autoencoder is not None
+    assert two.autoencoder is not None
+    assert not changed(two.autoencoder, snapshot(one.autoencoder))
 
 
-def test_classes_reach_the_reconstruction() -> None:
+@pytest.mark.parametrize("pretraining_kimg", [0.0, 1.0])
+def test_classes_reach_the_matching(pretraining_kimg: float) -> None:
     torch.manual_seed(0)
     generator, discriminator = preset("compact", resolution=8, num_classes=3)
     config = TrainConfig(
-        batch_size=8, precision="fp32", compile="off", device="cpu", reconstruction_weight=1.0
+        batch_size=8,
+        precision="fp32",
+        compile="off",
+        device="cpu",
+        reconstruction_weight=1.0,
+        pretraining_kimg=pretraining_kimg,
     )
     state = TrainingState(
         build_generator(generator), build_discriminator(discriminator), config, CPU
     )
     c = torch.eye(3)[torch.arange(8) % 3]
-    assert state.run(real_batch(), c).losses["reconstruction"] > 0
+    rows = snapshot(state.generator)["mapping.class_rows"]
+    for i in range(2):
+        losses = state.run(real_batch(i), c).losses
+    assert losses["mismatch"] > 0
+    assert state.autoencoder is not None
+    seen = 16 if pretraining_kimg else 8  # otherwise half of each batch is reconstructed
+    assert torch.equal(state.autoencoder.memory[:seen, -3:].sum(dim=1), torch.ones(seen))
+    assert not torch.equal(snapshot(state.generator)["mapping.class_rows"], rows)
 
 
 def test_the_generator_first_learns_from_reconstructions_alone() -> None:
-    state = make_state(reconstruction_weight=10.0, pretraining_kimg=0.016)  # two steps of 8
+    # two steps of 8, then one in which the discriminator learns alone
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=0.016, warmup_kimg=0.008)
     judge, average = snapshot(state.discriminator), snapshot(state.generator_ema)
     for i in range(2):
         result = state.run(real_batch(i), None)
-        assert set(result.losses) == {"reconstruction", "divergence"}
+        assert set(result.losses) - {"mismatch"} == {"reconstruction"}
         assert result.right is None
     assert not changed(state.discriminator, judge)
     assert changed(state.generator_ema, average)
     assert "mapping.w_avg" in changed(state.generator_ema, average)
-    result = state.run(real_batch(2), None)
-    assert {"generator", "discriminator", "reconstruction"} <= set(result.losses)
+    assert set(state.run(real_batch(2), None).losses) - {"r1"} == {"discriminator"}
+    result = state.run(real_batch(3), None)
+    assert {"generator", "discriminator", "reconstruction", "mismatch"} <= set(result.losses)
     assert result.right is not None
 
 
@@ -216,15 +244,14 @@ def test_pretraining_skips_what_is_not_finite() -> None:
     before = snapshot(state.generator)
     assert not state.run(torch.full((8, 3, 8, 8), float("nan")), None).finite
     assert not changed(state.generator, before)
+    assert state.autoencoder is not None
+    assert state.autoencoder.remembered == 0  # or it would stay in memory
+    assert state.run(real_batch(), None).finite
 
 
-def test_a_heavier_divergence_keeps_z_nearer_to_the_prior() -> None:
-    found = []
-    for weight in (0.0, 1000.0):
-        state = make_state(
-            reconstruction_weight=10.0, pretraining_kimg=1.0, divergence_weight=weight
-        )
-        for i in range(30):
-            losses = state.run(real_batch(i), None).losses
-        found.append(losses["divergence"])
-    assert found[1] < 0.5 * found[0]
+def test_memory_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wspace.training.autoencoder.MEMORY", 6)
+    autoencoder = Autoencoder(preset("compact", resolution=8)[0])
+    for value in (1.0, 2.0):
+        autoencoder.remember(torch.full((4, 128), value), None)
+    assert autoencoder.memory[:, 0].tolist() == [2, 2, 1, 1, 2, 2]

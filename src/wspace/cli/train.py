@@ -45,12 +45,6 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
     type=float,
     help="Weight of making real pictures again, through an encoder; 0 (default): none.",
 )
-@click.option(
-    "--divergence",
-    "divergence_weight",
-    type=float,
-    help="Weight, beside that, of keeping the encoder's z near N(0, I).",
-)
 @click.option("--pretraining-kimg", type=float, help="First learn from that alone so long.")
 @click.option("--mixing", "style_mixing_probability", type=float, help="Of mixed styles, 0 to 1.")
 @click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")

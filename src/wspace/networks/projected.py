@@ -112,16 +112,20 @@ class ProjectedDiscriminator(nn.Module):
         Returns:
             (N, places), logits: positive for real.
         """
+        maps = self.projection(self.perceive(images))
+        logits = [head(x, c) for head, x in zip(self.heads, maps, strict=True)]
+        logits.append(self.image_head(images, c))
+        return torch.cat(logits, dim=1)
+
+    def perceive(self, images: Tensor) -> list[Tensor]:
+        """What the pretrained network sees in images: four maps of it, from fine to coarse."""
         rgb = images.expand(-1, 3, -1, -1)  # grey images become RGB
         size = self.config.input_size
         if rgb.shape[2] != size:
             rgb = F.interpolate(
                 rgb, size=size, mode="bilinear", align_corners=False, antialias=rgb.shape[2] > size
             )
-        maps = self.projection(self.backbone.pyramid(rgb))
-        logits = [head(x, c) for head, x in zip(self.heads, maps, strict=True)]
-        logits.append(self.image_head(images, c))
-        return torch.cat(logits, dim=1)
+        return self.backbone.pyramid(rgb)
 
 
 def _random_kernel(out_channels: int, in_channels: int, side: int) -> Tensor:

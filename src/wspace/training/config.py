@@ -54,14 +54,11 @@ class TrainConfig:
     path_length_weight: float = 0.0  # 0 turns path length regularisation off
     path_length_interval: int = 4  # steps, >= 1
     reconstruction_weight: float = 0.0  # of an encoder's reconstructions of real images; 0: none
-    divergence_weight: float = (
-        1.0  # of what an encoder's z tell; more: blurred, but nearer to N(0, I)
-    )
     pretraining_kimg: float = 0.0  # the generator first learns from reconstructions alone so long
     style_mixing_probability: float = 0.9  # share of generated batches with two z, in [0, 1]
     ema_half_life_kimg: float = 10.0  # of the averaged generator, >= 0
     ema_ramp: float | None = 0.05  # half-life at most this share of the images seen
-    warmup_kimg: float = 0.0  # the discriminator learns alone for so long, for fine-tuning
+    warmup_kimg: float = 0.0  # the discriminator learns alone for so long, after that
     mirror: bool = False  # flip half of the real images left to right
     labels: bool = False  # train a class-conditional model on the dataset's labels
     precision: str = "auto"  # fp32, bf16; auto: bf16 where the machine has matrix units for it
@@ -87,7 +84,7 @@ class TrainConfig:
                 raise WspaceError(f"{name}={value} is not positive: give more than 0.")
         not_negative = (
             "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight "
-            "reconstruction_weight divergence_weight pretraining_kimg keep_every max_seconds"
+            "reconstruction_weight pretraining_kimg keep_every max_seconds"
         )
         for name in not_negative.split():
             if (value := getattr(self, name)) is not None and not value >= 0:

@@ -1,10 +1,11 @@
-"""The non-saturating logistic loss of both networks, the hinge loss, and those of an encoder."""
+"""What networks minimise: logistic and hinge losses of a GAN, and those of an autoencoder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,10 +14,11 @@ __all__ = [
     "LOGISTIC",
     "Loss",
     "discriminator_loss",
+    "energy_distance",
     "generator_loss",
     "hinge_discriminator_loss",
     "hinge_generator_loss",
-    "latent_divergence",
+    "perceptual_loss",
     "reconstruction_loss",
 ]
 
@@ -94,19 +96,43 @@ def reconstruction_loss(real: Tensor, reconstructed: Tensor) -> Tensor:
     return (real - reconstructed.float()).abs().flatten(start_dim=1).mean(dim=1)
 
 
-def latent_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of each Gaussian from N(0, I).
+def perceptual_loss(real: list[Tensor], reconstructed: list[Tensor]) -> Tensor:
+    """Mean absolute difference of each image's features from its reconstruction's.
 
-    Source: Kingma and Welling 2014 (Auto-Encoding Variational Bayes), Appendix B.
+    Source: Johnson et al. 2016 (Perceptual Losses), Section 3.2, with absolute differences, each
+    map's relative to its mean size, so that all maps count alike.
 
     Args:
-        mean: (N, D).
-        log_variance: (N, D), natural logarithm.
+        real: maps of a pretrained network, (N, C, H, W) each.
+        reconstructed: the same shapes.
 
     Returns:
-        (N,), in nats, >= 0.
+        (N,), >= 0.
     """
-    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1) / 2
+    differences = [
+        (theirs.float() - own.float()).abs().flatten(1).mean(1) / own.float().abs().mean()
+        for own, theirs in zip(real, reconstructed, strict=True)
+    ]
+    return torch.stack(differences).sum(dim=0)
+
+
+def energy_distance(x: Tensor, y: Tensor) -> Tensor:
+    """How far two distributions are from each other, by samples of them.
+
+    Source: Székely and Rizzo 2013 (Energy statistics), Section 2; pairs of a sample with itself
+    are left out, so that no number of samples biases it.
+
+    Args:
+        x: (N, D), N >= 2.
+        y: (M, D), M >= 2.
+
+    Returns:
+        A scalar, 0 or above but for chance.
+    """
+    n, m = len(x), len(y)
+    within_x = torch.cdist(x, x).sum() / (n * (n - 1))
+    within_y = torch.cdist(y, y).sum() / (m * (m - 1))
+    return 2 * torch.cdist(x, y).mean() - within_x - within_y
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ Source: Karras et al. 2019 (StyleGAN), Appendix C; lazy regularisation from Karr
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from wspace.networks.encoder import Encoder
 from wspace.networks.generator import Generator
+from wspace.networks.projected import ProjectedDiscriminator
 from wspace.steering.mixing import mix_styles
+from wspace.training.autoencoder import Autoencoder
 from wspace.training.config import TrainConfig
 from wspace.training.ema import ema_decay, update_ema
-from wspace.training.losses import HINGE, LOGISTIC, latent_divergence, reconstruction_loss
+from wspace.training.losses import HINGE, LOGISTIC, perceptual_loss, reconstruction_loss
+from wspace.training.optimizers import adam, load_optimizer_state, optimizer_state, update
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
 __all__ = ["PHASES", "StepResult", "TrainingState"]
@@ -30,10 +31,16 @@ __all__ = ["PHASES", "StepResult", "TrainingState"]
 _Network = TypeVar("_Network", bound=nn.Module)
 
 BETAS = (0.0, 0.99)
-ENCODER_RATE = 0.001  # whatever the generator's is: at 0.005 its z run away (benchmarks/RESULTS.md)
+# Reconstruction is plain regression: it wants momentum, and rates of its own, whatever those
+# against a discriminator are (benchmarks/RESULTS.md).
+REGRESSION_BETAS = (0.9, 0.99)
+ENCODER_RATE, PRETRAINING_RATE = 0.001, 0.003
+PERCEPTUAL_WEIGHT = 0.3  # of differences between features, beside those between pixels
+MISMATCH_WEIGHT = 0.03  # of the mapping network's w from the encoder's, likewise
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
-# set to. "r1" and "path length" come on their steps only, "reconstruction" where it is asked for.
+# set to. "r1" and "path length" come on their steps only, "reconstruction" and
+# "matching" with an encoder.
 Phase = Callable[[str], AbstractContextManager[Any]]
 PHASES = (
     "discriminator: generate",
@@ -45,6 +52,7 @@ PHASES = (
     "generator: backward",
     "path length",
     "reconstruction",
+    "matching",
     "generator: update",
     "average",
 )
@@ -56,7 +64,8 @@ class StepResult:
 
     Attributes:
         losses: by name: "generator" and "discriminator" unless one learns alone; "r1" and
-            "path_length" on their steps; "reconstruction" and "divergence" with an encoder.
+            "path_length" on their steps; "reconstruction" and "mismatch" with an encoder,
+            "perceptual" if its discriminator is projected.
         finite: whether all losses and gradients were; where they were not, nothing was updated.
         right: shares of real images that the discriminator took for real, and of generated ones
             that it took for generated, in [0, 1]; None where it was not asked.
@@ -88,22 +97,23 @@ class TrainingState:
         self.generator = _place(generator, device)
         self.discriminator = _place(discriminator, device)
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.optimizer_g = self._adam(
-            self.generator,
-            config.learning_rate,
-            config.path_length_interval if config.path_length_weight else None,
-        )
-        self.encoder: Encoder | None = None
+        rate_d = config.learning_rate if config.learning_rate_d is None else config.learning_rate_d
+        path_interval = config.path_length_interval if config.path_length_weight else None
+        self.optimizers = {
+            "g": adam(self.generator, config.learning_rate, BETAS, interval=path_interval),
+            "d": adam(self.discriminator, rate_d, BETAS, interval=config.r1_interval),
+        }
+        self.autoencoder: Autoencoder | None = None
         if config.reconstruction_weight:
-            self.encoder = _place(Encoder(generator.config), device)
-            self.optimizer_g.add_param_group(
-                {"params": list(self.encoder.parameters()), "lr": ENCODER_RATE}
-            )
-        self.optimizer_d = self._adam(
-            self.discriminator,
-            config.learning_rate if config.learning_rate_d is None else config.learning_rate_d,
-            config.r1_interval,
-        )
+            self.autoencoder = _place(Autoencoder(generator.config), device)
+            self.optimizers["e"] = adam(self.autoencoder, ENCODER_RATE, REGRESSION_BETAS)
+        if config.pretraining_kimg:  # the generator's two halves, as long as that lasts
+            mapping, synthesis = self.generator.mapping, self.generator.synthesis
+            rate = PRETRAINING_RATE / mapping.config.lr_multiplier  # in W as fast as in images
+            self.optimizers |= {
+                "m": adam(mapping, rate, REGRESSION_BETAS),
+                "s": adam(synthesis, PRETRAINING_RATE, REGRESSION_BETAS),
+            }
         self.random = torch.Generator(device).manual_seed(config.seed)
         self.step = 0
         self.seen_images = 0
@@ -134,7 +144,8 @@ class TrainingState:
             losses, finite = self._pretraining_step(real, c)
         else:
             losses, finite, right = self._discriminator_step(real, c)
-        warming_up = self.seen_images < self.config.warmup_kimg * 1000
+        alone = self.config.pretraining_kimg + self.config.warmup_kimg
+        warming_up = self.seen_images < alone * 1000
         if finite and not pretraining and not warming_up:
             generator_losses, finite = self._generator_step(real, c)
             losses |= generator_losses
@@ -148,9 +159,13 @@ class TrainingState:
         """The generator learns from reconstructions alone, of all the real images."""
         losses, w = self._learn_to_reconstruct(real, c)
         with self.phase("generator: update"):
-            finite = self._update(self.optimizer_g)
+            finite = update(*(self.optimizers[name] for name in ("m", "s", "e")))
         if finite:
-            self.generator.mapping.update_w_avg(w)
+            assert self.autoencoder is not None
+            self.autoencoder.remember(w, c)
+            with torch.no_grad():
+                own = self.generator.mapping.w(self._latents(len(real)), c)
+            self.generator.mapping.update_w_avg(own)
         return _floats(losses), finite
 
     def _discriminator_step(
@@ -172,7 +187,7 @@ class TrainingState:
                 (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
             losses["r1"] = penalty.detach()
         with self.phase("discriminator: update"):
-            finite = self._update(self.optimizer_d)
+            finite = update(self.optimizers["d"])
         if finite:
             self.generator.mapping.update_w_avg(w)
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
@@ -195,13 +210,18 @@ class TrainingState:
                 penalty = self._path_length(max(batch // 2, 1), c)
                 (penalty * (weight * interval)).backward()
             losses["path_length"] = penalty.detach()
-        if self.encoder is not None:
+        if self.autoencoder is not None:
             half = batch // 2  # as much again as the step itself would be too much
-            losses |= self._learn_to_reconstruct(real[:half], None if c is None else c[:half])[0]
+            real, c = real[:half], None if c is None else c[:half]
+            regression_losses, encoded = self._learn_to_reconstruct(real, c)
+            losses |= regression_losses
         with self.phase("generator: update"):
-            finite = self._update(self.optimizer_g)
+            names = ("g",) if self.autoencoder is None else ("g", "e")
+            finite = update(*(self.optimizers[name] for name in names))
         if finite:
             self.generator.mapping.update_w_avg(w)
+            if self.autoencoder is not None:
+                self.autoencoder.remember(encoded, c)
         else:
             self.path_mean = path_mean  # or one bad step would spoil all that follow
         return _floats(losses), finite
@@ -249,24 +269,32 @@ class TrainingState:
     def _learn_to_reconstruct(
         self, real: Tensor, c: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Gradients of how far images are from what their own latents make of them; and the w.
+        """Gradients of reconstructing images, and of making w that are distributed as theirs.
 
-        Source: Kingma and Welling 2014, Section 2.3: what is minimised is the negative lower bound
-        with a Laplace distribution around every number of an image.
+        Returns the losses and the images' w, which are remembered for steps to come.
         """
-        assert self.encoder is not None
+        assert self.autoencoder is not None
+        weight = self.config.reconstruction_weight
         with self.phase("reconstruction"):
             with self._autocast():
-                mean, log_variance = self.encoder(real)
-                z = mean + (log_variance / 2).exp() * self._latents(len(real))
-                w = self.generator.mapping.w(z, c)
+                w = self.autoencoder.encoder(real)
                 ws = w[:, None].expand(-1, self.generator.num_ws, -1)
                 images = self._synthesize(ws, self._noise(len(real)))
-            error = reconstruction_loss(real, images).mean()
-            divergence = latent_divergence(mean, log_variance).mean()
-            loss = error + divergence * (self.config.divergence_weight / real[0].numel())
-            (loss * self.config.reconstruction_weight).backward()
-        return {"reconstruction": error.detach(), "divergence": divergence.detach()}, w
+                losses = {"reconstruction": reconstruction_loss(real, images).mean()}
+                loss = losses["reconstruction"]
+                if isinstance(self.discriminator, ProjectedDiscriminator):
+                    perceive = self.discriminator.perceive
+                    with torch.no_grad():
+                        seen = perceive(real)
+                    losses["perceptual"] = perceptual_loss(seen, perceive(images)).mean()
+                    loss = loss + PERCEPTUAL_WEIGHT * losses["perceptual"]
+            (loss * weight).backward()
+        if self.autoencoder.remembered > 1:
+            with self.phase("matching"):
+                mismatch = self.autoencoder.mismatch(self.generator.mapping, self.random)
+                (mismatch * (MISMATCH_WEIGHT * weight)).backward()
+            losses["mismatch"] = mismatch
+        return {name: value.detach() for name, value in losses.items()}, w.detach()
 
     def _mixed_ws(self, batch: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """ws with mixing regularisation (Karras et al. 2019, Section 3.1), and the first w."""
@@ -298,51 +326,24 @@ class TrainingState:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def _adam(self, network: nn.Module, rate: float, interval: int | None) -> torch.optim.Adam:
-        """Adam with rates and betas scaled for lazy regularisation (StyleGAN2, Appendix B)."""
-        share = interval / (interval + 1) if interval is not None and interval > 1 else 1.0
-        return torch.optim.Adam(
-            network.parameters(),
-            lr=rate * share,
-            betas=(BETAS[0] ** share, BETAS[1] ** share),
-            eps=1e-8,
-            fused=True,
-        )
-
-    def _update(self, optimizer: torch.optim.Adam) -> bool:
-        """Step the optimizer if every gradient is finite; clear the gradients in any case."""
-        gradients = [
-            p.grad
-            for group in optimizer.param_groups
-            for p in group["params"]
-            if p.grad is not None
-        ]
-        norms = torch.stack(torch._foreach_norm(gradients))
-        finite = math.isfinite(float(norms.sum()))
-        if finite:
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return finite
-
     def halve_learning_rate(self) -> None:
         """Train on at half the rate, as after numbers went wrong."""
         self._set_learning_rate_factor(self.learning_rate_factor / 2)
 
     def _set_learning_rate_factor(self, factor: float) -> None:
-        for optimizer in (self.optimizer_g, self.optimizer_d):
+        for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] *= factor / self.learning_rate_factor
         self.learning_rate_factor = factor
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a step depends on: nested dicts of tensors and plain data."""
-        encoder = {} if self.encoder is None else {"encoder": self.encoder.state_dict()}
-        return encoder | {
+        own = {} if self.autoencoder is None else {"autoencoder": self.autoencoder.state_dict()}
+        return own | {
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "generator_ema": self.generator_ema.state_dict(),
-            "optimizer_g": _optimizer_state(self.optimizer_g),
-            "optimizer_d": _optimizer_state(self.optimizer_d),
+            "optimizers": {k: optimizer_state(v) for k, v in self.optimizers.items()},
             "random": self.random.get_state(),
             "path_mean": self.path_mean,
             "step": self.step,
@@ -355,10 +356,10 @@ class TrainingState:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.generator_ema.load_state_dict(state["generator_ema"])
-        if self.encoder is not None:
-            self.encoder.load_state_dict(state["encoder"])
-        _load_optimizer_state(self.optimizer_g, state["optimizer_g"])
-        _load_optimizer_state(self.optimizer_d, state["optimizer_d"])
+        if self.autoencoder is not None:
+            self.autoencoder.load_state_dict(state["autoencoder"])
+        for name, optimizer in self.optimizers.items():
+            load_optimizer_state(optimizer, state["optimizers"][name])
         self.random.set_state(state["random"].cpu())
         self.path_mean = state["path_mean"].to(self.device)
         self.step = state["step"]
@@ -378,14 +379,3 @@ def _maybe_compile(module: nn.Module, compiled: bool) -> Any:
 
 def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
     return {name: float(value) for name, value in losses.items()}
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Adam's moments by the parameter's number; the rates follow from the configuration."""
-    return {str(k): dict(v) for k, v in optimizer.state_dict()["state"].items()}
-
-
-def _load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    whole = optimizer.state_dict()
-    whole["state"] = {int(k): v for k, v in state.items()}
-    optimizer.load_state_dict(whole)
