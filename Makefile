@@ -26,9 +26,8 @@ demo: .venv/.installed
 demo-train: .venv/.installed
 	test -f $(DEMO)/avatars-32.zip || $(W) data avatars $(DEMO)/avatars-32.zip --count 4000 --size 32
 	rm -rf $(DEMO)/runs
-	$(W) train $(DEMO)/avatars-32.zip --preset compact --discriminator projected --batch-size 4 \
-		--learning-rate 0.01 --learning-rate-d 0.001 --ema-ramp 0.1 \
-		--reconstruction 30 --divergence 5 --pretraining-kimg 6 \
+	$(W) train $(DEMO)/avatars-32.zip --preset compact --discriminator projected --batch-size 8 \
+		--ema-ramp 0.1 --reconstruction 30 --pretraining-kimg 12 --warmup-kimg 0.3 \
 		--seconds $(SECONDS) --kimg 100 --out $(DEMO)/runs
 	$(W) generate $(DEMO)/runs/00000-avatars-32-compact --seeds 0-31 --psi 0.8 \
 		--grid $(DEMO)/trained-sheet.png

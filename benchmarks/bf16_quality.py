@@ -86,6 +86,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kimg", type=float, default=12.0)
     parser.add_argument("--every", type=float, default=2.0, help="kimg between measurements")
+    parser.add_argument("--reconstruction", type=float, default=0.0)
+    parser.add_argument("--pretraining-kimg", type=float, default=0.0)
     parser.add_argument("--num", type=int, default=1000, help="pictures a measurement")
     parser.add_argument("--threads", type=int, help="of torch")
     arguments = parser.parse_args()
@@ -105,6 +107,8 @@ def main() -> None:
             discriminator=arguments.discriminator,
             batch_size=arguments.batch,
             seed=arguments.seed,
+            reconstruction_weight=arguments.reconstruction,
+            pretraining_kimg=arguments.pretraining_kimg,
             precision=precision,
             compile="off",
             device="cpu",
