@@ -39,8 +39,8 @@ PERCEPTUAL_WEIGHT = 0.3  # of differences between features, beside those between
 MISMATCH_WEIGHT = 0.03  # of the mapping network's w from the encoder's, likewise
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
-# set to. "r1" and "path length" come on their steps only, "reconstruction" and
-# "matching" with an encoder.
+# set to. "r1" and "path length" come on their steps only, "reconstruction" and "matching" with an
+# encoder.
 Phase = Callable[[str], AbstractContextManager[Any]]
 PHASES = (
     "discriminator: generate",
@@ -139,17 +139,17 @@ class TrainingState:
         """
         real = real.contiguous(memory_format=torch.channels_last)
         right: tuple[float, float] | None = None
-        pretraining = self.seen_images < self.config.pretraining_kimg * 1000
-        if pretraining:
+        pretraining_end = self.config.pretraining_kimg * 1000
+        if self.seen_images < pretraining_end:
+            generator_learns = True
             losses, finite = self._pretraining_step(real, c)
         else:
+            generator_learns = self.seen_images >= pretraining_end + self.config.warmup_kimg * 1000
             losses, finite, right = self._discriminator_step(real, c)
-        alone = self.config.pretraining_kimg + self.config.warmup_kimg
-        warming_up = self.seen_images < alone * 1000
-        if finite and not pretraining and not warming_up:
-            generator_losses, finite = self._generator_step(real, c)
-            losses |= generator_losses
-        if finite and (pretraining or not warming_up):
+            if finite and generator_learns:
+                generator_losses, finite = self._generator_step(real, c)
+                losses |= generator_losses
+        if finite and generator_learns:
             self._average(len(real))
         self.step += 1
         self.seen_images += len(real)
