@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wspace.errors import WspaceError
+from wspace.networks.frozen import FrozenConvolution
 
 __all__ = ["VARIANTS", "EfficientNetLite", "Variant"]
 
@@ -72,7 +73,6 @@ class EfficientNetLite(nn.Module):
     def __init__(self, variant: str) -> None:
         super().__init__()
         self.network: Any = _fold(_pretrained(variant))
-        _freeze(self.network)
         self.eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         blocks = self.network._blocks
@@ -148,7 +148,7 @@ def _pretrained(name: str) -> Any:
 
 
 def _fold(network: Any) -> Any:
-    """Fold normalisation and padding into each convolution of ``network``, in place."""
+    """Fold normalisation and padding into each convolution of ``network``, and freeze it."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:
         pairs += [
@@ -161,8 +161,9 @@ def _fold(network: Any) -> Any:
             continue
         convolution = fuse_conv_bn_eval(getattr(owner, convolution_name), getattr(owner, norm_name))
         _pad_symmetrically(convolution)
-        setattr(owner, convolution_name, convolution)
+        setattr(owner, convolution_name, FrozenConvolution(convolution))
         setattr(owner, norm_name, nn.Identity())
+    network._fc = nn.Identity()  # classes of photographs are not asked for
     for module in network.modules():
         if isinstance(module, nn.ReLU6):
             module.inplace = True
@@ -183,11 +184,3 @@ def _pad_symmetrically(convolution: Any) -> None:
     convolution.weight = nn.Parameter(kernel)
     convolution.padding = (after, after)
     convolution.static_padding = nn.Identity()
-
-
-def _freeze(network: nn.Module) -> None:
-    """Make every weight a buffer that is not saved: no parameter, no part of any state."""
-    for module in network.modules():
-        for name, weight in list(module.named_parameters(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, weight.detach(), persistent=False)
