@@ -39,6 +39,8 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("ema_ramp", -1.0),
         ("reconstruction_weight", -0.5),
         ("pretraining_kimg", -1.0),
+        ("matching_kimg", -1.0),
+        ("matching_kimg", 5.0),  # without pretraining there are no w to match
         ("pretraining_kimg", 5.0),  # without reconstruction there is nothing to learn from
         ("reconstruction_weight", float("nan")),
         ("keep_every", -1),

@@ -118,6 +118,18 @@ def test_an_encoder(tmp_path: Path) -> None:
     )
 
 
+def test_a_flow(tmp_path: Path) -> None:
+    assert_resumes_exactly(
+        tmp_path,
+        [3, 2],
+        steps=6,
+        reconstruction_weight=10.0,
+        pretraining_kimg=2 * BATCH / 1000,
+        matching_kimg=2 * BATCH / 1000,
+        checkpoint_kimg=1 * BATCH / 1000,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its compiler

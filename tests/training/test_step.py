@@ -239,6 +239,64 @@ def test_the_generator_first_learns_from_reconstructions_alone() -> None:
     assert result.right is not None
 
 
+MATCHED = {"reconstruction_weight": 10.0, "pretraining_kimg": 0.016, "matching_kimg": 0.024}
+
+
+def test_mapping_then_learns_from_a_flow_and_w_stay_where_they_are() -> None:
+    state = make_state(**MATCHED, warmup_kimg=0.008)
+    for i in range(2):
+        state.run(real_batch(i), None)
+    assert state.autoencoder is not None
+    assert state.matching is not None
+    encoder, generator = snapshot(state.autoencoder.encoder), snapshot(state.generator)
+    average, judge = snapshot(state.generator_ema), snapshot(state.discriminator)
+    rates = []
+    for i in range(3):
+        result = state.run(real_batch(i), None)
+        assert set(result.losses) == {"flow", "matching"}
+        assert result.right is None
+        rates.append([state.optimizers[name].param_groups[0]["lr"] for name in "mf"])
+    assert rates == [pytest.approx([0.3 * left, 0.001 * left]) for left in (1, 2 / 3, 1 / 3)]
+    moved = changed(state.generator, generator)
+    assert {"mapping.fc0.weight", "mapping.w_avg"} <= moved
+    assert all(name.startswith("mapping.") for name in moved)
+    assert "mapping.fc0.weight" in changed(state.generator_ema, average)
+    assert not changed(state.discriminator, judge)
+    assert set(state.run(real_batch(3), None).losses) - {"r1"} == {"discriminator"}
+    losses = state.run(real_batch(4), None).losses
+    assert {"generator", "discriminator", "reconstruction", "matching"} <= set(losses)
+    assert not {"flow", "mismatch"} & set(losses)
+    assert not changed(state.autoencoder.encoder, encoder)
+    assert "synthesis.const" in changed(state.generator, generator)
+
+
+def test_matching_is_part_of_the_state() -> None:
+    one = make_state(**MATCHED)
+    for i in range(3):
+        one.run(real_batch(i), None)
+    two = make_state(**MATCHED, seed=5)
+    two.load_state_dict(copy.deepcopy(one.state_dict()))
+    for i in range(3, 7):
+        assert one.run(real_batch(i), None) == two.run(real_batch(i), None)
+    assert one.matching is not None
+    assert two.matching is not None
+    assert not changed(two.matching, snapshot(one.matching))
+
+
+def test_matching_skips_what_is_not_finite_and_goes_on_at_half_the_rate() -> None:
+    state = make_state(**MATCHED)
+    for i in range(2):
+        state.run(real_batch(i), None)
+    before = snapshot(state.generator)
+    assert not state.run(torch.full((8, 3, 8, 8), float("nan")), None).finite
+    assert not changed(state.generator, before)
+    assert state.autoencoder is not None
+    assert state.autoencoder.memory.isfinite().all()
+    state.halve_learning_rate()
+    assert state.run(real_batch(), None).finite
+    assert state.optimizers["m"].param_groups[0]["lr"] == pytest.approx(0.3 / 2 * 2 / 3)
+
+
 def test_pretraining_skips_what_is_not_finite() -> None:
     state = make_state(reconstruction_weight=10.0, pretraining_kimg=1.0)
     before = snapshot(state.generator)

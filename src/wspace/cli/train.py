@@ -46,6 +46,9 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
     help="Weight of making real pictures again, through an encoder; 0 (default): none.",
 )
 @click.option("--pretraining-kimg", type=float, help="First learn from that alone so long.")
+@click.option(
+    "--matching-kimg", type=float, help="Then mapping learns where z belong in W so long."
+)
 @click.option("--mixing", "style_mixing_probability", type=float, help="Of mixed styles, 0 to 1.")
 @click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")
 @click.option("--ema-ramp", type=float, help="Half-life at most this share of what was seen.")
@@ -170,7 +173,12 @@ def _line(progress: Progress) -> str:
     rate = progress.images_per_second
     left = (progress.total_kimg - progress.kimg) * 1000 / rate if rate > 0 else math.inf
     hours, minutes = divmod(min(left, 1e7) / 60, 60)
-    shown = (("generator", "G"), ("discriminator", "D"), ("reconstruction", "reconstruction"))
+    shown = (
+        ("generator", "G"),
+        ("discriminator", "D"),
+        ("reconstruction", "reconstruction"),
+        ("matching", "matching"),
+    )
     values = [f"{label} {losses[name]:.2f}" for name, label in shown if name in losses]
     parts = [
         f"{progress.kimg:.1f} / {progress.total_kimg:g} kimg",

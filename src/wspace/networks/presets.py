@@ -29,6 +29,10 @@ class Preset:
     make: Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
 
 
+# Of the layers between z and w, however small both are: what tells kinds of images apart.
+MAPPING_WIDTH = 512
+
+
 def _adain(
     *, base: int, maximum: int, dim: int, layers: int
 ) -> Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]:
@@ -40,7 +44,7 @@ def _adain(
             z_dim=dim,
             w_dim=dim,
             num_classes=num_classes,
-            mapping=MappingConfig(num_layers=layers),
+            mapping=MappingConfig(num_layers=layers, hidden_dim=MAPPING_WIDTH),
             synthesis=AdaINConfig(channels=channels),
         )
         discriminator = DiscriminatorConfig(

@@ -49,6 +49,14 @@ class Autoencoder(nn.Module):
         self.memory[places] = rows.to(self.memory.dtype)
         self.remembered += len(rows)
 
+    def recall(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Up to ``count`` w of memory, (N, w_dim), and their classes, (N, num_classes)."""
+        filled = min(int(self.remembered), MEMORY)
+        device = self.memory.device
+        chosen = torch.randperm(filled, generator=random, device=device)[:count]
+        w, c = self.memory[chosen].split([self.w_dim, self.num_classes], dim=1)
+        return w, c if self.num_classes else None
+
     def mismatch(self, mapping: MappingNetwork, random: torch.Generator) -> Tensor:
         """How far the mapping network's w are from the encoder's, as distributions.
 
@@ -62,14 +70,11 @@ class Autoencoder(nn.Module):
         Returns:
             A scalar, >= 0 but for chance; 0 where the distributions are the same.
         """
-        filled = min(int(self.remembered), MEMORY)
-        device = self.memory.device
-        chosen = torch.randperm(filled, generator=random, device=device)[:MATCHED]
-        real = self.memory[chosen]
-        w, c = real.split([self.w_dim, self.num_classes], dim=1)
-        z = torch.randn(len(real), mapping.z_dim, generator=random, device=device)
-        own = mapping.w(z, c if self.num_classes else None)
+        w, c = self.recall(MATCHED, random)
+        z = torch.randn(len(w), mapping.z_dim, generator=random, device=w.device)
+        own = mapping.w(z, c)
         spread = w.std(dim=0) + 1e-6
+        classes = [] if c is None else [c]
         return energy_distance(
-            torch.cat([own / spread, c], dim=1), torch.cat([w / spread, c], dim=1)
+            torch.cat([own / spread, *classes], dim=1), torch.cat([w / spread, *classes], dim=1)
         )

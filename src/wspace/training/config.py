@@ -55,6 +55,7 @@ class TrainConfig:
     path_length_interval: int = 4  # steps, >= 1
     reconstruction_weight: float = 0.0  # of an encoder's reconstructions of real images; 0: none
     pretraining_kimg: float = 0.0  # the generator first learns from reconstructions alone so long
+    matching_kimg: float = 0.0  # then mapping learns from a flow where z belong in W, so long
     style_mixing_probability: float = 0.9  # share of generated batches with two z, in [0, 1]
     ema_half_life_kimg: float = 10.0  # of the averaged generator, >= 0
     ema_ramp: float | None = 0.05  # half-life at most this share of the images seen
@@ -84,7 +85,7 @@ class TrainConfig:
                 raise WspaceError(f"{name}={value} is not positive: give more than 0.")
         not_negative = (
             "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight "
-            "reconstruction_weight pretraining_kimg keep_every max_seconds"
+            "reconstruction_weight pretraining_kimg matching_kimg keep_every max_seconds"
         )
         for name in not_negative.split():
             if (value := getattr(self, name)) is not None and not value >= 0:
@@ -93,6 +94,11 @@ class TrainConfig:
             raise WspaceError(
                 f"pretraining_kimg={self.pretraining_kimg} learns from reconstructions, which are "
                 "off: give --reconstruction, such as 30."
+            )
+        if self.matching_kimg and not self.pretraining_kimg:
+            raise WspaceError(
+                f"matching_kimg={self.matching_kimg} learns where the pretrained encoder's w lie, "
+                "and there is no pretraining: give --pretraining-kimg, such as 100."
             )
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(

@@ -23,6 +23,7 @@ from wspace.training.autoencoder import Autoencoder
 from wspace.training.config import TrainConfig
 from wspace.training.ema import ema_decay, update_ema
 from wspace.training.losses import HINGE, LOGISTIC, perceptual_loss, reconstruction_loss
+from wspace.training.matching import NEW_PAIRS, Matching
 from wspace.training.optimizers import adam, load_optimizer_state, optimizer_state, update
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
@@ -34,13 +35,17 @@ BETAS = (0.0, 0.99)
 # Reconstruction is plain regression: it wants momentum, and rates of its own, whatever those
 # against a discriminator are (benchmarks/RESULTS.md).
 REGRESSION_BETAS = (0.9, 0.99)
-ENCODER_RATE, PRETRAINING_RATE = 0.001, 0.003
+ENCODER_RATE, PRETRAINING_RATE, FLOW_RATE = 0.001, 0.003, 0.001
 PERCEPTUAL_WEIGHT = 0.3  # of differences between features, beside those between pixels
 MISMATCH_WEIGHT = 0.03  # of the mapping network's w from the encoder's, likewise
+MATCHING_WEIGHT = 0.1  # of its w from the flow's, likewise
+MATCHED = 512  # w that the flow learns from in a step, and pairs that mapping learns from
+MAPPING_UPDATES = 2  # of the mapping network in such a step
+ANCHORED = 128  # pairs that it is held to in a step against the discriminator
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
 # set to. "r1" and "path length" come on their steps only, "reconstruction" and "matching" with an
-# encoder.
+# encoder, "flow" while the mapping network learns from one.
 Phase = Callable[[str], AbstractContextManager[Any]]
 PHASES = (
     "discriminator: generate",
@@ -52,6 +57,7 @@ PHASES = (
     "generator: backward",
     "path length",
     "reconstruction",
+    "flow",
     "matching",
     "generator: update",
     "average",
@@ -65,7 +71,8 @@ class StepResult:
     Attributes:
         losses: by name: "generator" and "discriminator" unless one learns alone; "r1" and
             "path_length" on their steps; "reconstruction" and "mismatch" with an encoder,
-            "perceptual" if its discriminator is projected.
+            "perceptual" if its discriminator is projected; "flow" and "matching" where the
+            mapping network learns from a flow.
         finite: whether all losses and gradients were; where they were not, nothing was updated.
         right: shares of real images that the discriminator took for real, and of generated ones
             that it took for generated, in [0, 1]; None where it was not asked.
@@ -107,6 +114,10 @@ class TrainingState:
         if config.reconstruction_weight:
             self.autoencoder = _place(Autoencoder(generator.config), device)
             self.optimizers["e"] = adam(self.autoencoder, ENCODER_RATE, REGRESSION_BETAS)
+        self.matching: Matching | None = None
+        if config.matching_kimg:
+            self.matching = _place(Matching(generator.config), device)
+            self.optimizers["f"] = adam(self.matching.field, FLOW_RATE, REGRESSION_BETAS)
         if config.pretraining_kimg:  # the generator's two halves, as long as that lasts
             mapping, synthesis = self.generator.mapping, self.generator.synthesis
             rate = PRETRAINING_RATE / mapping.config.lr_multiplier  # in W as fast as in images
@@ -139,12 +150,13 @@ class TrainingState:
         """
         real = real.contiguous(memory_format=torch.channels_last)
         right: tuple[float, float] | None = None
-        pretraining_end = self.config.pretraining_kimg * 1000
-        if self.seen_images < pretraining_end:
-            generator_learns = True
+        alone = self.config.warmup_kimg * 1000  # the discriminator, when its time has come
+        generator_learns = not 0 <= self.seen_images - self._matching_end < alone
+        if self.seen_images < self._pretraining_end:
             losses, finite = self._pretraining_step(real, c)
+        elif self.seen_images < self._matching_end:
+            losses, finite = self._matching_step(real, c)
         else:
-            generator_learns = self.seen_images >= pretraining_end + self.config.warmup_kimg * 1000
             losses, finite, right = self._discriminator_step(real, c)
             if finite and generator_learns:
                 generator_losses, finite = self._generator_step(real, c)
@@ -167,6 +179,44 @@ class TrainingState:
                 own = self.generator.mapping.w(self._latents(len(real)), c)
             self.generator.mapping.update_w_avg(own)
         return _floats(losses), finite
+
+    def _matching_step(self, real: Tensor, c: Tensor | None) -> tuple[dict[str, float], bool]:
+        """Mapping learns from a flow where each z belongs; all else is left as it is."""
+        assert self.autoencoder is not None
+        assert self.matching is not None
+        with self.phase("flow"):
+            with torch.no_grad(), self._autocast():
+                w = self.autoencoder.encoder(real)
+            if not w.isfinite().all():
+                return {}, False
+            self.autoencoder.remember(w, c)
+            w, classes = self.autoencoder.recall(MATCHED, self.random)
+            loss = self.matching.flow_loss(w, classes, self.random)
+            loss.backward()
+            finite = self._update_matching("f", FLOW_RATE)
+        losses = {"flow": loss.detach()}
+        if not finite:
+            return _floats(losses), False
+        self.matching.average_field()
+        _, classes = self.autoencoder.recall(NEW_PAIRS, self.random)
+        self.matching.make_pairs(classes, self.random)
+        mapping = self.generator.mapping
+        for _ in range(MAPPING_UPDATES):
+            with self.phase("matching"):
+                loss = self.matching.mapping_loss(mapping, MATCHED, self.random)
+                loss.backward()
+                rate = PRETRAINING_RATE / mapping.config.lr_multiplier
+                finite = finite and self._update_matching("m", rate)
+        with torch.no_grad():
+            mapping.update_w_avg(mapping.w(self._latents(len(real)), c))
+        return _floats(losses | {"matching": loss.detach()}), finite
+
+    def _update_matching(self, name: str, rate: float) -> bool:
+        """Step an optimizer at a rate that falls to 0 where matching ends."""
+        left = (self._matching_end - self.seen_images) / (self.config.matching_kimg * 1000)
+        for group in self.optimizers[name].param_groups:
+            group["lr"] = rate * left * self.learning_rate_factor
+        return update(self.optimizers[name])
 
     def _discriminator_step(
         self, real: Tensor, c: Tensor | None
@@ -275,9 +325,12 @@ class TrainingState:
         """
         assert self.autoencoder is not None
         weight = self.config.reconstruction_weight
+        # Where a flow has learned the encoder's w, they stay where they are from there on.
+        settled = self.matching is not None and self.seen_images >= self._pretraining_end
         with self.phase("reconstruction"):
             with self._autocast():
-                w = self.autoencoder.encoder(real)
+                with torch.set_grad_enabled(not settled):
+                    w = self.autoencoder.encoder(real)
                 ws = w[:, None].expand(-1, self.generator.num_ws, -1)
                 images = self._synthesize(ws, self._noise(len(real)))
                 losses = {"reconstruction": reconstruction_loss(real, images).mean()}
@@ -289,11 +342,15 @@ class TrainingState:
                     losses["perceptual"] = perceptual_loss(seen, perceive(images)).mean()
                     loss = loss + PERCEPTUAL_WEIGHT * losses["perceptual"]
             (loss * weight).backward()
-        if self.autoencoder.remembered > 1:
-            with self.phase("matching"):
-                mismatch = self.autoencoder.mismatch(self.generator.mapping, self.random)
-                (mismatch * (MISMATCH_WEIGHT * weight)).backward()
-            losses["mismatch"] = mismatch
+        mapping = self.generator.mapping
+        with self.phase("matching"):
+            if settled:
+                assert self.matching is not None
+                losses["matching"] = self.matching.mapping_loss(mapping, ANCHORED, self.random)
+                (losses["matching"] * (MATCHING_WEIGHT * weight)).backward()
+            elif self.autoencoder.remembered > 1:
+                losses["mismatch"] = self.autoencoder.mismatch(mapping, self.random)
+                (losses["mismatch"] * (MISMATCH_WEIGHT * weight)).backward()
         return {name: value.detach() for name, value in losses.items()}, w.detach()
 
     def _mixed_ws(self, batch: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -326,6 +383,14 @@ class TrainingState:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
+    @property
+    def _pretraining_end(self) -> float:
+        return self.config.pretraining_kimg * 1000
+
+    @property
+    def _matching_end(self) -> float:
+        return self._pretraining_end + self.config.matching_kimg * 1000
+
     def halve_learning_rate(self) -> None:
         """Train on at half the rate, as after numbers went wrong."""
         self._set_learning_rate_factor(self.learning_rate_factor / 2)
@@ -338,8 +403,8 @@ class TrainingState:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a step depends on: nested dicts of tensors and plain data."""
-        own = {} if self.autoencoder is None else {"autoencoder": self.autoencoder.state_dict()}
-        return own | {
+        own = {"autoencoder": self.autoencoder, "matching": self.matching}
+        return {k: v.state_dict() for k, v in own.items() if v is not None} | {
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "generator_ema": self.generator_ema.state_dict(),
@@ -358,6 +423,8 @@ class TrainingState:
         self.generator_ema.load_state_dict(state["generator_ema"])
         if self.autoencoder is not None:
             self.autoencoder.load_state_dict(state["autoencoder"])
+        if self.matching is not None:
+            self.matching.load_state_dict(state["matching"])
         for name, optimizer in self.optimizers.items():
             load_optimizer_state(optimizer, state["optimizers"][name])
         self.random.set_state(state["random"].cpu())

@@ -1,0 +1,70 @@
+"""A flow: which way, and how fast, to carry a point of noise into W. It serves training alone.
+
+Source: Lipman et al. 2023 (Flow Matching), Section 4; Liu et al. 2023 (Rectified Flow), Section 2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wspace.networks.config import GeneratorConfig
+
+__all__ = ["VelocityField"]
+
+_WIDTH = 512
+_BLOCKS = 4
+_FREQUENCIES = 32
+_HIGHEST = 200.0  # of them, in radians over the whole way
+
+
+class VelocityField(nn.Module):
+    """Points of W on their way, the time and classes, to velocities: residual blocks."""
+
+    frequencies: Tensor
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        frequencies = torch.exp(torch.linspace(0, math.log(_HIGHEST), _FREQUENCIES))
+        self.register_buffer("frequencies", frequencies)
+        self.enter = nn.Linear(config.w_dim, _WIDTH)
+        conditions = 2 * _FREQUENCIES + config.num_classes
+        self.blocks = nn.ModuleList(_Block(conditions) for _ in range(_BLOCKS))
+        self.leave = nn.Sequential(nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, config.w_dim))
+
+    def forward(self, x: Tensor, t: Tensor, c: Tensor | None = None) -> Tensor:
+        """Velocities at points.
+
+        Args:
+            x: (N, w_dim), points.
+            t: (N,), in [0, 1]: 0 is noise, 1 is W.
+            c: (N, num_classes), one-hot classes; needed exactly where there are classes.
+
+        Returns:
+            (N, w_dim), the way per unit of time.
+        """
+        angles = t[:, None] * self.frequencies
+        parts = [angles.sin(), angles.cos()]
+        conditions = torch.cat(parts if c is None else [*parts, c], dim=1)
+        x = self.enter(x)
+        for block in self.blocks:
+            x = block(x, conditions)
+        velocity: Tensor = self.leave(x)
+        return velocity
+
+
+class _Block(nn.Module):
+    def __init__(self, conditions: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(_WIDTH)
+        self.first = nn.Linear(_WIDTH, _WIDTH)
+        self.condition = nn.Linear(conditions, _WIDTH)
+        self.second = nn.Linear(_WIDTH, _WIDTH)
+
+    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
+        inner = F.silu(self.first(self.norm(x)) + self.condition(conditions))
+        y: Tensor = x + self.second(inner)
+        return y
