@@ -66,6 +66,7 @@ def test_a_phase_takes_no_longer_than_the_step(measured: BenchReport) -> None:
     assert set(training.phase_seconds) == set(PHASES) - {
         "path length",
         "reconstruction",
+        "flow",
         "matching",
     }
     assert set(training.regularizer_seconds) == {"r1"}
@@ -102,7 +103,7 @@ def test_path_length_is_a_phase_where_it_is_on() -> None:
         batch_size=4, precision="fp32", compile="off", device="cpu", path_length_weight=2.0
     )
     speed = measure_training(preset("compact", resolution=8), config, seconds=0.0)
-    assert set(speed.phase_seconds) == set(PHASES) - {"reconstruction", "matching"}
+    assert set(speed.phase_seconds) == set(PHASES) - {"reconstruction", "flow", "matching"}
     assert set(speed.regularizer_seconds) == {"r1", "path length"}
 
 
