@@ -93,7 +93,7 @@ class TrainConfig:
         if self.pretraining_kimg and not self.reconstruction_weight:
             raise WspaceError(
                 f"pretraining_kimg={self.pretraining_kimg} learns from reconstructions, which are "
-                "off: give --reconstruction, such as 30."
+                "off: give --reconstruction, such as 10."
             )
         if self.matching_kimg and not self.pretraining_kimg:
             raise WspaceError(
