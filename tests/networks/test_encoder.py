@@ -1,4 +1,4 @@
-"""The encoder: shapes at any resolution, and w that differ from the start."""
+"""The encoder: shapes at any resolution, w that differ from the start, and what it is told."""
 
 from __future__ import annotations
 
@@ -20,3 +20,17 @@ def test_images_become_a_w_each(resolution: int, image_channels: int) -> None:
     w = Encoder(config)(torch.randn(2, image_channels, resolution, resolution))
     assert w.shape == (2, config.w_dim)
     assert not torch.equal(w[0], w[1])
+
+
+def test_what_is_said_of_images_moves_their_w() -> None:
+    torch.manual_seed(0)
+    config = preset("compact", resolution=8)[0]
+    encoder = Encoder(config, num_values=5)
+    images = torch.randn(1, 3, 8, 8).expand(3, -1, -1, -1)
+    w = encoder(images, torch.tensor([[0, 3], [0, 4], [0, 3]]))
+    assert not torch.allclose(w[0], w[1])
+    torch.testing.assert_close(w[0], w[2])
+    w.square().sum().backward()
+    assert encoder.values is not None
+    assert encoder.values.weight.grad is not None
+    assert encoder.values.weight.grad.any(dim=1).tolist() == [True, False, False, True, True]

@@ -36,6 +36,8 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("data", None),
         ("mirror", 1),
         ("labels", "yes"),
+        ("attributes", 1),
+        ("attributes", True),  # without reconstruction there is no encoder to tell them
         ("ema_ramp", -1.0),
         ("reconstruction_weight", -0.5),
         ("pretraining_kimg", -1.0),

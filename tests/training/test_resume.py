@@ -1,5 +1,6 @@
 """A run that was interrupted and resumed is, bit for bit, the one that never was."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,43 @@ def test_an_encoder(tmp_path: Path) -> None:
         pretraining_kimg=4 * BATCH / 1000,  # killed before it ends
         checkpoint_kimg=2 * BATCH / 1000,
     )
+
+
+def test_attributes(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data")
+    own = {picture.name: {"hair": i % 3, "hat": i % 2} for i, picture in enumerate(data.iterdir())}
+    metadata = data / "dataset.json"
+    metadata.write_text(json.dumps({"labels": None, "attributes": own}))
+    assert_resumes_exactly(
+        tmp_path,
+        [3, 2],
+        steps=7,
+        attributes=True,
+        reconstruction_weight=10.0,
+        pretraining_kimg=2 * BATCH / 1000,
+        matching_kimg=2 * BATCH / 1000,
+        checkpoint_kimg=1 * BATCH / 1000,
+    )
+
+
+def test_changed_attributes_are_another_data(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data")
+    own = {picture.name: {"hair": i % 3} for i, picture in enumerate(sorted(data.iterdir()))}
+    metadata = data / "dataset.json"
+    metadata.write_text(json.dumps({"attributes": own}))
+    config = make_config(tmp_path, steps=1, attributes=True, reconstruction_weight=10.0)
+    run = loop.start(config, tmp_path / "runs").run
+    own["00.png"] = {"hair": 2}
+    metadata.write_text(json.dumps({"attributes": own}))
+    with pytest.raises(WspaceError, match="is not the data"):
+        loop.resume(run, total_kimg=1.0)
+
+
+def test_attributes_are_asked_for_where_there_are_none(tmp_path: Path) -> None:
+    config = make_config(tmp_path, attributes=True, reconstruction_weight=10.0)
+    with pytest.raises(WspaceError, match="no attributes that tell its pictures apart"):
+        loop.start(config, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_flow(tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ from wspace.training.step import TrainingState
 CPU = torch.device("cpu")
 
 
-def make_state(name: str = "compact", **changes: Any) -> TrainingState:
+def make_state(name: str = "compact", num_values: int = 0, **changes: Any) -> TrainingState:
     torch.manual_seed(0)
     generator, discriminator = preset(name, resolution=8)
     config = TrainConfig(
         preset=name, batch_size=8, precision="fp32", compile="off", device="cpu", **changes
     )
     return TrainingState(
-        build_generator(generator), build_discriminator(discriminator), config, CPU
+        build_generator(generator), build_discriminator(discriminator), config, CPU, num_values
     )
 
 
@@ -194,6 +194,63 @@ def test_the_autoencoder_is_part_of_the_state(pretraining_kimg: float) -> None:
     assert one.autoencoder is not None
     assert two.autoencoder is not None
     assert not changed(two.autoencoder, snapshot(one.autoencoder))
+
+
+def test_attributes_say_what_cannot_be_seen() -> None:
+    """Black and white images before an encoder that sees nothing: only the words differ."""
+    target = torch.ones(8, 3, 8, 8)
+    target[:4] = -1
+    values = (torch.arange(8)[:, None] >= 4).long()
+    errors = []
+    for told in (True, False):
+        state = make_state(
+            num_values=2 if told else 0, reconstruction_weight=10.0, pretraining_kimg=10.0
+        )
+        assert state.autoencoder is not None
+        state.autoencoder.encoder.layers.insert(0, Blind())
+        for _ in range(60):
+            losses = state.run(target, None, values if told else None).losses
+        errors.append(losses["reconstruction"])
+    assert errors[0] < 0.5 * errors[1]
+
+
+class Blind(torch.nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(images)
+
+
+@pytest.mark.parametrize("part", ["pretraining", "matching", "against a discriminator"])
+def test_attributes_reach_every_part(part: str) -> None:
+    kimg = {"pretraining": 1.0, "matching": 0.008, "against a discriminator": 0.0}[part]
+    matching_kimg = 1.0 if part == "matching" else 0.0
+    found = []
+    for word in (0, 1):
+        state = make_state(
+            num_values=2,
+            reconstruction_weight=10.0,
+            pretraining_kimg=kimg,
+            matching_kimg=matching_kimg,
+        )
+        assert state.autoencoder is not None
+        assert state.autoencoder.encoder.values is not None
+        with torch.no_grad():
+            state.autoencoder.encoder.values.weight[1].mul_(-50.0)
+        for i in range(2):
+            state.run(real_batch(i), None, torch.full((8, 1), word))
+        seen = int(state.autoencoder.remembered)
+        found.append(state.autoencoder.memory[seen - 4 : seen].clone())
+    assert not torch.allclose(found[0], found[1], rtol=0.1)
+
+
+def test_rates_of_pretraining_settle_and_the_encoder_goes_on() -> None:
+    state = make_state(reconstruction_weight=10.0, pretraining_kimg=0.048)
+    rates: list[list[float]] = []
+    for i in range(8):
+        state.run(real_batch(i), None)
+        rates.append([state.optimizers[name].param_groups[0]["lr"] for name in "se"])
+    assert rates[:4] == [[0.003, 0.001]] * 4
+    assert rates[5] == pytest.approx([0.0015, 0.0005])
+    assert [own[1] for own in rates[6:]] == [0.001, 0.001]
 
 
 @pytest.mark.parametrize("pretraining_kimg", [0.0, 1.0])

@@ -45,6 +45,9 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
     type=float,
     help="Weight of making real pictures again, through an encoder; 0 (default): none.",
 )
+@click.option(
+    "--attributes/--no-attributes", default=None, help="Tell the encoder the dataset's attributes."
+)
 @click.option("--pretraining-kimg", type=float, help="First learn from that alone so long.")
 @click.option(
     "--matching-kimg", type=float, help="Then mapping learns where z belong in W so long."

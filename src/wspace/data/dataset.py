@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import threading
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wspace.data.attributes import Attributes, read_attributes
 from wspace.data.checks import byte_limit, check_headers
 from wspace.data.metadata import read_labels, read_text
 from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
@@ -166,6 +168,15 @@ class Dataset:
         if self.labels is not None:
             encoded.scatter_(1, torch.from_numpy(self.labels[wanted])[:, None], 1.0)
         return encoded
+
+    @functools.cached_property
+    def attributes(self) -> Attributes | None:
+        """What the data says of its pictures in words; None where it tells none of them apart.
+
+        Raises:
+            WspaceError: it is malformed, or silent of some pictures.
+        """
+        return read_attributes(self.path, self._source.metadata(), self.image_names)
 
     def close(self) -> None:
         """Release the file and the decoding threads."""

@@ -1,4 +1,6 @@
-"""The encoder: pictures to the w that would make them. It serves training alone.
+"""The encoder: pictures, and what is said of them, to the w that would make them.
+
+It serves training alone.
 
 Source: Larsen et al. 2016 (Autoencoding beyond pixels), Section 2.3, here into W instead of z.
 """
@@ -15,12 +17,21 @@ _SMALLEST_SIDE = 4
 _FIRST_WIDTH, _MAX_WIDTH = 32, 256
 _GROUPS = 8
 _HIDDEN = 512
+_VALUES_STD = 0.1
 
 
 class Encoder(nn.Module):
-    """Images to one w each: convolutions that halve the side down to 4², then two layers."""
+    """Images to one w each: convolutions that halve the side down to 4², then two layers.
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    Between those two joins what is said of the images: a learned vector for each value of each
+    attribute, summed. Small things that an encoder takes long to see, it knows from the start.
+
+    Args:
+        config: the generator's.
+        num_values: of all attributes of the images; 0 without.
+    """
+
+    def __init__(self, config: GeneratorConfig, num_values: int = 0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels, side, width = config.image_channels, config.resolution, _FIRST_WIDTH
@@ -35,18 +46,25 @@ class Encoder(nn.Module):
             *layers,
             nn.Flatten(),
             nn.Linear(channels * side**2, _HIDDEN),
-            nn.LeakyReLU(0.2),
-            nn.Linear(_HIDDEN, config.w_dim),
         )
+        self.values = nn.Embedding(num_values, _HIDDEN) if num_values else None
+        if self.values is not None:
+            nn.init.normal_(self.values.weight, std=_VALUES_STD)
+        self.leave = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(_HIDDEN, config.w_dim))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, values: Tensor | None = None) -> Tensor:
         """Where in W the images lie.
 
         Args:
             images: (N, image_channels, resolution, resolution), in [-1, 1].
+            values: (N, attributes), int64, one of ``num_values`` each; needed exactly where there
+                are attributes.
 
         Returns:
             (N, w_dim), float32.
         """
-        w: Tensor = self.layers(images)
+        x: Tensor = self.layers(images)
+        if self.values is not None:
+            x = x + self.values(values).sum(dim=1)
+        w: Tensor = self.leave(x)
         return w.float()

@@ -34,9 +34,9 @@ class Autoencoder(nn.Module):
     memory: Tensor  # (MEMORY, w_dim + num_classes): w, then the one-hot class
     remembered: Tensor  # so many images in all
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: GeneratorConfig, num_values: int = 0) -> None:
         super().__init__()
-        self.encoder = Encoder(config)
+        self.encoder = Encoder(config, num_values)
         self.w_dim, self.num_classes = config.w_dim, config.num_classes
         self.register_buffer("memory", torch.zeros(MEMORY, config.w_dim + config.num_classes))
         self.register_buffer("remembered", torch.zeros((), dtype=torch.int64))

@@ -54,6 +54,7 @@ class TrainConfig:
     path_length_weight: float = 0.0  # 0 turns path length regularisation off
     path_length_interval: int = 4  # steps, >= 1
     reconstruction_weight: float = 0.0  # of an encoder's reconstructions of real images; 0: none
+    attributes: bool = False  # the encoder is told what the dataset says of each image
     pretraining_kimg: float = 0.0  # the generator first learns from reconstructions alone so long
     matching_kimg: float = 0.0  # then mapping learns from a flow where z belong in W, so long
     style_mixing_probability: float = 0.9  # share of generated batches with two z, in [0, 1]
@@ -94,6 +95,11 @@ class TrainConfig:
             raise WspaceError(
                 f"pretraining_kimg={self.pretraining_kimg} learns from reconstructions, which are "
                 "off: give --reconstruction, such as 10."
+            )
+        if self.attributes and not self.reconstruction_weight:
+            raise WspaceError(
+                "attributes=True tells the encoder what images show, and there is none: give "
+                "--reconstruction, such as 10."
             )
         if self.matching_kimg and not self.pretraining_kimg:
             raise WspaceError(

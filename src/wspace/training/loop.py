@@ -115,7 +115,7 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         networks = _first_networks(config, data)  # what is wrong with them leaves no folder
         run = create_run(out, f"{data.name}-{config.preset}")
         with RunLock(run):
-            write_config(run, config.to_dict() | {"fingerprint": data.fingerprint})
+            write_config(run, config.to_dict() | {"fingerprint": _fingerprint(config, data)})
             return _train(config, data, run, report, networks)
 
 
@@ -135,7 +135,7 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
     fingerprint = saved.pop("fingerprint", None)
     config = dataclasses.replace(TrainConfig.from_dict(saved), **({"max_seconds": None} | changes))
     with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data, RunLock(run):
-        if data.fingerprint != fingerprint:
+        if _fingerprint(config, data) != fingerprint:
             raise WspaceError(
                 f"{config.data} is not the data that {run} was trained on (its pictures or labels "
                 "have changed): bring the old data back, or start a new run with "
@@ -169,8 +169,8 @@ def _train(
     with session.logging() as log, stop_on_signals() as stop:
         try:
             while not (reason := clock.over(state.seen_images) or stop.reason):
-                real, c = session.next_batch()
-                result = state.run(real, c)
+                real, c, values = session.next_batch()
+                result = state.run(real, c, values)
                 stop.at_once = False
 
                 event = health.observe(state.step, result.losses, result.finite, result.right)
@@ -203,11 +203,22 @@ def _train(
     return Outcome(run=run, kimg=clock.kimg, reason=reason)
 
 
+def _fingerprint(config: TrainConfig, data: Dataset) -> str:
+    """What tells whether the data is still what a run began with."""
+    attributes = data.attributes if config.attributes else None
+    return data.fingerprint + ("" if attributes is None else attributes.fingerprint)
+
+
 def _decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     """Replace every "auto" by what this machine and run call for."""
     if config.labels and data.labels is None:
         raise WspaceError(
             f"{config.data} has no labels: make it with --label-by, or train without --labels."
+        )
+    if config.attributes and data.attributes is None:
+        raise WspaceError(
+            f"{config.data} has no attributes that tell its pictures apart: train without "
+            "--attributes."
         )
     device = choose_device(config.device)
     changes: dict[str, Any] = {"device": str(device)}

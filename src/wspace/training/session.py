@@ -51,7 +51,9 @@ class Session:
         report: Report,
     ) -> None:
         self.config, self.data, self.run = config, data, run
-        self.state = TrainingState(*networks, config, torch.device(config.device))
+        self.attributes = data.attributes if config.attributes else None
+        num_values = 0 if self.attributes is None else self.attributes.num_values
+        self.state = TrainingState(*networks, config, torch.device(config.device), num_values)
         self.order = ShuffledOrder(len(data), config.seed)
         self.health = HealthMonitor()
         self.clock = Clock(config)
@@ -72,8 +74,11 @@ class Session:
             self._log.write({"step": self.state.step, "event": kind, "message": message})
         self._show(message)
 
-    def next_batch(self) -> tuple[Tensor, Tensor | None]:
-        """Real images, (N, C, H, W), float32, in [-1, 1], and one-hot classes, if asked for."""
+    def next_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Real images, (N, C, H, W), float32, in [-1, 1]; if asked for, classes and attributes.
+
+        They are as `TrainingState.run` takes them.
+        """
         state = self.state
         indices = self.order.next(self.config.batch_size)
         pixels = self.data.images(indices)
@@ -82,7 +87,11 @@ class Session:
         if self.config.mirror:
             mirrored = torch.rand(len(images), generator=state.random, device=state.device) < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return images, self.data.one_hot(indices).to(state.device) if self.config.labels else None
+        c = self.data.one_hot(indices).to(state.device) if self.config.labels else None
+        values = None
+        if self.attributes is not None:
+            values = torch.from_numpy(self.attributes.codes[indices]).to(state.device)
+        return images, c, values
 
     def watch_diversity(self, real: Tensor) -> None:
         """Compare how different generated and real pictures of one batch are; warn of collapse."""

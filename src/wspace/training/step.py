@@ -36,6 +36,7 @@ BETAS = (0.0, 0.99)
 # against a discriminator are (benchmarks/RESULTS.md).
 REGRESSION_BETAS = (0.9, 0.99)
 ENCODER_RATE, PRETRAINING_RATE, FLOW_RATE = 0.001, 0.003, 0.001
+SETTLING = 1 / 3  # of pretraining: over the last of it rates fall to 0
 PERCEPTUAL_WEIGHT = 0.3  # of differences between features, beside those between pixels
 MISMATCH_WEIGHT = 0.03  # of the mapping network's w from the encoder's, likewise
 MATCHING_WEIGHT = 1.0  # of its w from the flow's, likewise
@@ -91,6 +92,7 @@ class TrainingState:
         discriminator: trains beside it.
         config: precision, compile and device are decided, not "auto".
         device: where everything lies.
+        num_values: of all attributes of the images, where W is to know them; else 0.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class TrainingState:
         discriminator: nn.Module,
         config: TrainConfig,
         device: torch.device,
+        num_values: int = 0,
     ) -> None:
         self.config, self.device = config, device
         self.generator = _place(generator, device)
@@ -112,7 +115,7 @@ class TrainingState:
         }
         self.autoencoder: Autoencoder | None = None
         if config.reconstruction_weight:
-            self.autoencoder = _place(Autoencoder(generator.config), device)
+            self.autoencoder = _place(Autoencoder(generator.config, num_values), device)
             self.optimizers["e"] = adam(self.autoencoder, ENCODER_RATE, REGRESSION_BETAS)
         self.matching: Matching | None = None
         if config.matching_kimg:
@@ -138,12 +141,13 @@ class TrainingState:
         self._synthesize = _maybe_compile(self.generator.synthesis, compiled)
         self._judge = _maybe_compile(self.discriminator, compiled)
 
-    def run(self, real: Tensor, c: Tensor | None) -> StepResult:
+    def run(self, real: Tensor, c: Tensor | None, values: Tensor | None = None) -> StepResult:
         """Take one step on a batch.
 
         Args:
             real: (N, C, H, W), float32, in [-1, 1], on the state's device.
             c: (N, num_classes), one-hot classes of ``real``; generated images share them.
+            values: (N, attributes), what is said of ``real``, as the encoder takes it.
 
         Returns:
             What the step measured.
@@ -153,13 +157,13 @@ class TrainingState:
         alone = self.config.warmup_kimg * 1000  # the discriminator, when its time has come
         generator_learns = not 0 <= self.seen_images - self._matching_end < alone
         if self.seen_images < self._pretraining_end:
-            losses, finite = self._pretraining_step(real, c)
+            losses, finite = self._pretraining_step(real, c, values)
         elif self.seen_images < self._matching_end:
-            losses, finite = self._matching_step(real, c)
+            losses, finite = self._matching_step(real, c, values)
         else:
             losses, finite, right = self._discriminator_step(real, c)
             if finite and generator_learns:
-                generator_losses, finite = self._generator_step(real, c)
+                generator_losses, finite = self._generator_step(real, c, values)
                 losses |= generator_losses
         if finite and generator_learns:
             self._average(len(real))
@@ -167,9 +171,16 @@ class TrainingState:
         self.seen_images += len(real)
         return StepResult(losses=losses, finite=finite, right=right)
 
-    def _pretraining_step(self, real: Tensor, c: Tensor | None) -> tuple[dict[str, float], bool]:
+    def _pretraining_step(
+        self, real: Tensor, c: Tensor | None, values: Tensor | None
+    ) -> tuple[dict[str, float], bool]:
         """The generator learns from reconstructions alone, of all the real images."""
-        losses, w = self._learn_to_reconstruct(real, c)
+        losses, w = self._learn_to_reconstruct(real, c, values)
+        left = 1 - self.seen_images / self._pretraining_end
+        fall = min(left / SETTLING, 1.0)
+        self._set_rate("m", PRETRAINING_RATE / self.generator.mapping.config.lr_multiplier * fall)
+        self._set_rate("s", PRETRAINING_RATE * fall)
+        self._set_rate("e", ENCODER_RATE * fall)
         with self.phase("generator: update"):
             finite = update(*(self.optimizers[name] for name in ("m", "s", "e")))
         if finite:
@@ -180,13 +191,15 @@ class TrainingState:
             self.generator.mapping.update_w_avg(own)
         return _floats(losses), finite
 
-    def _matching_step(self, real: Tensor, c: Tensor | None) -> tuple[dict[str, float], bool]:
+    def _matching_step(
+        self, real: Tensor, c: Tensor | None, values: Tensor | None
+    ) -> tuple[dict[str, float], bool]:
         """Mapping learns from a flow where each z belongs; all else is left as it is."""
         assert self.autoencoder is not None
         assert self.matching is not None
         with self.phase("flow"):
             with torch.no_grad(), self._autocast():
-                w = self.autoencoder.encoder(real)
+                w = self.autoencoder.encoder(real, values)
             if not w.isfinite().all():
                 return {}, False
             self.autoencoder.remember(w, c)
@@ -214,8 +227,7 @@ class TrainingState:
     def _update_matching(self, name: str, rate: float) -> bool:
         """Step an optimizer at a rate that falls to 0 where matching ends."""
         left = (self._matching_end - self.seen_images) / (self.config.matching_kimg * 1000)
-        for group in self.optimizers[name].param_groups:
-            group["lr"] = rate * left * self.learning_rate_factor
+        self._set_rate(name, rate * left)
         return update(self.optimizers[name])
 
     def _discriminator_step(
@@ -243,7 +255,9 @@ class TrainingState:
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
         return _floats(losses), finite, (float(right[0]), float(right[1]))
 
-    def _generator_step(self, real: Tensor, c: Tensor | None) -> tuple[dict[str, float], bool]:
+    def _generator_step(
+        self, real: Tensor, c: Tensor | None, values: Tensor | None
+    ) -> tuple[dict[str, float], bool]:
         self.discriminator.requires_grad_(False)
         batch = len(real)
         with self.phase("generator: forward"), self._autocast():
@@ -263,10 +277,14 @@ class TrainingState:
         if self.autoencoder is not None:
             half = batch // 2  # as much again as the step itself would be too much
             real, c = real[:half], None if c is None else c[:half]
-            regression_losses, encoded = self._learn_to_reconstruct(real, c)
+            values = None if values is None else values[:half]
+            regression_losses, encoded = self._learn_to_reconstruct(real, c, values)
             losses |= regression_losses
         with self.phase("generator: update"):
-            names = ("g",) if self.autoencoder is None else ("g", "e")
+            names: tuple[str, ...] = ("g",)
+            if self.autoencoder is not None:
+                self._set_rate("e", ENCODER_RATE)
+                names = ("g", "e")
             finite = update(*(self.optimizers[name] for name in names))
         if finite:
             self.generator.mapping.update_w_avg(w)
@@ -317,7 +335,7 @@ class TrainingState:
         return penalty.mean()
 
     def _learn_to_reconstruct(
-        self, real: Tensor, c: Tensor | None
+        self, real: Tensor, c: Tensor | None, values: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Gradients of reconstructing images, and of making w that are distributed as theirs.
 
@@ -330,7 +348,7 @@ class TrainingState:
         with self.phase("reconstruction"):
             with self._autocast():
                 with torch.set_grad_enabled(not settled):
-                    w = self.autoencoder.encoder(real)
+                    w = self.autoencoder.encoder(real, values)
                 ws = w[:, None].expand(-1, self.generator.num_ws, -1)
                 images = self._synthesize(ws, self._noise(len(real)))
                 losses = {"reconstruction": reconstruction_loss(real, images).mean()}
@@ -390,6 +408,10 @@ class TrainingState:
     @property
     def _matching_end(self) -> float:
         return self._pretraining_end + self.config.matching_kimg * 1000
+
+    def _set_rate(self, name: str, rate: float) -> None:
+        for group in self.optimizers[name].param_groups:
+            group["lr"] = rate * self.learning_rate_factor
 
     def halve_learning_rate(self) -> None:
         """Train on at half the rate, as after numbers went wrong."""
