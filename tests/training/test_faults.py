@@ -150,7 +150,7 @@ def test_while_the_first_step_is_running_a_signal_ends_it_at_once(tmp_path: Path
     config = make_config(tmp_path)
 
     class Slow(TrainingState):
-        def run(self, real: Any, c: Any) -> StepResult:
+        def run(self, real: Any, c: Any, values: Any) -> StepResult:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
             raise AssertionError
@@ -348,9 +348,9 @@ class Poisoned(TrainingState):
     poison: range = range(0)
     rates: list[float] = []  # noqa: RUF012
 
-    def run(self, real: Any, c: Any) -> StepResult:
+    def run(self, real: Any, c: Any, values: Any) -> StepResult:
         type(self).rates.append(self.optimizers["g"].param_groups[0]["lr"])
-        return super().run(real * (math.nan if self.step in self.poison else 1.0), c)
+        return super().run(real * (math.nan if self.step in self.poison else 1.0), c, values)
 
 
 def poisoned(
