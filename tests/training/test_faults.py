@@ -349,8 +349,9 @@ class Poisoned(TrainingState):
     rates: list[float] = []  # noqa: RUF012
 
     def run(self, real: Any, c: Any, values: Any) -> StepResult:
+        result = super().run(real * (math.nan if self.step in self.poison else 1.0), c, values)
         type(self).rates.append(self.optimizers["g"].param_groups[0]["lr"])
-        return super().run(real * (math.nan if self.step in self.poison else 1.0), c, values)
+        return result
 
 
 def poisoned(

@@ -76,6 +76,16 @@ def test_fp32(tmp_path: Path) -> None:
     assert_resumes_exactly(tmp_path, [7, 3, 8])
 
 
+def test_a_run_that_goes_on_may_be_told_to_settle(tmp_path: Path) -> None:
+    ends = {"total_kimg": 8 * BATCH / 1000, "settling_kimg": 4 * BATCH / 1000}
+    straight = loop.start(make_config(tmp_path, **ends), tmp_path / "straight").run
+    told = loop.start(make_config(tmp_path, steps=4), tmp_path / "told").run
+    loop.resume(told, **ends)
+    assert difference(newest(straight)["state"], newest(told)["state"]) == ""
+    unsettled = loop.start(make_config(tmp_path, steps=8), tmp_path / "unsettled").run
+    assert difference(newest(straight)["state"], newest(unsettled)["state"]) != ""
+
+
 def test_bf16(tmp_path: Path) -> None:
     assert_resumes_exactly(tmp_path, [8], precision="bf16")
 
@@ -115,6 +125,7 @@ def test_an_encoder(tmp_path: Path) -> None:
         steps=6,
         reconstruction_weight=10.0,
         pretraining_kimg=4 * BATCH / 1000,  # killed before it ends
+        settling_kimg=2 * BATCH / 1000,
         checkpoint_kimg=2 * BATCH / 1000,
     )
 

@@ -132,6 +132,7 @@ def test_the_learning_rate_halves_and_stays_halved_after_restoring() -> None:
     other = make_state()
     other.load_state_dict(state.state_dict())
     for s in (state, other):
+        s.run(real_batch(), None)
         assert s.optimizers["g"].param_groups[0]["lr"] == pytest.approx(rate / 2)
 
 
@@ -180,6 +181,19 @@ def test_both_the_encoder_and_the_generator_learn_from_reconstructions() -> None
     assert changed(with_it.generator, snapshot(without.generator))
     # ... the discriminator does not: its step comes before, with the same images
     assert not changed(with_it.discriminator, snapshot(without.discriminator))
+
+
+def test_rates_against_a_discriminator_settle_where_the_run_ends() -> None:
+    state = make_state(reconstruction_weight=10.0, total_kimg=0.064, settling_kimg=0.032)
+    full = {name: state.optimizers[name].param_groups[0]["lr"] for name in "dge"}
+    shares = []
+    for i in range(8):
+        state.run(real_batch(i), None)
+        shares.append(
+            {name: state.optimizers[name].param_groups[0]["lr"] / full[name] for name in "dge"}
+        )
+    expected = [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert shares == [pytest.approx(dict.fromkeys("dge", share)) for share in expected]
 
 
 @pytest.mark.parametrize("pretraining_kimg", [0.0, 1.0])

@@ -128,6 +128,7 @@ class TrainingState:
                 "m": adam(mapping, rate, REGRESSION_BETAS),
                 "s": adam(synthesis, PRETRAINING_RATE, REGRESSION_BETAS),
             }
+        self._full_rates = {k: v.param_groups[0]["lr"] for k, v in self.optimizers.items()}
         self.random = torch.Generator(device).manual_seed(config.seed)
         self.step = 0
         self.seen_images = 0
@@ -178,11 +179,8 @@ class TrainingState:
         losses, w = self._learn_to_reconstruct(real, c, values)
         left = 1 - self.seen_images / self._pretraining_end
         fall = min(left / SETTLING, 1.0)
-        self._set_rate("m", PRETRAINING_RATE / self.generator.mapping.config.lr_multiplier * fall)
-        self._set_rate("s", PRETRAINING_RATE * fall)
-        self._set_rate("e", ENCODER_RATE * fall)
         with self.phase("generator: update"):
-            finite = update(*(self.optimizers[name] for name in ("m", "s", "e")))
+            finite = self._update("m", "s", "e", share=fall)
         if finite:
             assert self.autoencoder is not None
             self.autoencoder.remember(w, c)
@@ -206,7 +204,8 @@ class TrainingState:
             w, classes = self.autoencoder.recall(MATCHED, self.random)
             loss = self.matching.flow_loss(w, classes, self.random)
             loss.backward()
-            finite = self._update_matching("f", FLOW_RATE)
+            left = (self._matching_end - self.seen_images) / (self.config.matching_kimg * 1000)
+            finite = self._update("f", share=left)
         losses = {"flow": loss.detach()}
         if not finite:
             return _floats(losses), False
@@ -218,17 +217,10 @@ class TrainingState:
             with self.phase("matching"):
                 loss = self.matching.mapping_loss(mapping, MATCHED, self.random)
                 loss.backward()
-                rate = PRETRAINING_RATE / mapping.config.lr_multiplier
-                finite = finite and self._update_matching("m", rate)
+                finite = finite and self._update("m", share=left)
         with torch.no_grad():
             mapping.update_w_avg(mapping.w(self._latents(len(real)), c))
         return _floats(losses | {"matching": loss.detach()}), finite
-
-    def _update_matching(self, name: str, rate: float) -> bool:
-        """Step an optimizer at a rate that falls to 0 where matching ends."""
-        left = (self._matching_end - self.seen_images) / (self.config.matching_kimg * 1000)
-        self._set_rate(name, rate * left)
-        return update(self.optimizers[name])
 
     def _discriminator_step(
         self, real: Tensor, c: Tensor | None
@@ -249,7 +241,7 @@ class TrainingState:
                 (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
             losses["r1"] = penalty.detach()
         with self.phase("discriminator: update"):
-            finite = update(self.optimizers["d"])
+            finite = self._update("d", share=self._left_of_settling)
         if finite:
             self.generator.mapping.update_w_avg(w)
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
@@ -281,11 +273,8 @@ class TrainingState:
             regression_losses, encoded = self._learn_to_reconstruct(real, c, values)
             losses |= regression_losses
         with self.phase("generator: update"):
-            names: tuple[str, ...] = ("g",)
-            if self.autoencoder is not None:
-                self._set_rate("e", ENCODER_RATE)
-                names = ("g", "e")
-            finite = update(*(self.optimizers[name] for name in names))
+            names = ("g",) if self.autoencoder is None else ("g", "e")
+            finite = self._update(*names, share=self._left_of_settling)
         if finite:
             self.generator.mapping.update_w_avg(w)
             if self.autoencoder is not None:
@@ -409,19 +398,24 @@ class TrainingState:
     def _matching_end(self) -> float:
         return self._pretraining_end + self.config.matching_kimg * 1000
 
-    def _set_rate(self, name: str, rate: float) -> None:
-        for group in self.optimizers[name].param_groups:
-            group["lr"] = rate * self.learning_rate_factor
+    @property
+    def _left_of_settling(self) -> float:
+        """The share of their rates that learn against a discriminator: falls to 0 in the end."""
+        if not self.config.settling_kimg:
+            return 1.0
+        left = self.config.total_kimg * 1000 - self.seen_images
+        return min(max(left, 0.0) / (self.config.settling_kimg * 1000), 1.0)
+
+    def _update(self, *names: str, share: float) -> bool:
+        """Step optimizers at this share of their rates, if every gradient is finite."""
+        for name in names:
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = self._full_rates[name] * share * self.learning_rate_factor
+        return update(*(self.optimizers[name] for name in names))
 
     def halve_learning_rate(self) -> None:
         """Train on at half the rate, as after numbers went wrong."""
-        self._set_learning_rate_factor(self.learning_rate_factor / 2)
-
-    def _set_learning_rate_factor(self, factor: float) -> None:
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] *= factor / self.learning_rate_factor
-        self.learning_rate_factor = factor
+        self.learning_rate_factor /= 2
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a step depends on: nested dicts of tensors and plain data."""
@@ -453,7 +447,7 @@ class TrainingState:
         self.path_mean = state["path_mean"].to(self.device)
         self.step = state["step"]
         self.seen_images = state["seen_images"]
-        self._set_learning_rate_factor(state["learning_rate_factor"])
+        self.learning_rate_factor = state["learning_rate_factor"]
 
 
 def _place(network: _Network, device: torch.device) -> _Network:
