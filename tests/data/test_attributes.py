@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wspace.data.attributes import MAX_VALUES, Attributes, read_attributes
+from wspace.data.attributes import MAX_ATTRIBUTES, MAX_VALUES, Attributes, read_attributes
 from wspace.errors import WspaceError
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -45,6 +45,16 @@ def test_attributes_that_tell_nothing_apart_are_left_out() -> None:
     assert found.left_out == {"name": MAX_VALUES + 1}
     assert read({name: {"same": 1} for name in NAMES}) is None
     assert read_attributes(Path("faces.zip"), {}, NAMES) is None
+
+
+def test_too_many_attributes_are_refused() -> None:
+    most = {name: {f"{k}": i for k in range(MAX_ATTRIBUTES)} for i, name in enumerate(NAMES)}
+    found = read(most)
+    assert found is not None
+    assert len(found.values) == MAX_ATTRIBUTES
+    most["a.png"]["one more"] = 1
+    with pytest.raises(WspaceError, match=f"has {MAX_ATTRIBUTES + 1} different attributes"):
+        read(most)
 
 
 def test_other_attributes_have_another_fingerprint() -> None:

@@ -164,7 +164,7 @@ def _png(value: int) -> bytes:
 
 _LABELS = {
     "labels": [["a/1.png", 0], ["a/2.png", 1]],
-    "attributes": {"a/1.png": {"eyes": "happy"}},
+    "attributes": {"a/1.png": {"eyes": "happy"}, "a/2.png": {"eyes": "shut"}},
     "seeds": {"a/1.png": "0"},
     "style": "avataaars",
     "licence": "Free",
@@ -220,6 +220,7 @@ def _open_dataset(path: Path) -> None:
     with Dataset.open(path) as dataset:
         dataset.preload()
         dataset.one_hot(range(len(dataset)))
+        assert dataset.attributes is None or len(dataset.attributes.codes) == len(dataset)
 
 
 def _parse_zip(content: bytes, folder: Path) -> None:

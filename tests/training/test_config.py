@@ -42,7 +42,6 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("reconstruction_weight", -0.5),
         ("pretraining_kimg", -1.0),
         ("matching_kimg", -1.0),
-        ("settling_kimg", -1.0),
         ("matching_kimg", 5.0),  # without pretraining there are no w to match
         ("pretraining_kimg", 5.0),  # without reconstruction there is nothing to learn from
         ("reconstruction_weight", float("nan")),

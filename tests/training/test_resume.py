@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from tiny_run import (
     BATCH,
     difference,
@@ -17,12 +18,14 @@ from tiny_run import (
     make_model,
     newest,
 )
+from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.machine import compiler_at_hand
 from wspace.training import loop
 from wspace.training.config import TrainConfig
 from wspace.training.run_folder import read_config
+from wspace.training.step import StepResult, TrainingState
 
 
 class Killed(BaseException):
@@ -76,16 +79,6 @@ def test_fp32(tmp_path: Path) -> None:
     assert_resumes_exactly(tmp_path, [7, 3, 8])
 
 
-def test_a_run_that_goes_on_may_be_told_to_settle(tmp_path: Path) -> None:
-    ends = {"total_kimg": 8 * BATCH / 1000, "settling_kimg": 4 * BATCH / 1000}
-    straight = loop.start(make_config(tmp_path, **ends), tmp_path / "straight").run
-    told = loop.start(make_config(tmp_path, steps=4), tmp_path / "told").run
-    loop.resume(told, **ends)
-    assert difference(newest(straight)["state"], newest(told)["state"]) == ""
-    unsettled = loop.start(make_config(tmp_path, steps=8), tmp_path / "unsettled").run
-    assert difference(newest(straight)["state"], newest(unsettled)["state"]) != ""
-
-
 def test_bf16(tmp_path: Path) -> None:
     assert_resumes_exactly(tmp_path, [8], precision="bf16")
 
@@ -125,7 +118,6 @@ def test_an_encoder(tmp_path: Path) -> None:
         steps=6,
         reconstruction_weight=10.0,
         pretraining_kimg=4 * BATCH / 1000,  # killed before it ends
-        settling_kimg=2 * BATCH / 1000,
         checkpoint_kimg=2 * BATCH / 1000,
     )
 
@@ -158,6 +150,31 @@ def test_changed_attributes_are_another_data(tmp_path: Path) -> None:
     metadata.write_text(json.dumps({"attributes": own}))
     with pytest.raises(WspaceError, match="is not the data"):
         loop.resume(run, total_kimg=1.0)
+
+
+def test_each_picture_comes_with_its_own_attributes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for i in range(10):
+        Image.new("RGB", (8, 8), (20 * i,) * 3).save(data / f"{i:02}.png")
+    own = {f"{i:02}.png": {"grey": i} for i in range(10)}
+    (data / "dataset.json").write_text(json.dumps({"attributes": own}))
+    seen: list[tuple[int, int]] = []
+
+    class Watched(TrainingState):
+        def run(self, real: Tensor, c: Any, values: Any = None) -> StepResult:
+            grey = ((real.mean(dim=(1, 2, 3)) + 1) * 127.5 / 20).round()
+            seen.extend(zip(grey.int().tolist(), values[:, 0].tolist(), strict=True))
+            return super().run(real, c, values)
+
+    monkeypatch.setattr("wspace.training.session.TrainingState", Watched)
+    config = make_config(tmp_path, steps=5, attributes=True, reconstruction_weight=10.0)
+    loop.start(config, tmp_path / "runs")
+    assert len(seen) == 5 * BATCH
+    assert all(grey == value for grey, value in seen)
+    assert len(set(seen)) > 5
 
 
 def test_attributes_are_asked_for_where_there_are_none(tmp_path: Path) -> None:

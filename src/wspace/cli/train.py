@@ -56,7 +56,6 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
 @click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")
 @click.option("--ema-ramp", type=float, help="Half-life at most this share of what was seen.")
 @click.option("--warmup-kimg", type=float, help="The discriminator first learns alone so long.")
-@click.option("--settling-kimg", type=float, help="Over the last so many rates fall to 0.")
 @click.option("--mirror/--no-mirror", default=None, help="Mirror half of the pictures.")
 @click.option("--labels/--no-labels", default=None, help="Train on the dataset's classes.")
 @click.option("--precision", help="auto, fp32 or bf16.")

@@ -14,8 +14,9 @@ import numpy as np
 from wspace.data.source import shown
 from wspace.errors import WspaceError
 
-__all__ = ["MAX_VALUES", "Attributes", "read_attributes"]
+__all__ = ["MAX_ATTRIBUTES", "MAX_VALUES", "Attributes", "read_attributes"]
 
+MAX_ATTRIBUTES = 512  # each costs memory for every picture, and time in every step
 MAX_VALUES = 256  # of one attribute: more are names or measurements, which say nothing of kinds
 
 
@@ -61,7 +62,7 @@ def read_attributes(
         None without any that tells pictures apart.
 
     Raises:
-        WspaceError: malformed attributes, or pictures without any.
+        WspaceError: malformed or too many attributes, or pictures without any.
     """
     where = f"{path}: dataset.json"
     given = metadata.get("attributes")
@@ -79,11 +80,17 @@ def read_attributes(
             f"{where}: {shown(missing[0])} has no attributes ({len(missing)} of {len(names)} have "
             "none): describe all pictures, or train without --attributes."
         )
+    attributes = {key for name in names for key in by_name[name]}
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise WspaceError(
+            f"{where} has {len(attributes)} different attributes, more than {MAX_ATTRIBUTES}: keep "
+            "those that say what is seen, or train without --attributes."
+        )
     values: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, int] = {}
     columns: list[list[int]] = []
     before = 0
-    for attribute in sorted({key for name in names for key in by_name[name]}):
+    for attribute in sorted(attributes):
         told = [json.dumps(by_name[name].get(attribute), sort_keys=True) for name in names]
         found = tuple(sorted(set(told)))
         if len(found) > MAX_VALUES:

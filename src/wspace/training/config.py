@@ -61,7 +61,6 @@ class TrainConfig:
     ema_half_life_kimg: float = 10.0  # of the averaged generator, >= 0
     ema_ramp: float | None = 0.05  # half-life at most this share of the images seen
     warmup_kimg: float = 0.0  # the discriminator learns alone for so long, after that
-    settling_kimg: float = 0.0  # over the last so many kimg rates fall to 0
     mirror: bool = False  # flip half of the real images left to right
     labels: bool = False  # train a class-conditional model on the dataset's labels
     precision: str = "auto"  # fp32, bf16; auto: bf16 where the machine has matrix units for it
@@ -87,8 +86,7 @@ class TrainConfig:
                 raise WspaceError(f"{name}={value} is not positive: give more than 0.")
         not_negative = (
             "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight "
-            "reconstruction_weight pretraining_kimg matching_kimg settling_kimg keep_every "
-            "max_seconds"
+            "reconstruction_weight pretraining_kimg matching_kimg keep_every max_seconds"
         )
         for name in not_negative.split():
             if (value := getattr(self, name)) is not None and not value >= 0:

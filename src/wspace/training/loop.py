@@ -40,12 +40,10 @@ from wspace.training.signals import StoppedAtOnceError, stop_on_signals
 
 __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume", "start"]
 
-# What may change when a run goes on: where it lies, when it saves, and when and how it ends; not
-# what it computes until then.
+# What may change when a run goes on: where it lies and when it ends or saves, not what it computes.
 RESUME_CHANGES = frozenset(
     {
         "total_kimg",
-        "settling_kimg",
         "max_seconds",
         "data",
         "snapshot_kimg",

@@ -51,7 +51,7 @@ def path_lengths(images: Tensor, ws: Tensor, direction: Tensor) -> Tensor:
     """
     scale = 1 / math.sqrt(images.shape[2] * images.shape[3])
     (gradient,) = torch.autograd.grad((images * direction * scale).sum(), ws, create_graph=True)
-    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    return gradient.float().square().sum(dim=2).mean(dim=1).sqrt()  # ws may be bf16
 
 
 def path_penalty(

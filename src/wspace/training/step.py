@@ -74,7 +74,8 @@ class StepResult:
             "path_length" on their steps; "reconstruction" and "mismatch" with an encoder,
             "perceptual" if its discriminator is projected; "flow" and "matching" where the
             mapping network learns from a flow.
-        finite: whether all losses and gradients were; where they were not, nothing was updated.
+        finite: whether all losses and gradients were; a network whose gradients were not was left
+            as it was, and so were those that come after it in the step.
         right: shares of real images that the discriminator took for real, and of generated ones
             that it took for generated, in [0, 1]; None where it was not asked.
     """
@@ -217,7 +218,7 @@ class TrainingState:
             with self.phase("matching"):
                 loss = self.matching.mapping_loss(mapping, MATCHED, self.random)
                 loss.backward()
-                finite = finite and self._update("m", share=left)
+                finite = self._update("m", share=left) and finite
         with torch.no_grad():
             mapping.update_w_avg(mapping.w(self._latents(len(real)), c))
         return _floats(losses | {"matching": loss.detach()}), finite
@@ -241,7 +242,7 @@ class TrainingState:
                 (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
             losses["r1"] = penalty.detach()
         with self.phase("discriminator: update"):
-            finite = self._update("d", share=self._left_of_settling)
+            finite = self._update("d")
         if finite:
             self.generator.mapping.update_w_avg(w)
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
@@ -274,7 +275,7 @@ class TrainingState:
             losses |= regression_losses
         with self.phase("generator: update"):
             names = ("g",) if self.autoencoder is None else ("g", "e")
-            finite = self._update(*names, share=self._left_of_settling)
+            finite = self._update(*names)
         if finite:
             self.generator.mapping.update_w_avg(w)
             if self.autoencoder is not None:
@@ -333,7 +334,7 @@ class TrainingState:
         assert self.autoencoder is not None
         weight = self.config.reconstruction_weight
         # Where a flow has learned the encoder's w, they stay where they are from there on.
-        settled = self.matching is not None and self.seen_images >= self._pretraining_end
+        settled = self.matching is not None and int(self.matching.made) > 0
         with self.phase("reconstruction"):
             with self._autocast():
                 with torch.set_grad_enabled(not settled):
@@ -398,15 +399,7 @@ class TrainingState:
     def _matching_end(self) -> float:
         return self._pretraining_end + self.config.matching_kimg * 1000
 
-    @property
-    def _left_of_settling(self) -> float:
-        """The share of their rates that learn against a discriminator: falls to 0 in the end."""
-        if not self.config.settling_kimg:
-            return 1.0
-        left = self.config.total_kimg * 1000 - self.seen_images
-        return min(max(left, 0.0) / (self.config.settling_kimg * 1000), 1.0)
-
-    def _update(self, *names: str, share: float) -> bool:
+    def _update(self, *names: str, share: float = 1.0) -> bool:
         """Step optimizers at this share of their rates, if every gradient is finite."""
         for name in names:
             for group in self.optimizers[name].param_groups:
