@@ -373,7 +373,7 @@ def test_where_matching_made_no_pairs_distributions_are_compared() -> None:
 
 
 def test_path_lengths_are_measured_in_bf16() -> None:
-    state = make_state("stylegan2", precision="bf16", path_length_weight=2.0)
+    state = make_state(precision="bf16", path_length_weight=2.0)
     result = state.run(real_batch(), None)
     assert result.finite
     assert result.losses["path_length"] >= 0
