@@ -90,8 +90,8 @@ PRESETS = {
     for entry in (
         Preset(
             name="compact",
-            purpose="laptops and two CPU cores: at most 128 channels, w of 128",
-            make=_adain(base=2048, maximum=128, dim=128, layers=8),
+            purpose="laptops and two CPU cores: at most 128 channels, w of 256",
+            make=_adain(base=2048, maximum=128, dim=256, layers=8),
         ),
         Preset(
             name="medium",

@@ -24,7 +24,14 @@ from wspace.training.config import TrainConfig
 from wspace.training.ema import ema_decay, update_ema
 from wspace.training.losses import HINGE, LOGISTIC, perceptual_loss, reconstruction_loss
 from wspace.training.matching import NEW_PAIRS, Matching
-from wspace.training.optimizers import adam, load_optimizer_state, optimizer_state, update
+from wspace.training.optimizers import (
+    Muon,
+    adam,
+    load_optimizer_state,
+    matrices_and_others,
+    optimizer_state,
+    update,
+)
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
 __all__ = ["PHASES", "StepResult", "TrainingState"]
@@ -36,12 +43,13 @@ BETAS = (0.0, 0.99)
 # against a discriminator are (benchmarks/RESULTS.md).
 REGRESSION_BETAS = (0.9, 0.99)
 ENCODER_RATE, PRETRAINING_RATE, FLOW_RATE = 0.001, 0.003, 0.001
+KERNEL_RATE = 0.03  # Muon's, of synthesis' convolutions and styles in pretraining
+MATCHING_RATE = 0.1  # Muon's, of the mapping network's weights while it learns from a flow
 SETTLING = 1 / 3  # of pretraining: over the last of it rates fall to 0
 PERCEPTUAL_WEIGHT = 0.3  # of differences between features, beside those between pixels
 MISMATCH_WEIGHT = 0.03  # of the mapping network's w from the encoder's, likewise
 MATCHING_WEIGHT = 1.0  # of its w from the flow's, likewise
 MATCHED = 512  # w that the flow learns from in a step, and pairs that mapping learns from
-MAPPING_UPDATES = 2  # of the mapping network in such a step
 ANCHORED = 128  # pairs that it is held to in a step against the discriminator
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
@@ -110,7 +118,7 @@ class TrainingState:
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         rate_d = config.learning_rate if config.learning_rate_d is None else config.learning_rate_d
         path_interval = config.path_length_interval if config.path_length_weight else None
-        self.optimizers = {
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
             "g": adam(self.generator, config.learning_rate, BETAS, interval=path_interval),
             "d": adam(self.discriminator, rate_d, BETAS, interval=config.r1_interval),
         }
@@ -119,15 +127,22 @@ class TrainingState:
             self.autoencoder = _place(Autoencoder(generator.config, num_values), device)
             self.optimizers["e"] = adam(self.autoencoder, ENCODER_RATE, REGRESSION_BETAS)
         self.matching: Matching | None = None
+        mapping = self.generator.mapping
+        in_w = mapping.config.lr_multiplier  # what rates are divided by to be as fast in W
         if config.matching_kimg:
             self.matching = _place(Matching(generator.config), device)
-            self.optimizers["f"] = adam(self.matching.field, FLOW_RATE, REGRESSION_BETAS)
-        if config.pretraining_kimg:  # the generator's two halves, as long as that lasts
-            mapping, synthesis = self.generator.mapping, self.generator.synthesis
-            rate = PRETRAINING_RATE / mapping.config.lr_multiplier  # in W as fast as in images
+            weights, biases = matrices_and_others(mapping)
             self.optimizers |= {
-                "m": adam(mapping, rate, REGRESSION_BETAS),
-                "s": adam(synthesis, PRETRAINING_RATE, REGRESSION_BETAS),
+                "f": adam(self.matching.field, FLOW_RATE, REGRESSION_BETAS),
+                "w": Muon(weights, MATCHING_RATE / in_w),
+                "b": adam(biases, PRETRAINING_RATE / in_w, REGRESSION_BETAS),
+            }
+        if config.pretraining_kimg:  # the generator's two halves, as long as that lasts
+            kernels, others = matrices_and_others(self.generator.synthesis)
+            self.optimizers |= {
+                "m": adam(mapping, PRETRAINING_RATE / in_w, REGRESSION_BETAS),
+                "k": Muon(kernels, KERNEL_RATE),
+                "s": adam(others, PRETRAINING_RATE, REGRESSION_BETAS),
             }
         self._full_rates = {k: v.param_groups[0]["lr"] for k, v in self.optimizers.items()}
         self.random = torch.Generator(device).manual_seed(config.seed)
@@ -181,7 +196,7 @@ class TrainingState:
         left = 1 - self.seen_images / self._pretraining_end
         fall = min(left / SETTLING, 1.0)
         with self.phase("generator: update"):
-            finite = self._update("m", "s", "e", share=fall)
+            finite = self._update("m", "k", "s", "e", share=fall)
         if finite:
             assert self.autoencoder is not None
             self.autoencoder.remember(w, c)
@@ -214,11 +229,10 @@ class TrainingState:
         _, classes = self.autoencoder.recall(NEW_PAIRS, self.random)
         self.matching.make_pairs(classes, self.random)
         mapping = self.generator.mapping
-        for _ in range(MAPPING_UPDATES):
-            with self.phase("matching"):
-                loss = self.matching.mapping_loss(mapping, MATCHED, self.random)
-                loss.backward()
-                finite = self._update("m", share=left) and finite
+        with self.phase("matching"):
+            loss = self.matching.mapping_loss(mapping, MATCHED, self.random)
+            loss.backward()
+            finite = self._update("w", "b", share=left)
         with torch.no_grad():
             mapping.update_w_avg(mapping.w(self._latents(len(real)), c))
         return _floats(losses | {"matching": loss.detach()}), finite
