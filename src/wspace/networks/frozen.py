@@ -18,6 +18,9 @@ class FrozenConvolution(nn.Module):
     convolutions apart, one channel at a time, for the weight's sake, which learns nothing here
     (benchmarks/RESULTS.md). Nor are maps kept for the weight.
 
+    On a CPU a strided grouped convolution is worked out in float32 where maps are bfloat16:
+    oneDNN's gradient of one takes 40 to 300 times as long in that.
+
     Args:
         convolution: not transposed, padded with zeros.
     """
@@ -37,9 +40,16 @@ class FrozenConvolution(nn.Module):
             list(convolution.dilation),
             convolution.groups,
         )
+        self.slow_in_bf16 = convolution.groups > 1 and max(convolution.stride) > 1
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, I, H, W) to (N, O, H', W'), differentiable any number of times."""
+        if self.slow_in_bf16 and x.dtype == torch.bfloat16 and x.device.type == "cpu":
+            with torch.autocast("cpu", enabled=False):
+                return self._convolve(x.float()).to(x.dtype)
+        return self._convolve(x)
+
+    def _convolve(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad):
             return F.conv2d(x, self.weight, self.bias, *self.how)
         return _apply(_Convolution, x, self.weight, self.bias, self.how)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedConv2d
-from wspace.networks.resample import upsample_kernel
+from wspace.networks.resample import upsample_fir_kernel, upsample_kernel
 from wspace.networks.styles import weight_energy
 from wspace.networks.synthesis import AdaINLayer, AdaINSynthesis
 from wspace.networks.winograd import transform_pays, transform_weight
@@ -56,7 +56,7 @@ def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
         _fold_scale(layer.conv)
         weight = layer.conv.weight
         if layer.upsample:
-            kernel = upsample_kernel(weight).to(dtype)
+            kernel = upsample_kernel(weight, dtype)
             layer.kernel = kernel.contiguous(memory_format=torch.channels_last)
         elif not halved and transform_pays(weight):
             layer.conv.transformed = transform_weight(weight)
@@ -78,7 +78,10 @@ def _folded_demodulated(synthesis: nn.Module) -> nn.Module:
     for layer in folded.modules():
         if isinstance(layer, DemodulatedLayer):
             layer.energy = weight_energy(layer.weight)
-            if not layer.upsample and transform_pays(layer.weight):
+            if layer.upsample:
+                kernel = upsample_fir_kernel(layer.weight, layer.weight.dtype)
+                layer.kernel = kernel.contiguous(memory_format=torch.channels_last)
+            elif transform_pays(layer.weight):
                 layer.transformed = transform_weight(layer.weight)
     return folded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,12 +21,15 @@ __all__ = [
     "fir_filter",
     "fir_kernel",
     "fir_upsample",
+    "upsample_fir_kernel",
     "upsample_kernel",
     "upsample_nearest",
 ]
 
 # From this many taps on a filter is kept as one line for both axes, as in StyleGAN2's release.
 SEPARABLE_TAPS = 8
+# Along one line, a kernel of three taps and itself shifted by one, added up: rows are four taps.
+_SUMS_OF_SHIFTS = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
 
 
 def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
@@ -74,9 +78,49 @@ def downsample_mean(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
-def upsample_kernel(weight: Tensor) -> Tensor:
-    """(O, I, 3, 3) to (I, O, 4, 4): what `conv_upsample` convolves with, transposed."""
-    return _sum_of_shifts(weight.flip(2, 3)).transpose(0, 1)
+def upsample_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """What `conv_upsample` convolves maps of this type with.
+
+    Args:
+        weight: (O, I, 3, 3).
+        dtype: of the maps.
+
+    Returns:
+        (I, O, 4, 4), to be transposed; or, where that is slow, (4 O, I, 2, 2), the kernels of the
+        four phases.
+    """
+    if not _by_phases(weight.device, dtype):
+        return _sum_of_shifts(weight.flip(2, 3)).transpose(0, 1).to(dtype)
+    # output row 2i + p meets rows p and p + 2 of the kernel summed over shifts
+    lines = [_SUMS_OF_SHIFTS[0::2], _SUMS_OF_SHIFTS[1::2]]
+    return _phase_kernels(weight, torch.stack(lines)).to(dtype)
+
+
+def upsample_fir_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """What `conv_upsample_fir` convolves maps of this type with before it filters them.
+
+    Args:
+        weight: (O, I, 3, 3).
+        dtype: of the maps.
+
+    Returns:
+        (I, O, 3, 3), to be transposed; or, where that is slow, (4 O, I, 2, 2), the kernels of the
+        four phases.
+    """
+    weight = weight.to(dtype)
+    if not _by_phases(weight.device, dtype):
+        return weight.transpose(0, 1)
+    # even rows 2m meet x[m - 1] by tap 2 and x[m] by tap 0, odd ones x[m] by tap 1 alone
+    even, odd = [[0.0, 0, 1], [1, 0, 0]], [[0.0, 0, 0], [0, 1, 0]]
+    return _phase_kernels(weight, torch.tensor([even, odd]))
+
+
+def _by_phases(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether to upsample by plain convolutions, one for each phase of the enlarged maps.
+
+    oneDNN's transposed convolution is several times slower than those in bf16 on a CPU.
+    """
+    return device.type == "cpu" and dtype == torch.bfloat16
 
 
 def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Tensor:
@@ -90,15 +134,15 @@ def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Te
     Args:
         x: (N, I, H, W).
         weight: (O, I, 3, 3).
-        kernel: ``upsample_kernel(weight)`` where that is at hand.
+        kernel: ``upsample_kernel(weight, x.dtype)`` where that is at hand.
 
     Returns:
         (N, O, 2H, 2W).
     """
-    if x.device.type == "cpu" and x.dtype == torch.bfloat16:
-        return _conv_upsample_phases(x, weight)
-    kernel = upsample_kernel(weight) if kernel is None else kernel
-    return F.conv_transpose2d(x, kernel.to(x.dtype), stride=2, padding=1)
+    kernel = upsample_kernel(weight, x.dtype) if kernel is None else kernel
+    if _by_phases(x.device, x.dtype):
+        return _conv_upsample_phases(x, kernel)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
 def conv_downsample(x: Tensor, weight: Tensor) -> Tensor:
@@ -152,6 +196,9 @@ def fir(
         (N, C, H', W'), H' = (H + padding - T) // stride + 1, W' likewise.
     """
     channels, taps = x.shape[1], kernel.shape[0]
+    if stride > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16:
+        # oneDNN's gradient of this takes thirty times as long in bfloat16
+        return fir(x.float(), kernel, padding, stride=stride, gain=gain).to(x.dtype)
     zeros = padding[0] if padding[0] == padding[1] and padding[0] > 0 else 0
     if zeros == 0:
         x = F.pad(x, (*padding, *padding))
@@ -197,7 +244,9 @@ def fir_upsample(x: Tensor, kernel: Tensor) -> Tensor:
     return F.pad(x, (before, after, before, after))
 
 
-def conv_upsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+def conv_upsample_fir(
+    x: Tensor, weight: Tensor, taps: Tensor, kernel: Tensor | None = None
+) -> Tensor:
     """Double with zeros between the pixels, then filter and convolve, as a true convolution.
 
     The transposed convolution works on the small maps; the filter follows it.
@@ -207,14 +256,19 @@ def conv_upsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     Args:
         x: (N, I, H, W).
         weight: (O, I, 3, 3).
-        kernel: from `fir_kernel`.
+        taps: from `fir_kernel`.
+        kernel: ``upsample_fir_kernel(weight, x.dtype)`` where that is at hand.
 
     Returns:
         (N, O, 2H, 2W).
     """
-    taps = kernel.shape[0]
-    x = _conv_transpose(x, weight)  # (N, O, 2H + 1, 2W + 1)
-    return fir(x, kernel, ((taps + 1) // 2 - 1, (taps - 2) // 2), gain=4.0)
+    kernel = upsample_fir_kernel(weight, x.dtype) if kernel is None else kernel
+    if _by_phases(x.device, x.dtype):
+        x = _conv_transpose_phases(x, kernel)
+    else:
+        x = F.conv_transpose2d(x, kernel, stride=2)  # (N, O, 2H + 1, 2W + 1)
+    count = taps.shape[0]
+    return fir(x, taps, ((count + 1) // 2 - 1, (count - 2) // 2), gain=4.0)
 
 
 def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
@@ -237,53 +291,123 @@ def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     return F.conv2d(x, weight.to(x.dtype), stride=2)
 
 
-def _conv_transpose(x: Tensor, weight: Tensor) -> Tensor:
-    """(N, I, H, W) to (N, O, 2H + 1, 2W + 1): transposed convolution by (O, I, 3, 3), stride 2."""
-    weight = weight.to(x.dtype)
-    if not (x.device.type == "cpu" and x.dtype == torch.bfloat16):
-        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return _conv_transpose_phases(x, weight)
+def _conv_transpose_phases(x: Tensor, kernel: Tensor) -> Tensor:
+    """A transposed convolution with stride 2 as one 2x2 convolution, phases as output channels.
 
+    Args:
+        x: (N, I, H, W).
+        kernel: (4 O, I, 2, 2), see `upsample_fir_kernel`.
 
-def _conv_transpose_phases(x: Tensor, weight: Tensor) -> Tensor:
-    """`_conv_transpose` as one 2x2 convolution with the four phases as output channels."""
+    Returns:
+        (N, O, 2H + 1, 2W + 1).
+    """
     n, _, h, w = x.shape
-    o = weight.shape[0]
-    # even rows 2m meet x[m - 1] by tap 2 and x[m] by tap 0, odd ones x[m] by tap 1 alone
-    taps = F.pad(weight, (1, 0, 1, 0))  # (O, I, 4, 4): a zero, taps 0, 1, 2
-    pairs = ((3, 1), (0, 2))
-    phases = [taps[:, :, rows][:, :, :, columns] for rows in pairs for columns in pairs]
-    y = F.conv2d(x, torch.cat(phases), padding=1)  # (N, 4 O, H + 1, W + 1)
+    o = len(kernel) // 4
+    y = F.conv2d(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
     y = y.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2, o)
     y = y.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, o)
     return y[:, :-1, :-1].permute(0, 3, 1, 2)
 
 
-def _sum_of_shifts(weight: Tensor) -> Tensor:
-    """(O, I, 3, 3) to (O, I, 4, 4): the kernel convolved with a 2x2 box of ones."""
-    padded = F.pad(weight, (1, 1, 1, 1))
-    return (
-        padded[:, :, 1:, 1:]
-        + padded[:, :, :-1, 1:]
-        + padded[:, :, 1:, :-1]
-        + padded[:, :, :-1, :-1]
-    )
-
-
-def _conv_upsample_phases(x: Tensor, weight: Tensor) -> Tensor:
+def _conv_upsample_phases(x: Tensor, kernel: Tensor) -> Tensor:
     """`conv_upsample` as one 2x2 convolution with the four phases as output channels.
 
-    oneDNN's transposed convolution is several times slower than this in bf16 on a CPU.
+    Args:
+        x: (N, I, H, W).
+        kernel: (4 O, I, 2, 2), see `upsample_kernel`.
+
+    Returns:
+        (N, O, 2H, 2W).
     """
-    n, _, h, w = x.shape
-    o = weight.shape[0]
-    kernel = _sum_of_shifts(weight)  # output row 2i + p meets its rows p and p + 2
-    phases = [kernel[:, :, p::2, q::2] for p in (0, 1) for q in (0, 1)]
-    stacked = torch.cat(phases).to(x.dtype)  # (4 O, I, 2, 2)
-    y = F.conv2d(x, stacked, padding=1).permute(0, 2, 3, 1)  # (N, H + 1, W + 1, 4 O)
+    y = F.conv2d(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
+    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and y.requires_grad):
+        return _interleaved(y)
+    image: Tensor = _Interleave.apply(y)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _interleaved(y: Tensor) -> Tensor:
+    """(N, 4 O, H + 1, W + 1), phase (p, q) from row p and column q on, to (N, O, 2H, 2W)."""
+    n, channels, height, width = y.shape
+    h, w, o = height - 1, width - 1, channels // 4
+    y = y.permute(0, 2, 3, 1)
     rows = []
     for p in (0, 1):
         cells = [y[:, p : p + h, q : q + w, (2 * p + q) * o : (2 * p + q + 1) * o] for q in (0, 1)]
         rows.append(torch.stack(cells, dim=3))  # (N, H, W, 2, O)
     image = torch.stack(rows, dim=2)  # (N, H, 2, W, 2, O)
     return image.reshape(n, 2 * h, 2 * w, o).permute(0, 3, 1, 2)
+
+
+def _taken_apart(image: Tensor) -> Tensor:
+    """The adjoint of `_interleaved`: (N, O, 2H, 2W) to (N, 4 O, H + 1, W + 1)."""
+    n, o, height, width = image.shape
+    h, w = height // 2, width // 2
+    y = image.new_empty(n, h + 1, w + 1, 4 * o)
+    cells = image.permute(0, 2, 3, 1).reshape(n, h, 2, w, 2, o)
+    for p in (0, 1):
+        for q in (0, 1):
+            phase = y[..., (2 * p + q) * o : (2 * p + q + 1) * o]
+            phase[:, p : p + h, q : q + w] = cells[:, :, p, :, q]
+            phase[:, (1 - p) * h] = 0  # the row and the column that this phase leaves out
+            phase[:, :, (1 - q) * w] = 0
+    return y.permute(0, 3, 1, 2)
+
+
+class _Interleave(torch.autograd.Function):
+    """`_interleaved` with its own gradient: autograd's takes a map of zeros for every slice."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor) -> Tensor:
+        return _interleaved(y)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        result: Tensor = _TakeApart.apply(grad)  # type: ignore[no-untyped-call]
+        return result
+
+
+class _TakeApart(torch.autograd.Function):
+    """`_taken_apart`, so that gradients of gradients flow, too."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        return _taken_apart(image)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        result: Tensor = _Interleave.apply(grad)  # type: ignore[no-untyped-call]
+        return result
+
+
+def _sum_of_shifts(weight: Tensor) -> Tensor:
+    """(O, I, 3, 3) to (O, I, 4, 4): the kernel convolved with a 2x2 box of ones."""
+    kernels = _combine_taps(weight, _SUMS_OF_SHIFTS[None])
+    return kernels.reshape(len(weight), 4, 4, -1).permute(0, 3, 1, 2)
+
+
+def _phase_kernels(weight: Tensor, lines: Tensor) -> Tensor:
+    """(O, I, 3, 3) and (2, 2, 3), each phase's two taps along a line, to (4 O, I, 2, 2)."""
+    kernels = _combine_taps(weight, lines)  # (O, 2, 2, 4, I)
+    return kernels.permute(1, 2, 0, 3, 4).reshape(4 * len(weight), 2, 2, -1).permute(0, 3, 1, 2)
+
+
+def _combine_taps(weight: Tensor, lines: Tensor) -> Tensor:
+    """Sums of a kernel's taps, the same ones along columns as along rows.
+
+    One product with a small matrix: slices and their gradients take ten times as long.
+
+    Args:
+        weight: (O, I, 3, 3), in channels-last layout.
+        lines: (P, T, 3), how much of each tap counts in each of T sums of P kinds.
+
+    Returns:
+        (O, P, P, T * T, I): by kinds of rows and of columns.
+    """
+    lines = lines.to(weight)
+    matrix = torch.einsum("psa,qtb->pqstab", lines, lines)
+    kinds, sums = lines.shape[:2]
+    taps = weight.permute(0, 2, 3, 1).reshape(len(weight), 9, -1)
+    with torch.autocast(weight.device.type, enabled=False):
+        combined = matrix.reshape(-1, 9) @ taps
+    return combined.reshape(len(weight), kinds, kinds, sums**2, -1)

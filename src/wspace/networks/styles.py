@@ -11,6 +11,10 @@ from wspace.networks.layers import EqualizedLinear
 
 __all__ = ["AdaIN", "demodulation", "instance_norm", "modulate", "pixel_norm", "weight_energy"]
 
+# torch's own normalisation of groups is several times as fast as what is written out here for maps
+# of at least so many pixels, and several times slower for smaller ones (benchmarks/RESULTS.md).
+_GROUP_NORM_PIXELS = 1024
+
 
 def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Bring each map of each image to mean 0 and deviation 1 over its pixels.
@@ -25,15 +29,24 @@ def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     if x.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling():
         normalized: Tensor = _InstanceNorm.apply(x, eps)[0]  # type: ignore[no-untyped-call]
         return normalized
-    centred, rstd = _centre(x, eps)
-    return (centred * rstd).to(x.dtype)
+    return _normalize(x, eps)[0]
 
 
-def _centre(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Maps less their means, and one over each map's deviation, (N, C, 1, 1); both float32."""
+def _normalize(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Maps at mean 0 and deviation 1, and one over each deviation, (N, C, 1, 1), float32."""
+    n, channels, height, width = x.shape
+    pixels = height * width
+    large = pixels >= _GROUP_NORM_PIXELS and x.dtype in (torch.float32, torch.bfloat16)
+    if large and x.device.type == "cpu" and not torch.compiler.is_compiling():
+        ones = torch.ones(channels)  # of float32 whatever the maps are, or statistics would not be
+        normalized, _, rstd = torch.native_group_norm(
+            x, ones, torch.zeros(channels), n, channels, pixels, channels, eps
+        )
+        return normalized, rstd[:, :, None, None]
     statistics = x.float()
     centred = statistics - statistics.mean(dim=(2, 3), keepdim=True)
-    return centred, torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + eps)
+    rstd = torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + eps)
+    return centred.mul_(rstd).to(x.dtype), rstd
 
 
 class _InstanceNorm(torch.autograd.Function):
@@ -46,18 +59,19 @@ class _InstanceNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-        centred, rstd = _centre(x, eps)
-        normalized = centred.mul_(rstd).to(x.dtype)
+        normalized, rstd = _normalize(x, eps)
         ctx.save_for_backward(normalized, rstd)
         return normalized, rstd
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_rstd: Tensor) -> tuple[Tensor, None]:
         normalized, rstd = ctx.saved_tensors
-        mean = grad.mean(dim=(2, 3), keepdim=True, dtype=torch.float32)
-        slope = (grad * normalized).mean(dim=(2, 3), keepdim=True, dtype=torch.float32)
+        pixels = grad.shape[2] * grad.shape[3]
+        # summed in float32 whatever the type; asked for float32 sums, torch copies the maps first
+        mean = grad.sum(dim=(2, 3), keepdim=True).float() / pixels
+        slope = (grad * normalized).sum(dim=(2, 3), keepdim=True).float() / pixels
         # d rstd / dx = -rstd² · normalized / pixels
-        slope = slope + grad_rstd * rstd / (grad.shape[2] * grad.shape[3])
+        slope = slope + grad_rstd * rstd / pixels
         dtype = grad.dtype
         flat = torch.addcmul((-rstd * mean).to(dtype), grad, rstd.to(dtype))
         return torch.addcmul(flat, normalized, (-rstd * slope).to(dtype)), None

@@ -48,6 +48,7 @@ class DemodulatedLayer(nn.Module):
         self.upsample = upsample
         self.energy: Tensor | None = None  # see `demodulation`; `inference.fold` sets it
         self.transformed: Tensor | None = None  # see `winograd.conv3x3`; so here
+        self.kernel: Tensor | None = None  # see `conv_upsample_fir`; so here
         self.activation, self.clamp = config.activation, config.conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
@@ -74,7 +75,7 @@ class DemodulatedLayer(nn.Module):
         styles = self.affine(w)
         x = modulate(x, styles)
         if self.upsample:
-            x = conv_upsample_fir(x, self.weight, self.resample_filter)
+            x = conv_upsample_fir(x, self.weight, self.resample_filter, self.kernel)
         else:
             x = conv3x3(x, self.weight, self.transformed)
         clamp = None if self.clamp is None else self.clamp * gain

@@ -67,12 +67,19 @@ class Muon(torch.optim.Optimizer):
         parameters: (O, ...) each, taken as matrices of O rows.
         rate: > 0; updates are as large as Adam's at the same rate.
         momentum: share of the past in each update, in [0, 1).
+        dtype: what updates are made orthogonal in; bfloat16 where that is fast, the result is
+            approximate anyway.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], rate: float, momentum: float = 0.95
+        self,
+        parameters: Iterable[nn.Parameter],
+        rate: float,
+        momentum: float = 0.95,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(parameters, {"lr": rate, "momentum": momentum})
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -87,11 +94,11 @@ class Muon(torch.optim.Optimizer):
                 average = state["momentum"].lerp_(gradient, 1 - group["momentum"])
                 direction = gradient.lerp(average, group["momentum"]).flatten(start_dim=1)
                 size = _UPDATE_SIZE * math.sqrt(max(direction.shape))
-                change = orthogonalized(direction).reshape(parameter.shape)
+                change = orthogonalized(direction, self.dtype).reshape(parameter.shape)
                 parameter.add_(change, alpha=-group["lr"] * size)
 
 
-def orthogonalized(matrix: Tensor) -> Tensor:
+def orthogonalized(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """About the nearest matrix whose rows, or columns, are orthogonal and of length 1.
 
     Singular values of a thousandth of the norm and more come out as 0.7 to 1.2; a matrix of zeros
@@ -101,13 +108,18 @@ def orthogonalized(matrix: Tensor) -> Tensor:
 
     Args:
         matrix: (M, N).
+        dtype: of the products.
+
+    Returns:
+        (M, N), of ``matrix``'s type.
     """
     a, b, c = _QUINTIC
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / (x.norm() + 1e-12)
+    x = (x / (x.norm() + 1e-12)).to(dtype)
     for _ in range(_ROUNDS):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    x = x.to(matrix.dtype)
     return x.T if matrix.shape[0] > matrix.shape[1] else x
 
 

@@ -127,6 +127,7 @@ class TrainingState:
             self.autoencoder = _place(Autoencoder(generator.config, num_values), device)
             self.optimizers["e"] = adam(self.autoencoder, ENCODER_RATE, REGRESSION_BETAS)
         self.matching: Matching | None = None
+        half = torch.bfloat16 if config.precision == "bf16" else torch.float32
         mapping = self.generator.mapping
         in_w = mapping.config.lr_multiplier  # what rates are divided by to be as fast in W
         if config.matching_kimg:
@@ -134,14 +135,14 @@ class TrainingState:
             weights, biases = matrices_and_others(mapping)
             self.optimizers |= {
                 "f": adam(self.matching.field, FLOW_RATE, REGRESSION_BETAS),
-                "w": Muon(weights, MATCHING_RATE / in_w),
+                "w": Muon(weights, MATCHING_RATE / in_w, dtype=half),
                 "b": adam(biases, PRETRAINING_RATE / in_w, REGRESSION_BETAS),
             }
         if config.pretraining_kimg:  # the generator's two halves, as long as that lasts
             kernels, others = matrices_and_others(self.generator.synthesis)
             self.optimizers |= {
                 "m": adam(mapping, PRETRAINING_RATE / in_w, REGRESSION_BETAS),
-                "k": Muon(kernels, KERNEL_RATE),
+                "k": Muon(kernels, KERNEL_RATE, dtype=half),
                 "s": adam(others, PRETRAINING_RATE, REGRESSION_BETAS),
             }
         self._full_rates = {k: v.param_groups[0]["lr"] for k, v in self.optimizers.items()}
@@ -156,7 +157,9 @@ class TrainingState:
         self.r1_gamma = config.r1_gamma_for(generator.resolution)
         compiled = config.compile == "on"
         self._synthesize = _maybe_compile(self.generator.synthesis, compiled)
-        self._judge = _maybe_compile(self.discriminator, compiled)
+        # Compiled, what a projected one sees through is slower on a CPU (benchmarks/RESULTS.md).
+        frozen = config.discriminator == "projected" and device.type == "cpu"
+        self._judge = _maybe_compile(self.discriminator, compiled and not frozen)
 
     def run(self, real: Tensor, c: Tensor | None, values: Tensor | None = None) -> StepResult:
         """Take one step on a batch.
