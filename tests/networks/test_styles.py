@@ -60,3 +60,29 @@ def test_half_precision_is_normalised_in_single() -> None:
     normalized.backward(_maps(3).to(torch.bfloat16))
     assert x.grad is not None
     assert x.grad.dtype == torch.bfloat16
+
+
+def test_large_maps_of_half_precision_are_normalised_in_single_too() -> None:
+    generator = torch.Generator().manual_seed(4)
+    x, grad = (torch.randn(2, 3, 32, 40, generator=generator) + 3 for _ in range(2))
+    x = (x * torch.tensor([1.0, 0.2, 10.0])[:, None, None]).bfloat16()
+    x[0, 1] = 3.0
+    mine, plain = x.clone().requires_grad_(), x.float().requires_grad_()
+    normalized = instance_norm(mine)
+    expected = _plain(plain)
+    assert normalized.dtype == torch.bfloat16
+    torch.testing.assert_close(normalized.float(), expected, rtol=1e-2, atol=2e-2)
+    assert normalized[0, 1].abs().max() < 0.01
+    others = torch.ones(2, 3, 1, 1)
+    others[0, 1] = 0  # where a flat map wants to go is anybody's guess
+    normalized.backward((grad * others).bfloat16())
+    expected.backward((grad * others).bfloat16().float())
+    assert mine.grad is not None
+    assert plain.grad is not None
+    for c in (0, 1, 2):
+        torch.testing.assert_close(
+            mine.grad[1, c].float(),
+            plain.grad[1, c],
+            rtol=2e-2,
+            atol=float(plain.grad[1, c].abs().max()) / 50,
+        )

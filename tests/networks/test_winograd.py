@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from wspace.networks import winograd
-from wspace.networks.winograd import conv3x3, transform_pays, transform_weight
+from wspace.networks.convolution import convolve
+from wspace.networks.winograd import transform_pays, transform_weight
+
+conv3x3 = functools.partial(convolve, padding=1)
 
 
 def _random(*shape: int, seed: int) -> Tensor:
@@ -42,17 +47,17 @@ def test_it_is_the_plain_convolution(shape: tuple[int, ...]) -> None:
     plain = F.conv2d(x, weight, padding=1)
     torch.testing.assert_close(conv3x3(x, weight), plain, rtol=1e-5, atol=1e-4)
     transformed = transform_weight(weight)
-    assert torch.equal(conv3x3(x, weight, transformed), conv3x3(x, weight))
+    assert torch.equal(conv3x3(x, weight, transformed=transformed), conv3x3(x, weight))
     assert conv3x3(x, weight).is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.usefixtures("small")
 def test_first_and_second_gradients_are_the_plain_ones() -> None:
     gradients = []
-    for convolve in (conv3x3, lambda x, weight: F.conv2d(x, weight, padding=1)):
+    for conv in (conv3x3, lambda x, weight: F.conv2d(x, weight, padding=1)):
         x = _random(2, 6, 8, 8, seed=0).requires_grad_()
         weight = _random(5, 6, 3, 3, seed=1).requires_grad_()
-        y = convolve(x, weight).square()
+        y = conv(x, weight).square()
         of_x, of_weight = torch.autograd.grad(y.sum(), (x, weight), create_graph=True)
         penalty = of_x.square().sum() + of_weight.square().sum()
         gradients.append((of_x, of_weight, *torch.autograd.grad(penalty, (x, weight))))

@@ -111,3 +111,11 @@ def test_convolutions_and_styles_are_muons_and_all_else_adams(name: str) -> None
     found = [names[id(parameter)] for parameter in others]
     assert sum("rgb" in key and key.endswith("weight") for key in found) >= 2
     assert all("bias" in key or "noise" in key or "const" in key or "rgb" in key for key in found)
+
+
+def test_products_in_bfloat16_give_about_the_same_update() -> None:
+    matrix = torch.randn(24, 40, generator=torch.Generator().manual_seed(0))
+    exact = orthogonalized(matrix)
+    rounded = orthogonalized(matrix, torch.bfloat16)
+    assert rounded.dtype == torch.float32
+    assert 0 < float((rounded - exact).norm() / exact.norm()) < 0.05

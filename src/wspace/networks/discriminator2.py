@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wspace.networks.config import DiscriminatorConfig
+from wspace.networks.convolution import convolve
 from wspace.networks.layers import (
     ACTIVATIONS,
     EqualizedConv2d,
@@ -22,7 +22,6 @@ from wspace.networks.layers import (
 )
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.resample import conv_downsample_fir, fir_downsample, fir_kernel
-from wspace.networks.winograd import conv3x3
 
 __all__ = ["DemodulatedDiscriminator", "DiscriminatorBlock", "DiscriminatorEpilogue"]
 
@@ -40,7 +39,7 @@ def _convolve(
     weight = layer.scaled_weight
     if kernel is None:
         x = x.to(weight.dtype)
-        x = F.conv2d(x, weight) if weight.shape[2] == 1 else conv3x3(x, weight)
+        x = convolve(x, weight, padding=weight.shape[2] // 2)
     else:
         x = conv_downsample_fir(x, weight, kernel)
     assert layer.bias is not None

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wspace.networks.winograd import conv3x3
+from wspace.networks.convolution import convolve
 
 __all__ = [
     "ACTIVATIONS",
@@ -104,7 +104,7 @@ class EqualizedConv2d(nn.Module):
     `scaled_weight` is the weight to use.
 
     Attributes:
-        transformed: see `winograd.conv3x3`; `inference.fold` sets it.
+        transformed: see `convolve`; `inference.fold` sets it.
 
     Source: Karras et al. 2018 (ProGAN), Section 4.1.
     """
@@ -132,8 +132,8 @@ class EqualizedConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H, W), plain correlation, zero padding."""
         if self.weight.shape[2] == 1:
-            return F.conv2d(x, self.scaled_weight, self.bias)
-        x = conv3x3(x, self.scaled_weight, self.transformed)
+            return convolve(x, self.scaled_weight, self.bias)
+        x = convolve(x, self.scaled_weight, padding=1, transformed=self.transformed)
         return x if self.bias is None else x + self.bias[:, None, None].to(x.dtype)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from wspace.networks.config import ProjectedConfig
+from wspace.networks.convolution import convolve
 from wspace.networks.efficientnet import EfficientNetLite
 from wspace.networks.layers import minibatch_stddev
 
@@ -44,12 +45,20 @@ class RandomProjection(nn.Module):
         """Four maps to four of twice the side, each of which has seen all coarser ones."""
         mixed: list[Tensor] = []
         for k in reversed(range(len(pyramid))):
-            x = F.conv2d(pyramid[k], self.get_buffer(f"channels{k}"))
+            x = convolve(pyramid[k], self.get_buffer(f"channels{k}"))
             if mixed:
                 x = (x + mixed[-1]) * math.sqrt(0.5)
-            x = F.conv2d(x, self.get_buffer(f"scales{k}"), padding=1)
+            x = convolve(x, self.get_buffer(f"scales{k}"), padding=1)
             mixed.append(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
         return mixed[::-1]
+
+
+class _Convolution(nn.Conv2d):
+    """torch's layer, through which R1's gradients of gradients flow fast."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        stride, padding = self.stride[0], int(self.padding[0])
+        return convolve(x, self.weight, self.bias, stride=stride, padding=padding)
 
 
 class Head(nn.Module):
@@ -63,7 +72,7 @@ class Head(nn.Module):
         while side > _SMALLEST_SIDE:
             width = min(2 * width, config.max_channels)
             layers += [
-                spectral_norm(nn.Conv2d(channels, width, 4, stride=2, padding=1)),
+                spectral_norm(_Convolution(channels, width, 4, stride=2, padding=1)),
                 nn.GroupNorm(_GROUPS, width),
                 nn.LeakyReLU(0.2),
             ]
@@ -72,7 +81,7 @@ class Head(nn.Module):
         self.side = side
         self.num_statistics = math.gcd(config.mbstd_num_channels, channels)
         self.judge = spectral_norm(
-            nn.Conv2d(channels + self.num_statistics, max(config.num_classes, 1), 3, padding=1)
+            _Convolution(channels + self.num_statistics, max(config.num_classes, 1), 3, padding=1)
         )
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:

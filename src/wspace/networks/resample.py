@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wspace.networks.convolution import convolve
+
 __all__ = [
     "blur",
     "conv_downsample",
@@ -65,7 +67,7 @@ def blur(x: Tensor, kernel: Tensor) -> Tensor:
     weight = kernel.to(x.dtype).expand(channels, 1, taps, taps)
     if taps % 2 == 0:
         x = F.pad(x, (0, 1, 0, 1))
-    return F.conv2d(x, weight, padding=(taps - 1) // 2, groups=channels)
+    return convolve(x, weight, padding=(taps - 1) // 2, groups=channels)
 
 
 def upsample_nearest(x: Tensor) -> Tensor:
@@ -158,7 +160,7 @@ def conv_downsample(x: Tensor, weight: Tensor) -> Tensor:
         (N, O, H / 2, W / 2).
     """
     kernel = _sum_of_shifts(weight * 0.25)
-    return F.conv2d(x, kernel.to(x.dtype), stride=2, padding=1)
+    return convolve(x, kernel, stride=2, padding=1)
 
 
 def fir_kernel(taps: Sequence[float] | Tensor | None) -> Tensor:
@@ -196,9 +198,6 @@ def fir(
         (N, C, H', W'), H' = (H + padding - T) // stride + 1, W' likewise.
     """
     channels, taps = x.shape[1], kernel.shape[0]
-    if stride > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16:
-        # oneDNN's gradient of this takes thirty times as long in bfloat16
-        return fir(x.float(), kernel, padding, stride=stride, gain=gain).to(x.dtype)
     zeros = padding[0] if padding[0] == padding[1] and padding[0] > 0 else 0
     if zeros == 0:
         x = F.pad(x, (*padding, *padding))
@@ -207,10 +206,10 @@ def fir(
             line = (kernel * gain**0.5).to(x.dtype)
             weight = line.expand(channels, 1, taps)
             column, row = weight[:, :, :, None], weight[:, :, None, :]
-            x = F.conv2d(x, column, None, (stride, 1), (zeros, 0), groups=channels)
-            return F.conv2d(x, row, None, (1, stride), (0, zeros), groups=channels)
+            x = convolve(x, column, stride=(stride, 1), padding=(zeros, 0), groups=channels)
+            return convolve(x, row, stride=(1, stride), padding=(0, zeros), groups=channels)
         weight = (kernel * gain).to(x.dtype).expand(channels, 1, taps, taps)
-        return F.conv2d(x, weight, None, stride, zeros, groups=channels)
+        return convolve(x, weight, stride=stride, padding=zeros, groups=channels)
 
 
 def fir_downsample(x: Tensor, kernel: Tensor) -> Tensor:
@@ -286,9 +285,9 @@ def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
     """
     taps, pad = kernel.shape[0], weight.shape[2] // 2
     if pad == 0:
-        return F.conv2d(fir_downsample(x, kernel), weight.to(x.dtype))
+        return convolve(fir_downsample(x, kernel), weight)
     x = fir(x, kernel, (pad + (taps - 1) // 2, pad + (taps - 2) // 2))
-    return F.conv2d(x, weight.to(x.dtype), stride=2)
+    return convolve(x, weight, stride=2)
 
 
 def _conv_transpose_phases(x: Tensor, kernel: Tensor) -> Tensor:
@@ -303,7 +302,7 @@ def _conv_transpose_phases(x: Tensor, kernel: Tensor) -> Tensor:
     """
     n, _, h, w = x.shape
     o = len(kernel) // 4
-    y = F.conv2d(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
+    y = convolve(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
     y = y.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2, o)
     y = y.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, o)
     return y[:, :-1, :-1].permute(0, 3, 1, 2)
@@ -319,7 +318,7 @@ def _conv_upsample_phases(x: Tensor, kernel: Tensor) -> Tensor:
     Returns:
         (N, O, 2H, 2W).
     """
-    y = F.conv2d(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
+    y = convolve(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
     if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and y.requires_grad):
         return _interleaved(y)
     image: Tensor = _Interleave.apply(y)  # type: ignore[no-untyped-call]

@@ -11,8 +11,10 @@ from wspace.networks.layers import EqualizedLinear
 
 __all__ = ["AdaIN", "demodulation", "instance_norm", "modulate", "pixel_norm", "weight_energy"]
 
-# torch's own normalisation of groups is several times as fast as what is written out here for maps
-# of at least so many pixels, and several times slower for smaller ones (benchmarks/RESULTS.md).
+# In bfloat16 torch's own normalisation of groups is several times as fast as what is written out
+# here for maps of at least so many pixels, and several times slower for smaller ones
+# (benchmarks/RESULTS.md). It takes variances as differences of squares: float32 maps, which may be
+# nearly flat far from zero, keep the exact way.
 _GROUP_NORM_PIXELS = 1024
 
 
@@ -36,7 +38,7 @@ def _normalize(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Maps at mean 0 and deviation 1, and one over each deviation, (N, C, 1, 1), float32."""
     n, channels, height, width = x.shape
     pixels = height * width
-    large = pixels >= _GROUP_NORM_PIXELS and x.dtype in (torch.float32, torch.bfloat16)
+    large = pixels >= _GROUP_NORM_PIXELS and x.dtype == torch.bfloat16
     if large and x.device.type == "cpu" and not torch.compiler.is_compiling():
         ones = torch.ones(channels)  # of float32 whatever the maps are, or statistics would not be
         normalized, _, rstd = torch.native_group_norm(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wspace.networks.config import DemodulatedConfig
+from wspace.networks.convolution import convolve
 from wspace.networks.layers import (
     ACTIVATIONS,
     HOMOGENEOUS,
@@ -23,7 +23,6 @@ from wspace.networks.layers import (
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.resample import conv_upsample_fir, fir_kernel, fir_upsample
 from wspace.networks.styles import demodulation, modulate
-from wspace.networks.winograd import conv3x3
 
 __all__ = ["DemodulatedBlock", "DemodulatedLayer", "DemodulatedSynthesis", "ToRGB"]
 
@@ -47,7 +46,7 @@ class DemodulatedLayer(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.energy: Tensor | None = None  # see `demodulation`; `inference.fold` sets it
-        self.transformed: Tensor | None = None  # see `winograd.conv3x3`; so here
+        self.transformed: Tensor | None = None  # see `convolve`; so here
         self.kernel: Tensor | None = None  # see `conv_upsample_fir`; so here
         self.activation, self.clamp = config.activation, config.conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
@@ -77,7 +76,7 @@ class DemodulatedLayer(nn.Module):
         if self.upsample:
             x = conv_upsample_fir(x, self.weight, self.resample_filter, self.kernel)
         else:
-            x = conv3x3(x, self.weight, self.transformed)
+            x = convolve(x, self.weight, padding=1, transformed=self.transformed)
         clamp = None if self.clamp is None else self.clamp * gain
         gain = gain * ACTIVATIONS[self.activation][2]
         # an activation that is homogeneous takes its gain in factors that are there anyway
@@ -110,7 +109,7 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(N, in_channels, H, W) and (N, w_dim) to (N, image_channels, H, W), float32."""
         x = modulate(x, self.affine(w) * self.weight_scale)
-        image = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+        image = convolve(x, self.weight, self.bias)
         return activate(image, "linear", clamp=self.clamp).float()
 
 

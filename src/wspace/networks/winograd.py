@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.grad import conv2d_weight
 
-__all__ = ["conv3x3", "transform_pays", "transform_weight"]
+__all__ = [
+    "convolution",
+    "pays",
+    "transform_pays",
+    "transform_weight",
+    "weight_gradient",
+    "weight_gradient_pays",
+]
 
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # and infinity
 # From so many channels and tiles in a batch on it is faster (measured: benchmarks/RESULTS.md).
@@ -29,120 +34,60 @@ MIN_TILES = 64
 MIN_TILES_TRANSFORMED = 16  # where the transformed weight is at hand
 
 
-def conv3x3(x: Tensor, weight: Tensor, transformed: Tensor | None = None) -> Tensor:
-    """Correlate with a 3x3 kernel, zero padding, same size; the faster way of two.
+def pays(x: Tensor, weight: Tensor, transformed: Tensor | None = None) -> bool:
+    """Whether `convolution` is faster here than a plain one.
+
+    Args:
+        x: (N, I, H, W), or (N, O, H, W) for the adjoint.
+        weight: (O, I, 3, 3).
+        transformed: ``transform_weight(weight)`` where that is at hand.
+    """
+    tiles = x.shape[0] * (x.shape[2] // 4) * (x.shape[3] // 4)
+    least = MIN_TILES if transformed is None else MIN_TILES_TRANSFORMED
+    return transform_pays(weight) and _whole_tiles(x) and tiles >= least
+
+
+def weight_gradient_pays(x: Tensor, grad: Tensor) -> bool:
+    """Whether `weight_gradient` is faster here than a plain one.
 
     Args:
         x: (N, I, H, W).
-        weight: (O, I, 3, 3).
-        transformed: ``transform_weight(weight)`` where that is at hand; for inference.
-
-    Returns:
-        (N, O, H, W), differentiable any number of times.
+        grad: (N, O, H, W).
     """
-    if not _is_suitable(x, weight):
-        return F.conv2d(x, weight.to(x.dtype), padding=1)
-    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
-        return _apply(_Convolution, x, weight)
-    if not _pays(x, weight, MIN_TILES if transformed is None else MIN_TILES_TRANSFORMED):
-        return F.conv2d(x, weight, padding=1)
-    return _convolve(x, transform_weight(weight) if transformed is None else transformed)
-
-
-def transform_weight(weight: Tensor) -> Tensor:
-    """(O, I, 3, 3) to (36, I, O), for `conv3x3`."""
-    return _spread(weight).transpose(1, 2)
+    channels = min(x.shape[1], grad.shape[1])
+    return channels >= MIN_CHANNELS_OF_WEIGHT_GRADIENT and _whole_tiles(x)
 
 
 def transform_pays(weight: Tensor) -> bool:
-    """Whether `conv3x3` may want this weight transformed, (O, I, 3, 3)."""
+    """Whether `convolution` may want this weight transformed, (O, I, 3, 3)."""
     return _is_float_on_cpu(weight) and min(weight.shape[:2]) >= MIN_CHANNELS
 
 
-class _Convolution(torch.autograd.Function):
-    """Correlation by (O, I, 3, 3): (N, I, H, W) to (N, O, H, W)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        if _pays(x, weight, MIN_TILES):
-            return _convolve(x, transform_weight(weight))
-        return F.conv2d(x, weight, padding=1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        return (
-            _apply(_Adjoint, grad, weight) if ctx.needs_input_grad[0] else None,
-            _apply(_WeightGradient, x, grad) if ctx.needs_input_grad[1] else None,
-        )
+def transform_weight(weight: Tensor) -> Tensor:
+    """(O, I, 3, 3) to (36, I, O), for `convolution`."""
+    return _spread(weight).transpose(1, 2)
 
 
-class _Adjoint(torch.autograd.Function):
-    """What `_Convolution` does to gradients: (N, O, H, W) to (N, I, H, W)."""
+def convolution(x: Tensor, weight: Tensor, transformed: Tensor | None = None) -> Tensor:
+    """Correlate with a 3x3 kernel, zero padding, same size.
 
-    @staticmethod
-    def forward(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(grad, weight)
-        if _pays(grad, weight, MIN_TILES):
-            return _convolve(grad, _spread(weight.flip(2, 3)))
-        return F.conv_transpose2d(grad, weight, padding=1)
+    Args:
+        x: (N, I, H, W), H and W multiples of 4.
+        weight: (O, I, 3, 3).
+        transformed: ``transform_weight(weight)`` where that is at hand.
 
-    @staticmethod
-    def backward(ctx: Any, second: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        grad, weight = ctx.saved_tensors
-        return (
-            _apply(_Convolution, second, weight) if ctx.needs_input_grad[0] else None,
-            _apply(_WeightGradient, second, grad) if ctx.needs_input_grad[1] else None,
-        )
+    Returns:
+        (N, O, H, W), channels-last; `convolution.convolve` has the gradients.
+    """
+    return _convolve(x, transform_weight(weight) if transformed is None else transformed)
 
 
-class _WeightGradient(torch.autograd.Function):
-    """Gradient of the weight: (N, I, H, W) and (N, O, H, W) to (O, I, 3, 3)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, grad: Tensor) -> Tensor:
-        ctx.save_for_backward(x, grad)
-        if min(x.shape[1], grad.shape[1]) >= MIN_CHANNELS_OF_WEIGHT_GRADIENT:
-            return _weight_gradient(x, grad)
-        shape = (grad.shape[1], x.shape[1], 3, 3)
-        gradient: Tensor = conv2d_weight(x, shape, grad, padding=1)
-        return gradient
-
-    @staticmethod
-    def backward(ctx: Any, second: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, grad = ctx.saved_tensors
-        return (
-            _apply(_Adjoint, grad, second) if ctx.needs_input_grad[0] else None,
-            _apply(_Convolution, x, second) if ctx.needs_input_grad[1] else None,
-        )
-
-
-def _apply(function: type[torch.autograd.Function], first: Tensor, second: Tensor) -> Tensor:
-    result: Tensor = function.apply(first, second)
-    return result
-
-
-def _is_suitable(x: Tensor, weight: Tensor) -> bool:
-    """Whether any of the three computations may be done here."""
-    return (
-        _is_float_on_cpu(x)
-        and weight.dtype == torch.float32
-        and min(weight.shape[:2]) >= MIN_CHANNELS_OF_WEIGHT_GRADIENT
-        and x.shape[2] % 4 == 0
-        and x.shape[3] % 4 == 0
-        and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled("cpu")
-    )
+def _whole_tiles(x: Tensor) -> bool:
+    return _is_float_on_cpu(x) and x.shape[2] % 4 == 0 and x.shape[3] % 4 == 0
 
 
 def _is_float_on_cpu(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.float32
-
-
-def _pays(x: Tensor, weight: Tensor, min_tiles: int) -> bool:
-    tiles = x.shape[0] * (x.shape[2] // 4) * (x.shape[3] // 4)
-    return min(weight.shape[:2]) >= MIN_CHANNELS and tiles >= min_tiles
 
 
 @functools.cache
@@ -218,8 +163,16 @@ def _convolve(x: Tensor, transformed: Tensor) -> Tensor:
     return y.view(n, h, w, o).permute(0, 3, 1, 2)
 
 
-def _weight_gradient(x: Tensor, grad: Tensor) -> Tensor:
-    """(N, I, H, W) and (N, O, H, W) to (O, I, 3, 3), channels-last."""
+def weight_gradient(x: Tensor, grad: Tensor) -> Tensor:
+    """What `convolution` leaves of gradients for its weight.
+
+    Args:
+        x: (N, I, H, W), H and W multiples of 4.
+        grad: (N, O, H, W).
+
+    Returns:
+        (O, I, 3, 3), channels-last.
+    """
     n, i, h, w = x.shape
     o = grad.shape[1]
     tiles = grad.permute(0, 2, 3, 1).reshape(n, h // 4, 4, w // 4, 4, o)

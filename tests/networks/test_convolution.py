@@ -1,0 +1,121 @@
+"""A convolution of ours is torch's, to any order of gradients, without its slow ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from wspace.networks.convolution import convolve
+from wspace.networks.resample import _Interleave, _interleaved, _taken_apart, fir, fir_kernel
+
+SHAPES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
+    ((4, 6, 1, 1), {}),
+    ((4, 6, 3, 3), {"padding": 1}),
+    ((4, 6, 4, 4), {"padding": 1, "stride": 2}),
+    ((4, 6, 3, 3), {"stride": (2, 1), "padding": (0, 2)}),
+    ((6, 1, 4, 4), {"padding": 2, "stride": 2, "groups": 6}),
+    ((4, 3, 2, 2), {"padding": 1, "groups": 2}),
+)
+
+
+class CountedConvolutions(TorchDispatchMode):
+    """Counts convolutions of one image with one channel group: the slow way of torch's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.calls[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _gradients_of_both_orders(
+    conv: Any, shape: tuple[int, ...], sides: dict[str, Any], *, bias: bool
+) -> list[Tensor]:
+    random = torch.Generator().manual_seed(0)
+    x, weight, offset = (
+        torch.randn(*size, generator=random, dtype=torch.float64, requires_grad=True)
+        for size in ((2, 6, 9, 8), shape, (shape[0],))
+    )
+    y = conv(x, weight, offset if bias else None, **sides)
+    inputs = (x, weight, offset) if bias else (x, weight)
+    first = torch.autograd.grad(y.pow(3).sum(), inputs, create_graph=True)
+    second = torch.autograd.grad(sum(g.square().sum() for g in first), inputs)
+    return [y, *first, *second]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("shape", "sides"), SHAPES)
+def test_gradients_of_both_orders_are_torchs(
+    shape: tuple[int, ...], sides: dict[str, Any], bias: bool
+) -> None:
+    mine = _gradients_of_both_orders(convolve, shape, sides, bias=bias)
+    plain = _gradients_of_both_orders(F.conv2d, shape, sides, bias=bias)
+    for a, b in zip(mine, plain, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(("shape", "sides"), SHAPES)
+def test_under_autocast_it_rounds_as_torch_does(
+    shape: tuple[int, ...], sides: dict[str, Any]
+) -> None:
+    x, weight = torch.randn(2, 6, 9, 8), torch.randn(shape)
+    exact = F.conv2d(x, weight, **sides)
+    with torch.autocast("cpu", torch.bfloat16):
+        x, weight = x.requires_grad_(), weight.requires_grad_()
+        y = convolve(x, weight, **sides)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), exact, rtol=0.02, atol=0.1)
+    y.float().square().sum().backward()
+    assert x.grad is not None
+    assert weight.grad is not None
+    assert x.grad.dtype == weight.grad.dtype == torch.float32
+    twin, kernel = x.detach().requires_grad_(), weight.detach().requires_grad_()
+    F.conv2d(twin, kernel, **sides).square().sum().backward()
+    assert twin.grad is not None
+    assert kernel.grad is not None
+    assert F.cosine_similarity(x.grad.flatten(), twin.grad.flatten(), dim=0) > 0.999
+    assert F.cosine_similarity(weight.grad.flatten(), kernel.grad.flatten(), dim=0) > 0.999
+
+
+def test_gradients_of_gradients_of_a_filter_do_not_take_channels_one_by_one() -> None:
+    x = torch.randn(2, 32, 8, 8, requires_grad=True)
+    kernel = fir_kernel([1.0, 3.0, 3.0, 1.0])
+    with CountedConvolutions() as counted:
+        y = fir(x, kernel, (1, 1), stride=2).pow(3)
+        (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        first.square().sum().backward()
+    assert counted.calls["convolution"] <= 3
+    assert counted.calls["convolution_backward"] <= 3
+
+
+def test_a_strided_grouped_convolution_of_bfloat16_is_worked_out_in_float32() -> None:
+    x = torch.randn(2, 8, 8, 8).bfloat16().requires_grad_()
+    weight = torch.randn(8, 1, 4, 4).bfloat16()
+    y = convolve(x, weight, stride=2, padding=1, groups=8)
+    exact = F.conv2d(x.detach().float(), weight.float(), None, 2, 1, 1, 8)
+    assert torch.equal(y, exact.bfloat16())
+    assert y.dtype == torch.bfloat16
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype == torch.bfloat16
+
+
+def test_interleaving_phases_has_its_own_gradients() -> None:
+    y = torch.randn(2, 12, 5, 4, dtype=torch.float64, requires_grad=True)
+    image = _interleaved(y)
+    assert image.shape == (2, 3, 8, 6)
+    grad = torch.randn_like(image)
+    (plain,) = torch.autograd.grad(image, y, grad)
+    assert torch.equal(_taken_apart(grad), plain)
+    assert torch.autograd.gradcheck(_Interleave.apply, (y,))
+    assert torch.autograd.gradgradcheck(_Interleave.apply, (y,))
