@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 
-from wspace.networks import winograd
+from wspace.networks import synthesis2, winograd
 from wspace.networks.config import AdaINConfig, DemodulatedConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.inference import fold
 from wspace.networks.presets import preset
+from wspace.networks.synthesis2 import DemodulatedLayer
 
 CONFIGS = {
     "adain": AdaINConfig(channels=(8, 8, 4)),
@@ -81,3 +83,45 @@ def test_in_bfloat16_it_is_closer_than_weights_that_were_rounded_first() -> None
     rounded_first = fold(rounded, torch.bfloat16)(ws)
     assert 0 < float((found - exact).abs().mean()) < float((rounded_first - exact).abs().mean())
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
+
+
+@pytest.mark.parametrize("noise", ["const", "none", "own"])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", ["demodulated", "resnet"])
+def test_with_weights_of_its_own_a_picture_is_the_same(
+    name: str, count: int, noise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = _generator(name)
+    ws = generator.mapping(torch.randn(count, 8))
+    maps: Any = noise
+    if noise == "own":
+        maps = [torch.randn(count, 1, *shape) for shape in generator.noise_shapes]
+    folded = fold(generator.synthesis, torch.bfloat16)
+    with torch.inference_mode():
+        exact = generator.synthesis(ws, maps)
+    asked = []
+    errors = {}
+    for own in (False, True):
+
+        def decide(layer: DemodulatedLayer, x: torch.Tensor, own: bool = own) -> bool:
+            asked.append(x.dtype)
+            return own
+
+        monkeypatch.setattr(DemodulatedLayer, "_weights_are_fewer", decide)
+        monkeypatch.setattr(synthesis2, "_IN_CACHE", 50)  # several parts a picture
+        with torch.inference_mode():
+            drawn = folded(ws, maps)
+        errors[own] = float((drawn - exact).abs().mean() / exact.abs().mean())
+    assert set(asked) >= {torch.bfloat16}
+    assert 0 < errors[True] < 1.5 * errors[False] < 0.05
+
+
+def test_weights_of_their_own_are_for_large_maps_of_half_precision() -> None:
+    layer = fold(_generator("demodulated").synthesis, torch.bfloat16).b16.conv1
+    assert isinstance(layer, DemodulatedLayer)
+    large = torch.zeros(1, 4, 16, 16)
+    assert layer._weights_are_fewer(large.bfloat16())
+    assert not layer._weights_are_fewer(large)
+    assert not layer._weights_are_fewer(large[..., :2, :2].bfloat16())
+    trained = _generator("demodulated").synthesis.b16.conv1
+    assert not trained._weights_are_fewer(large.bfloat16())

@@ -183,7 +183,13 @@ def fir_kernel(taps: Sequence[float] | Tensor | None) -> Tensor:
 
 
 def fir(
-    x: Tensor, kernel: Tensor, padding: tuple[int, int], *, stride: int = 1, gain: float = 1.0
+    x: Tensor,
+    kernel: Tensor,
+    padding: tuple[int, int],
+    *,
+    stride: int = 1,
+    gain: float = 1.0,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """Filter every map and keep each ``stride``-th pixel.
 
@@ -193,6 +199,7 @@ def fir(
         padding: zeros before and after, on both axes; negative numbers crop.
         stride: 1 keeps all.
         gain: factor on the result.
+        bias: (C,), added to it; or None.
 
     Returns:
         (N, C, H', W'), H' = (H + padding - T) // stride + 1, W' likewise.
@@ -207,9 +214,9 @@ def fir(
             weight = line.expand(channels, 1, taps)
             column, row = weight[:, :, :, None], weight[:, :, None, :]
             x = convolve(x, column, stride=(stride, 1), padding=(zeros, 0), groups=channels)
-            return convolve(x, row, stride=(1, stride), padding=(0, zeros), groups=channels)
+            return convolve(x, row, bias, stride=(1, stride), padding=(0, zeros), groups=channels)
         weight = (kernel * gain).to(x.dtype).expand(channels, 1, taps, taps)
-        return convolve(x, weight, stride=stride, padding=zeros, groups=channels)
+        return convolve(x, weight, bias, stride=stride, padding=zeros, groups=channels)
 
 
 def fir_downsample(x: Tensor, kernel: Tensor) -> Tensor:
@@ -244,7 +251,11 @@ def fir_upsample(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def conv_upsample_fir(
-    x: Tensor, weight: Tensor, taps: Tensor, kernel: Tensor | None = None
+    x: Tensor,
+    weight: Tensor,
+    taps: Tensor,
+    kernel: Tensor | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     """Double with zeros between the pixels, then filter and convolve, as a true convolution.
 
@@ -257,6 +268,7 @@ def conv_upsample_fir(
         weight: (O, I, 3, 3).
         taps: from `fir_kernel`.
         kernel: ``upsample_fir_kernel(weight, x.dtype)`` where that is at hand.
+        bias: (O,), added in the end; or None.
 
     Returns:
         (N, O, 2H, 2W).
@@ -267,7 +279,7 @@ def conv_upsample_fir(
     else:
         x = F.conv_transpose2d(x, kernel, stride=2)  # (N, O, 2H + 1, 2W + 1)
     count = taps.shape[0]
-    return fir(x, taps, ((count + 1) // 2 - 1, (count - 2) // 2), gain=4.0)
+    return fir(x, taps, ((count + 1) // 2 - 1, (count - 2) // 2), gain=4.0, bias=bias)
 
 
 def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ PyTorch release.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,8 @@ from wspace.networks.layers import (
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.resample import conv_upsample_fir, fir_kernel, fir_upsample
 from wspace.networks.styles import demodulation, modulate
+
+_IN_CACHE = 2**17  # numbers of a map that several passes find in a core's cache
 
 __all__ = ["DemodulatedBlock", "DemodulatedLayer", "DemodulatedSynthesis", "ToRGB"]
 
@@ -72,25 +76,81 @@ class DemodulatedLayer(nn.Module):
             (N, out_channels, side, side).
         """
         styles = self.affine(w)
-        x = modulate(x, styles)
-        if self.upsample:
-            x = conv_upsample_fir(x, self.weight, self.resample_filter, self.kernel)
-        else:
-            x = convolve(x, self.weight, padding=1, transformed=self.transformed)
         clamp = None if self.clamp is None else self.clamp * gain
         gain = gain * ACTIVATIONS[self.activation][2]
         # an activation that is homogeneous takes its gain in factors that are there anyway
         inner, outer = (gain, 1.0) if self.activation in HOMOGENEOUS else (1.0, gain)
-        scale = demodulation(self.weight, styles, self.energy)[:, :, None, None] * inner
-        bias = self.bias[:, None, None] * inner
+        scale = demodulation(self.weight, styles, self.energy) * inner
+        bias = (self.bias * inner).to(x.dtype)
         if noise is not None:
-            x = torch.addcmul(
-                (noise * (self.noise_strength * inner)).to(x.dtype), x, scale.to(x.dtype)
-            )
-            x = x.add_(bias.to(x.dtype))
+            noise = (noise * (self.noise_strength * inner)).to(x.dtype)
+        finish = functools.partial(
+            activate, name=self.activation, gain=outer, clamp=clamp, overwrite=True
+        )
+        if self._weights_are_fewer(x):
+            return self._by_own_weights(x, styles, scale, bias, noise, finish)
+        x = self._convolved(modulate(x, styles), self.weight, self.kernel)
+        scale, bias = scale[:, :, None, None].to(x.dtype), bias[:, None, None]
+        if noise is not None:
+            x = torch.addcmul(noise, x, scale).add_(bias)
         else:
-            x = torch.addcmul(bias.to(x.dtype), x, scale.to(x.dtype))
-        return activate(x, self.activation, gain=outer, clamp=clamp, overwrite=True)
+            x = torch.addcmul(bias, x, scale)
+        return finish(x)
+
+    def _convolved(
+        self, x: Tensor, weight: Tensor, kernel: Tensor | None, bias: Tensor | None = None
+    ) -> Tensor:
+        if self.upsample:
+            return conv_upsample_fir(x, weight, self.resample_filter, kernel, bias)
+        return convolve(x, weight, bias, padding=1, transformed=self.transformed)
+
+    def _weights_are_fewer(self, x: Tensor) -> bool:
+        """Whether to modulate weights for each picture, instead of its maps before and after.
+
+        That takes fewer passes over large maps, and is for drawing: a gradient would have to come
+        back through every picture's weights.
+        """
+        if self.energy is None or x.dtype != torch.bfloat16 or x.device.type != "cpu":
+            return False
+        pixels = x[0, 0].numel() * (4 if self.upsample else 1)
+        return pixels * sum(self.weight.shape[:2]) > 4 * self.weight.numel()
+
+    def _by_own_weights(
+        self,
+        x: Tensor,
+        styles: Tensor,
+        scale: Tensor,
+        bias: Tensor,
+        noise: Tensor | None,
+        finish: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """The layer picture by picture, what follows the convolution in parts that stay in cache.
+
+        Source: Karras et al. 2020 (StyleGAN2), Section 2.2, Eq. 1 and 3 as they stand.
+        """
+        plain = self.weight if self.kernel is None else self.kernel
+        repeats = len(plain) // self.weight.shape[0]  # 4 where phases are apart
+        styles, drawn = styles.float(), None
+        for n in range(len(x)):
+            # products in float32, as the factors are, rounded once
+            weight = plain * styles[n, :, None, None]
+            weight = weight * scale[n].repeat(repeats)[:, None, None, None]
+            weight = weight.to(x.dtype, memory_format=torch.channels_last)
+            y = self._convolved(x[n : n + 1], weight, weight, bias)
+            if drawn is None:  # one picture is finished where it is
+                shape = (len(x), *y.shape[1:])
+                several = torch.empty(shape, dtype=y.dtype, memory_format=torch.channels_last)
+                drawn = y if len(x) == 1 else several
+            rows = max(1, _IN_CACHE // (y.shape[1] * y.shape[3]))
+            for first in range(0, y.shape[2], rows):
+                part = y[:, :, first : first + rows]
+                if noise is not None:
+                    part.add_(noise[n % len(noise), :, first : first + rows])
+                target, done = drawn[n : n + 1, :, first : first + rows], finish(part)
+                if done.data_ptr() != target.data_ptr():
+                    target.copy_(done)
+        assert drawn is not None
+        return drawn
 
 
 class ToRGB(nn.Module):
