@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wspace.networks import winograd
 
-__all__ = ["convolve"]
+__all__ = ["convolve", "working_dtype"]
 
 # Strides, paddings, dilations and the number of groups, as torch's own operators take them.
 _How = tuple[list[int], list[int], list[int], int]
@@ -47,9 +47,7 @@ def convolve(
     Returns:
         (N, O, H', W'), differentiable any number of times.
     """
-    device, dtype = x.device.type, x.dtype
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
+    device, dtype = x.device.type, working_dtype(x)
     how = (_pair(stride), _pair(padding), [1, 1], groups)
     # oneDNN's gradient of a strided grouped convolution takes 40 to 300 times as long in bfloat16
     slow = groups > 1 and max(how[0]) > 1 and dtype == torch.bfloat16 and device == "cpu"
@@ -65,6 +63,12 @@ def convolve(
         else:
             y = _convolution(x, weight, bias, how, transformed)
         return y.to(dtype)
+
+
+def working_dtype(x: Tensor) -> torch.dtype:
+    """What type maps have after a convolution of ``x``: its own, or under autocast that one's."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 def _pair(number: int | tuple[int, int]) -> list[int]:
@@ -143,8 +147,9 @@ def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
 def _convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, how: _How, transformed: Tensor | None = None
 ) -> Tensor:
-    if bias is None and _same_size(weight.shape, how) and winograd.pays(x, weight, transformed):
-        return winograd.convolution(x, weight, transformed)
+    if _same_size(weight.shape, how) and winograd.pays(x, weight, transformed):
+        y = winograd.convolution(x, weight, transformed)
+        return y if bias is None else y.add_(bias[:, None, None])
     return F.conv2d(x, weight, bias, *how)
 
 

@@ -37,9 +37,7 @@ class DiscriminatorBlock(nn.Module):
         x = activate(self.conv0(x), self.activation, gain=1.0, overwrite=True)
         if self.blur_kernel is not None:
             x = blur(x, self.blur_kernel)
-        x = conv_downsample(x, self.conv1.scaled_weight)
-        assert self.conv1.bias is not None
-        x = x + self.conv1.bias[:, None, None].to(x.dtype)
+        x = conv_downsample(x, self.conv1.scaled_weight, self.conv1.bias)
         return activate(x, self.activation, gain=1.0, overwrite=True)
 
 

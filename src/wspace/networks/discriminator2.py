@@ -39,11 +39,9 @@ def _convolve(
     weight = layer.scaled_weight
     if kernel is None:
         x = x.to(weight.dtype)
-        x = convolve(x, weight, padding=weight.shape[2] // 2)
+        x = convolve(x, weight, layer.bias, padding=weight.shape[2] // 2)
     else:
-        x = conv_downsample_fir(x, weight, kernel)
-    assert layer.bias is not None
-    x = x + layer.bias[:, None, None].to(x.dtype)
+        x = conv_downsample_fir(x, weight, kernel, layer.bias)
     clamp = config.conv_clamp * gain if clamped and config.conv_clamp is not None else None
     gain = gain * ACTIVATIONS[config.activation][2]
     return activate(x, config.activation, gain=gain, clamp=clamp, overwrite=True)

@@ -133,8 +133,7 @@ class EqualizedConv2d(nn.Module):
         """(N, in_channels, H, W) to (N, out_channels, H, W), plain correlation, zero padding."""
         if self.weight.shape[2] == 1:
             return convolve(x, self.scaled_weight, self.bias)
-        x = convolve(x, self.scaled_weight, padding=1, transformed=self.transformed)
-        return x if self.bias is None else x + self.bias[:, None, None].to(x.dtype)
+        return convolve(x, self.scaled_weight, self.bias, padding=1, transformed=self.transformed)
 
 
 def minibatch_stddev(x: Tensor, group_size: int | None, num_channels: int = 1) -> Tensor:

@@ -50,7 +50,7 @@ def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
     return kernel / kernel.sum()
 
 
-def blur(x: Tensor, kernel: Tensor) -> Tensor:
+def blur(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """Filter every map with one FIR kernel, zero padding, same size.
 
     Source: Karras et al. 2019 (StyleGAN), Section 2.1 (Zhang 2019).
@@ -59,6 +59,7 @@ def blur(x: Tensor, kernel: Tensor) -> Tensor:
         x: (N, C, H, W).
         kernel: (T, T), correlated with the maps; an even one reaches one pixel further down and
             to the right.
+        bias: (C,), added in the end; or None.
 
     Returns:
         (N, C, H, W).
@@ -67,7 +68,7 @@ def blur(x: Tensor, kernel: Tensor) -> Tensor:
     weight = kernel.to(x.dtype).expand(channels, 1, taps, taps)
     if taps % 2 == 0:
         x = F.pad(x, (0, 1, 0, 1))
-    return convolve(x, weight, padding=(taps - 1) // 2, groups=channels)
+    return convolve(x, weight, bias, padding=(taps - 1) // 2, groups=channels)
 
 
 def upsample_nearest(x: Tensor) -> Tensor:
@@ -147,7 +148,7 @@ def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Te
     return F.conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
-def conv_downsample(x: Tensor, weight: Tensor) -> Tensor:
+def conv_downsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A 3x3 convolution with zero padding and means of 2 by 2 pixels in one.
 
     Source: Karras et al. 2019's release, "fused" downsampling; equal to the plain form.
@@ -155,12 +156,13 @@ def conv_downsample(x: Tensor, weight: Tensor) -> Tensor:
     Args:
         x: (N, I, H, W), H and W even.
         weight: (O, I, 3, 3).
+        bias: (O,), added in the end; or None.
 
     Returns:
         (N, O, H / 2, W / 2).
     """
     kernel = _sum_of_shifts(weight * 0.25)
-    return convolve(x, kernel, stride=2, padding=1)
+    return convolve(x, kernel, bias, stride=2, padding=1)
 
 
 def fir_kernel(taps: Sequence[float] | Tensor | None) -> Tensor:
@@ -282,7 +284,9 @@ def conv_upsample_fir(
     return fir(x, taps, ((count + 1) // 2 - 1, (count - 2) // 2), gain=4.0, bias=bias)
 
 
-def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
+def conv_downsample_fir(
+    x: Tensor, weight: Tensor, kernel: Tensor, bias: Tensor | None = None
+) -> Tensor:
     """Filter, then convolve and halve, as a plain correlation.
 
     Source: Karras et al. 2020 (StyleGAN2)'s release.
@@ -291,15 +295,16 @@ def conv_downsample_fir(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
         x: (N, I, H, W), H and W even.
         weight: (O, I, k, k), k odd.
         kernel: from `fir_kernel`.
+        bias: (O,), added in the end; or None.
 
     Returns:
         (N, O, H / 2, W / 2).
     """
     taps, pad = kernel.shape[0], weight.shape[2] // 2
     if pad == 0:
-        return convolve(fir_downsample(x, kernel), weight)
+        return convolve(fir_downsample(x, kernel), weight, bias)
     x = fir(x, kernel, (pad + (taps - 1) // 2, pad + (taps - 2) // 2))
-    return convolve(x, weight, stride=2)
+    return convolve(x, weight, bias, stride=2)
 
 
 def _conv_transpose_phases(x: Tensor, kernel: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.config import AdaINConfig, num_blocks
+from wspace.networks.convolution import convolve, working_dtype
 from wspace.networks.layers import EqualizedConv2d, activate
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.resample import blur, conv_upsample, fir_filter, upsample_nearest
@@ -64,14 +65,16 @@ class AdaINLayer(nn.Module):
         Returns:
             (N, out_channels, side, side).
         """
-        if self.conv is not None:
-            if self.upsample:
+        if self.conv is not None and not self.upsample:
+            weight, transformed = self.conv.scaled_weight, self.conv.transformed
+            x = convolve(x, weight, self.bias, padding=1, transformed=transformed)
+        else:
+            if self.conv is not None:
                 x = conv_upsample(x, self.conv.scaled_weight, self.kernel)
-            else:
-                x = self.conv(x)
             if self.blur_kernel is not None:
-                x = blur(x, self.blur_kernel)
-        x = x + self.bias[:, None, None].to(x.dtype)
+                x = blur(x, self.blur_kernel, self.bias)
+            else:
+                x = x + self.bias[:, None, None].to(x.dtype)
         if noise is not None:
             strength = self.noise_strength[:, None, None].to(x.dtype)
             x = x.addcmul_(noise.to(x.dtype), strength)
@@ -142,7 +145,8 @@ class AdaINSynthesis(nn.Module):
         """
         maps = noise_maps(noise, self.const_noise, len(ws))
         last = len(self.to_rgb) - 1 - math.floor(lod)
-        x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.const.to(working_dtype(self.const)).expand(len(ws), -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
         previous = x
         for k in range(last + 1):
             previous = x

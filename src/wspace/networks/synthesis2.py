@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.config import DemodulatedConfig
-from wspace.networks.convolution import convolve
+from wspace.networks.convolution import convolve, working_dtype
 from wspace.networks.layers import (
     ACTIVATIONS,
     HOMOGENEOUS,
@@ -309,7 +309,8 @@ class DemodulatedSynthesis(nn.Module):
         maps = noise_maps(noise, self.const_noise, len(ws)) or [None] * (2 * len(blocks) - 1)
         const = blocks[0].const
         ws = ws.to(const.dtype)
-        x = const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = const.to(working_dtype(const)).expand(len(ws), -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
         image: Tensor | None = None
         for k, block in enumerate(blocks):
             first = max(2 * k - 1, 0)
