@@ -153,14 +153,15 @@ def _convolve(x: Tensor, transformed: Tensor) -> Tensor:
     """(N, I, H, W) by (36, I, O) to (N, O, H, W), channels-last."""
     n, _, h, w = x.shape
     o = transformed.shape[2]
-    y = x.new_empty(n, h // 4, 4, w // 4, 4, o)
+    result = torch.empty(n, o, h, w, dtype=x.dtype, memory_format=torch.channels_last)
+    y = result.permute(0, 2, 3, 1).view(n, h // 4, 4, w // 4, 4, o)
     for images, rows, inputs in _blocks(x):
         products = torch.bmm(inputs, transformed)  # (36, tiles, O)
         results = torch.mm(_matrices()[2], products.view(36, -1))
         part = y[images, rows]  # (n, rows, 4, columns, 4, O)
         shape = (4, 4, part.shape[0], part.shape[1], part.shape[3], o)
         part.copy_(results.view(shape).permute(2, 3, 0, 4, 1, 5))
-    return y.view(n, h, w, o).permute(0, 3, 1, 2)
+    return result
 
 
 def weight_gradient(x: Tensor, grad: Tensor) -> Tensor:
