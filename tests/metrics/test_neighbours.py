@@ -26,9 +26,8 @@ def test_neighbours_come_nearest_first() -> None:
     train = torch.tensor([[0.0], [10.0], [13.0]])
     found = find_neighbours(torch.tensor([[9.0], [-1.0]]), train, k=2)
     assert found.indices.tolist() == [[1, 2], [0, 1]]
-    torch.testing.assert_close(
-        found.distances, torch.tensor([[1.0, 4], [1, 11]]).to(found.distances)
-    )
+    expected = torch.tensor([[1.0, 4], [1, 11]]).to(found.distances)
+    torch.testing.assert_close(found.distances, expected)
     with pytest.raises(WspaceError, match="3 training pictures have no 4 nearest"):
         find_neighbours(train, train, k=4)
 
