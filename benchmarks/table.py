@@ -71,6 +71,17 @@ class Row:
             peak_memory_gib=speed.peak_memory_gib,
         )
 
+    def share_of(self, figure: float) -> float:
+        """Of so many pictures a second on the reference machine, as convolutions allow here.
+
+        One thread is compared by processor seconds, whatever else runs on the machine; several
+        threads, for which nothing else may run, by the clock: what a processor second is worth
+        depends on whether its core's other half works, too.
+        """
+        if torch.get_num_threads() == 1:
+            return self.cpu_speed / (figure / 2 * self.cpu_convolutions)
+        return self.speed / (figure * self.convolutions)
+
 
 def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse what both scripts take beside their own options, and make torch ready for it.
@@ -112,10 +123,8 @@ def show(rows: list[Row], *, as_json: bool) -> str:
         "| --- | --- | --: | --: | --: | --: | --: | --: |",
     ]
     for row in rows:
-        # compared by processor seconds: what else runs on the machine matters least
         peer, goal = (
-            None if figure is None else row.cpu_speed / (figure / 2 * row.cpu_convolutions)
-            for figure in (row.peer, row.goal)
+            None if figure is None else row.share_of(figure) for figure in (row.peer, row.goal)
         )
         cells: list[Any] = [
             row.work,

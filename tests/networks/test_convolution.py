@@ -11,7 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wspace.networks.config import (
+    AdaINConfig,
+    DemodulatedConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+)
 from wspace.networks.convolution import convolve
+from wspace.networks.discriminator import build_discriminator
+from wspace.networks.generator import build_generator
 from wspace.networks.resample import _Interleave, _interleaved, _taken_apart, fir, fir_kernel
 
 SHAPES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
@@ -119,3 +127,33 @@ def test_interleaving_phases_has_its_own_gradients() -> None:
     assert torch.equal(_taken_apart(grad), plain)
     assert torch.autograd.gradcheck(_Interleave.apply, (y,))
     assert torch.autograd.gradgradcheck(_Interleave.apply, (y,))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own, while it traces
+@pytest.mark.parametrize("architecture", ["adain", "demodulated"])
+def test_a_compiler_can_take_whole_networks_with_their_gradients(architecture: Any) -> None:
+    """Traced, convolutions and norms are torch's own, which the compiler differentiates."""
+    torch.manual_seed(0)
+    synthesis: Any = (AdaINConfig if architecture == "adain" else DemodulatedConfig)(
+        channels=(8, 4)
+    )
+    config = GeneratorConfig(
+        architecture=architecture, resolution=8, z_dim=8, w_dim=8, synthesis=kind(channels=(8, 4))
+    )
+    generator = build_generator(config).to(memory_format=torch.channels_last)
+    judge = build_discriminator(
+        DiscriminatorConfig(architecture=architecture, resolution=8, channels=(8, 4))
+    ).to(memory_format=torch.channels_last)
+    ws = torch.randn(4, generator.num_ws, 8)
+    gradients = []
+    for compiled in (False, True):
+        parts = [generator.synthesis, judge]
+        if compiled:
+            parts = [torch.compile(part, backend="aot_eager", dynamic=False) for part in parts]
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = parts[1](parts[0](ws)).square().sum()
+        learning = [*generator.synthesis.parameters(), *judge.parameters()]
+        found = torch.autograd.grad(loss, learning, allow_unused=True)
+        gradients.append([g for g in found if g is not None])
+    for mine, plain in zip(*gradients, strict=True):
+        assert float((mine - plain).norm()) <= 0.1 * float(plain.norm()) + 1e-3

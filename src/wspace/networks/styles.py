@@ -48,7 +48,9 @@ def _normalize(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     statistics = x.float()
     centred = statistics - statistics.mean(dim=(2, 3), keepdim=True)
     rstd = torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + eps)
-    return centred.mul_(rstd).to(x.dtype), rstd
+    # autograd, which only a compiler asks here, wants to keep what is multiplied
+    normalized = centred * rstd if torch.is_grad_enabled() else centred.mul_(rstd)
+    return normalized.to(x.dtype), rstd
 
 
 class _InstanceNorm(torch.autograd.Function):
