@@ -134,9 +134,7 @@ def test_interleaving_phases_has_its_own_gradients() -> None:
 def test_a_compiler_can_take_whole_networks_with_their_gradients(architecture: Any) -> None:
     """Traced, convolutions and norms are torch's own, which the compiler differentiates."""
     torch.manual_seed(0)
-    synthesis: Any = (AdaINConfig if architecture == "adain" else DemodulatedConfig)(
-        channels=(8, 4)
-    )
+    kind: Any = AdaINConfig if architecture == "adain" else DemodulatedConfig
     config = GeneratorConfig(
         architecture=architecture, resolution=8, z_dim=8, w_dim=8, synthesis=kind(channels=(8, 4))
     )
