@@ -130,8 +130,11 @@ def test_interleaving_phases_has_its_own_gradients() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own, while it traces
+@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("architecture", ["adain", "demodulated"])
-def test_a_compiler_can_take_whole_networks_with_their_gradients(architecture: Any) -> None:
+def test_a_compiler_can_take_whole_networks_with_their_gradients(
+    architecture: Any, half: bool
+) -> None:
     """Traced, convolutions and norms are torch's own, which the compiler differentiates."""
     torch.manual_seed(0)
     kind: Any = AdaINConfig if architecture == "adain" else DemodulatedConfig
@@ -142,16 +145,18 @@ def test_a_compiler_can_take_whole_networks_with_their_gradients(architecture: A
     judge = build_discriminator(
         DiscriminatorConfig(architecture=architecture, resolution=8, channels=(8, 4))
     ).to(memory_format=torch.channels_last)
+    learning = [*generator.synthesis.parameters(), *judge.parameters()]
     ws = torch.randn(4, generator.num_ws, 8)
     gradients = []
     for compiled in (False, True):
-        parts = [generator.synthesis, judge]
+        parts: list[Any] = [generator.synthesis, judge]
         if compiled:
             parts = [torch.compile(part, backend="aot_eager", dynamic=False) for part in parts]
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = parts[1](parts[0](ws)).square().sum()
-        learning = [*generator.synthesis.parameters(), *judge.parameters()]
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = parts[1](parts[0](ws)).mean()
         found = torch.autograd.grad(loss, learning, allow_unused=True)
         gradients.append([g for g in found if g is not None])
     for mine, plain in zip(*gradients, strict=True):
-        assert float((mine - plain).norm()) <= 0.1 * float(plain.norm()) + 1e-3
+        assert bool(mine.isfinite().all())
+        if not half:  # rounding moves small gradients as far as they are long
+            torch.testing.assert_close(mine, plain, rtol=1e-3, atol=1e-5)
