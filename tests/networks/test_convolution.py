@@ -156,7 +156,6 @@ def test_a_compiler_can_take_whole_networks_with_their_gradients(
             loss = parts[1](parts[0](ws)).mean()
         found = torch.autograd.grad(loss, learning, allow_unused=True)
         gradients.append([g for g in found if g is not None])
-    for mine, plain in zip(*gradients, strict=True):
-        assert bool(mine.isfinite().all())
-        if not half:  # rounding moves small gradients as far as they are long
-            torch.testing.assert_close(mine, plain, rtol=1e-3, atol=1e-5)
+    plain, mine = (torch.cat([g.flatten() for g in some]) for some in gradients)
+    assert bool(mine.isfinite().all())
+    assert float((mine - plain).norm() / plain.norm()) < (0.2 if half else 1e-4)
