@@ -70,6 +70,7 @@ def save(
     discriminator: nn.Module | None = None,
     metadata: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
+    part: str = "",
 ) -> None:
     """Write a model file, whole or not at all.
 
@@ -79,6 +80,8 @@ def save(
         discriminator: stored too, for fine-tuning.
         metadata: plain JSON data that describes the model.
         dtype: storage type of floating-point tensors, such as torch.float16; None keeps theirs.
+        part: the only tensors that ``dtype`` is for: those whose names start so, such as
+            "generator.synthesis"; all by default.
 
     Raises:
         WspaceError: the file cannot be written.
@@ -92,7 +95,10 @@ def save(
     if discriminator is not None:
         header["discriminator"] = cast(Any, discriminator.config).to_dict()
         tensors |= {f"discriminator.{k}": v for k, v in discriminator.state_dict().items()}
-    stored = {name: _to_storage(tensor, dtype) for name, tensor in tensors.items()}
+    stored = {
+        name: _to_storage(tensor, dtype if name.startswith(part) else None)
+        for name, tensor in tensors.items()
+    }
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(stored, temporary, metadata={"wspace": json.dumps(header)})
 
