@@ -50,9 +50,8 @@ def main() -> None:
         save(model.generator, target, metadata=metadata, dtype=dtype, part=part)
         stored = render(load(target), seeds).pixels.astype(np.int16)
         worst = int(np.abs(exact - stored).max())
-        print(
-            f"{target}: {target.stat().st_size / 1e6:.2f} MB, {dtype} {part}: at most {worst}/255 off"
-        )
+        size = target.stat().st_size / 1e6
+        print(f"{target}: {size:.2f} MB, {dtype} {part}: at most {worst}/255 off")
         if worst <= 2:
             break
     bundled = ROOT / "benchmarks/bundled"
