@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from wspace.networks import synthesis2, winograd
+from wspace.networks import winograd
 from wspace.networks.config import AdaINConfig, DemodulatedConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.inference import fold
@@ -108,7 +108,6 @@ def test_with_weights_of_its_own_a_picture_is_the_same(
             return own
 
         monkeypatch.setattr(DemodulatedLayer, "_weights_are_fewer", decide)
-        monkeypatch.setattr(synthesis2, "_IN_CACHE", 50)  # several parts a picture
         with torch.inference_mode():
             drawn = folded(ws, maps)
         errors[own] = float((drawn - exact).abs().mean() / exact.abs().mean())

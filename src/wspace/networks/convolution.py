@@ -19,6 +19,11 @@ from wspace.networks import winograd
 
 __all__ = ["convolve", "working_dtype"]
 
+# What torch's own compiler calls for such sums; not every build of torch has it.
+_ONEDNN_ADDS: Any = getattr(
+    getattr(torch.ops.mkldnn, "_convolution_pointwise_", None), "binary", None
+)
+
 # Strides, paddings, dilations and the number of groups, as torch's own operators take them.
 _How = tuple[list[int], list[int], list[int], int]
 
@@ -32,6 +37,7 @@ def convolve(
     padding: int | tuple[int, int] = 0,
     groups: int = 1,
     transformed: Tensor | None = None,
+    onto: Tensor | None = None,
 ) -> Tensor:
     """Correlate maps with kernels, zero padding; the fastest way that is known here.
 
@@ -43,10 +49,15 @@ def convolve(
         padding: zeros on both sides of rows and columns.
         groups: of channels that only meet each other.
         transformed: ``winograd.transform_weight(weight)`` where that is at hand; for inference.
+        onto: (N, O, H', W') of the maps' type, which the result is added to in place, and which is
+            returned; for inference.
 
     Returns:
         (N, O, H', W'), differentiable any number of times.
     """
+    if onto is not None:
+        how = (_pair(stride), _pair(padding), [1, 1], groups)
+        return _add_convolution(onto, x, weight.to(x.dtype), bias, how)
     device, dtype = x.device.type, working_dtype(x)
     how = (_pair(stride), _pair(padding), [1, 1], groups)
     # oneDNN's gradient of a strided grouped convolution takes 40 to 300 times as long in bfloat16
@@ -151,6 +162,20 @@ def _convolution(
         y = winograd.convolution(x, weight, transformed)
         return y if bias is None else y.add_(bias[:, None, None])
     return F.conv2d(x, weight, bias, *how)
+
+
+def _add_convolution(
+    onto: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How
+) -> Tensor:
+    """Add a convolution to maps; oneDNN does so while it convolves, in no pass of its own."""
+    stride, padding, dilation, groups = how
+    bias = None if bias is None else bias.to(x.dtype)
+    if x.device.type != "cpu" or x.dtype != torch.bfloat16 or _ONEDNN_ADDS is None:
+        return onto.add_(F.conv2d(x, weight, bias, *how))
+    _ONEDNN_ADDS(
+        onto, x, weight, bias, padding, stride, dilation, groups, "add", 1.0, None, [], None
+    )
+    return onto
 
 
 def _adjoint(grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:

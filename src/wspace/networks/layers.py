@@ -52,7 +52,7 @@ def activate(
         name: a key of `ACTIVATIONS`.
         gain: factor after the activation; None takes the activation's own.
         clamp: bound on the absolute value after the gain, > 0; None for no bound.
-        overwrite: leaky ReLU may write over ``x``, which nobody else needs.
+        overwrite: ``x`` may be written over, which nobody else needs.
 
     Returns:
         The shape of ``x``.
@@ -60,9 +60,12 @@ def activate(
     function, alpha, default_gain = ACTIVATIONS[name]
     gain = default_gain if gain is None else gain
     x = F.leaky_relu_(x, alpha) if overwrite and name == "lrelu" else function(x, alpha)
+    overwrite = overwrite and not x.requires_grad  # a gradient needs what leaky ReLU made
     if gain != 1:
-        x = x * gain
-    return x if clamp is None else x.clamp(-clamp, clamp)
+        x = x.mul_(gain) if overwrite else x * gain
+    if clamp is None:
+        return x
+    return x.clamp_(-clamp, clamp) if overwrite else x.clamp(-clamp, clamp)
 
 
 class EqualizedLinear(nn.Module):

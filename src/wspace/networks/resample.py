@@ -192,6 +192,7 @@ def fir(
     stride: int = 1,
     gain: float = 1.0,
     bias: Tensor | None = None,
+    onto: Tensor | None = None,
 ) -> Tensor:
     """Filter every map and keep each ``stride``-th pixel.
 
@@ -202,6 +203,7 @@ def fir(
         stride: 1 keeps all.
         gain: factor on the result.
         bias: (C,), added to it; or None.
+        onto: see `convolve`.
 
     Returns:
         (N, C, H', W'), H' = (H + padding - T) // stride + 1, W' likewise.
@@ -216,9 +218,10 @@ def fir(
             weight = line.expand(channels, 1, taps)
             column, row = weight[:, :, :, None], weight[:, :, None, :]
             x = convolve(x, column, stride=(stride, 1), padding=(zeros, 0), groups=channels)
-            return convolve(x, row, bias, stride=(1, stride), padding=(0, zeros), groups=channels)
+            along, sides = (1, stride), (0, zeros)
+            return convolve(x, row, bias, stride=along, padding=sides, groups=channels, onto=onto)
         weight = (kernel * gain).to(x.dtype).expand(channels, 1, taps, taps)
-        return convolve(x, weight, bias, stride=stride, padding=zeros, groups=channels)
+        return convolve(x, weight, bias, stride=stride, padding=zeros, groups=channels, onto=onto)
 
 
 def fir_downsample(x: Tensor, kernel: Tensor) -> Tensor:
@@ -258,6 +261,7 @@ def conv_upsample_fir(
     taps: Tensor,
     kernel: Tensor | None = None,
     bias: Tensor | None = None,
+    onto: Tensor | None = None,
 ) -> Tensor:
     """Double with zeros between the pixels, then filter and convolve, as a true convolution.
 
@@ -271,6 +275,7 @@ def conv_upsample_fir(
         taps: from `fir_kernel`.
         kernel: ``upsample_fir_kernel(weight, x.dtype)`` where that is at hand.
         bias: (O,), added in the end; or None.
+        onto: see `convolve`.
 
     Returns:
         (N, O, 2H, 2W).
@@ -281,7 +286,8 @@ def conv_upsample_fir(
     else:
         x = F.conv_transpose2d(x, kernel, stride=2)  # (N, O, 2H + 1, 2W + 1)
     count = taps.shape[0]
-    return fir(x, taps, ((count + 1) // 2 - 1, (count - 2) // 2), gain=4.0, bias=bias)
+    sides = ((count + 1) // 2 - 1, (count - 2) // 2)
+    return fir(x, taps, sides, gain=4.0, bias=bias, onto=onto)
 
 
 def conv_downsample_fir(

@@ -26,8 +26,6 @@ from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.resample import conv_upsample_fir, fir_kernel, fir_upsample
 from wspace.networks.styles import demodulation, modulate
 
-_IN_CACHE = 2**17  # numbers of a map that several passes find in a core's cache
-
 __all__ = ["DemodulatedBlock", "DemodulatedLayer", "DemodulatedSynthesis", "ToRGB"]
 
 
@@ -98,11 +96,16 @@ class DemodulatedLayer(nn.Module):
         return finish(x)
 
     def _convolved(
-        self, x: Tensor, weight: Tensor, kernel: Tensor | None, bias: Tensor | None = None
+        self,
+        x: Tensor,
+        weight: Tensor,
+        kernel: Tensor | None,
+        bias: Tensor | None = None,
+        onto: Tensor | None = None,
     ) -> Tensor:
         if self.upsample:
-            return conv_upsample_fir(x, weight, self.resample_filter, kernel, bias)
-        return convolve(x, weight, bias, padding=1, transformed=self.transformed)
+            return conv_upsample_fir(x, weight, self.resample_filter, kernel, bias, onto)
+        return convolve(x, weight, bias, padding=1, transformed=self.transformed, onto=onto)
 
     def _weights_are_fewer(self, x: Tensor) -> bool:
         """Whether to modulate weights for each picture, instead of its maps before and after.
@@ -124,32 +127,32 @@ class DemodulatedLayer(nn.Module):
         noise: Tensor | None,
         finish: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """The layer picture by picture, what follows the convolution in parts that stay in cache.
+        """The layer picture by picture: each starts from its noise, the convolution is added.
 
         Source: Karras et al. 2020 (StyleGAN2), Section 2.2, Eq. 1 and 3 as they stand.
         """
         plain = self.weight if self.kernel is None else self.kernel
         repeats = len(plain) // self.weight.shape[0]  # 4 where phases are apart
-        styles, drawn = styles.float(), None
+        styles = styles.float()
+        height, width = (side * (2 if self.upsample else 1) for side in x.shape[2:])
+        drawn = torch.empty(
+            (len(x), len(self.weight), height, width),
+            dtype=x.dtype,
+            memory_format=torch.channels_last,
+        )
         for n in range(len(x)):
             # products in float32, as the factors are, rounded once
             weight = plain * styles[n, :, None, None]
             weight = weight * scale[n].repeat(repeats)[:, None, None, None]
             weight = weight.to(x.dtype, memory_format=torch.channels_last)
-            y = self._convolved(x[n : n + 1], weight, weight, bias)
-            if drawn is None:  # one picture is finished where it is
-                shape = (len(x), *y.shape[1:])
-                several = torch.empty(shape, dtype=y.dtype, memory_format=torch.channels_last)
-                drawn = y if len(x) == 1 else several
-            rows = max(1, _IN_CACHE // (y.shape[1] * y.shape[3]))
-            for first in range(0, y.shape[2], rows):
-                part = y[:, :, first : first + rows]
-                if noise is not None:
-                    part.add_(noise[n % len(noise), :, first : first + rows])
-                target, done = drawn[n : n + 1, :, first : first + rows], finish(part)
-                if done.data_ptr() != target.data_ptr():
-                    target.copy_(done)
-        assert drawn is not None
+            y = drawn[n : n + 1]
+            if noise is None:
+                y.zero_()
+            else:
+                y.copy_(noise[n % len(noise)].expand_as(y))
+            done = finish(self._convolved(x[n : n + 1], weight, weight, bias, onto=y))
+            if done.data_ptr() != y.data_ptr():
+                y.copy_(done)
         return drawn
 
 
@@ -168,9 +171,23 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(N, in_channels, H, W) and (N, w_dim) to (N, image_channels, H, W), float32."""
-        x = modulate(x, self.affine(w) * self.weight_scale)
-        image = convolve(x, self.weight, self.bias)
+        styles = self.affine(w) * self.weight_scale
+        # weights of each picture's own, (N, image_channels, in_channels): maps are read once
+        weights = styles[:, None].float() * self.weight.flatten(start_dim=1)
+        image = _by_pixel(x, weights, self.bias)
         return activate(image, "linear", clamp=self.clamp).float()
+
+
+def _by_pixel(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+    """(N, I, H, W) by each picture's weights (N, O, I), and a bias (O,), to (N, O, H, W)."""
+    n, channels, height, width = x.shape
+    if n == 1:
+        return convolve(x, weights[0, :, :, None, None], bias)
+    dtype = working_dtype(x)
+    pixels = x.to(dtype).permute(0, 2, 3, 1).reshape(n, height * width, channels)
+    with torch.autocast(x.device.type, enabled=False):
+        y = torch.baddbmm(bias.to(dtype), pixels, weights.to(dtype).transpose(1, 2))
+    return y.reshape(n, height, width, -1).permute(0, 3, 1, 2)
 
 
 class DemodulatedBlock(nn.Module):
