@@ -40,10 +40,13 @@ from wspace.training.signals import StoppedAtOnceError, stop_on_signals
 
 __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume", "start"]
 
-# What may change when a run goes on: where it lies and when it ends or saves, not what it computes.
+# What may change when a run goes on: where it lies, when it and its parts end, when it saves; not
+# what it computes.
 RESUME_CHANGES = frozenset(
     {
         "total_kimg",
+        "pretraining_kimg",
+        "matching_kimg",
         "max_seconds",
         "data",
         "snapshot_kimg",
@@ -126,14 +129,24 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
         run: the run folder.
         report: as in `start`.
         changes: fields of the configuration that may change, see `RESUME_CHANGES`; ``data`` is a
-            new place of the same data. ``max_seconds`` holds for this time only.
+            new place of the same data. ``max_seconds`` holds for this time only. Where a part is
+            to last longer than the run has come, the run goes back to it.
 
     Raises:
-        WspaceError: the folder is no run, is in use, or its data is not what it was.
+        WspaceError: the folder is no run, is in use, its data is not what it was, or a part would
+            come or go.
     """
     saved = read_config(run)
     fingerprint = saved.pop("fingerprint", None)
-    config = dataclasses.replace(TrainConfig.from_dict(saved), **({"max_seconds": None} | changes))
+    before = TrainConfig.from_dict(saved)
+    config = dataclasses.replace(before, **({"max_seconds": None} | changes))
+    for part in ("pretraining_kimg", "matching_kimg"):
+        old, new = getattr(before, part), getattr(config, part)
+        if bool(old) != bool(new):
+            raise WspaceError(
+                f"{part}={new} cannot change from {old}: a part of a run may last longer or "
+                f"shorter, not come or go; start a new run with --from {run}."
+            )
     with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data, RunLock(run):
         if _fingerprint(config, data) != fingerprint:
             raise WspaceError(

@@ -26,8 +26,8 @@ from wspace.training.ema import update_ema
 __all__ = ["Matching"]
 
 PAIRS = 16384  # z and their w that are kept
-NEW_PAIRS = 64  # for the oldest ones, in every step
-STEPS = 12  # along a path, by Heun's method
+NEW_PAIRS = 256  # for the oldest ones, in every step
+STEPS = 8  # along a path, by Heun's method
 AVERAGED = 0.999  # share of the field's running average that a step leaves, after the first
 RAMP = 10  # steps, n of which leave n / (n + RAMP)
 
@@ -85,6 +85,11 @@ class Matching(nn.Module):
         x = torch.lerp(start, end, t[:, None])
         loss: Tensor = (self.field(x, t, c) - (end - start)).square().mean()
         return loss
+
+    def forget(self) -> None:
+        """Drop pairs and scale, as w are about to move; what the field has learned stays."""
+        for kept in (self.pairs, self.mean, self.spread, self.made, self.learned):
+            kept.zero_()
 
     def average_field(self) -> None:
         """Move the average a step towards the field."""

@@ -22,7 +22,7 @@ __all__ = [
 # Of x -> a x + b x³ + c x⁵, which brings every singular value from (0, 1] to about 1 within five
 # rounds (Jordan et al. 2024).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-_ROUNDS = 5
+ROUNDS = 5
 _UPDATE_SIZE = 0.2  # of Muon's updates for a rate of 1: about the root mean square of Adam's
 
 
@@ -69,6 +69,7 @@ class Muon(torch.optim.Optimizer):
         momentum: share of the past in each update, in [0, 1).
         dtype: what updates are made orthogonal in; bfloat16 where that is fast, the result is
             approximate anyway.
+        rounds: of making them orthogonal; fewer leave small directions smaller, and take less time.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class Muon(torch.optim.Optimizer):
         rate: float,
         momentum: float = 0.95,
         dtype: torch.dtype = torch.float32,
+        rounds: int = ROUNDS,
     ) -> None:
         super().__init__(parameters, {"lr": rate, "momentum": momentum})
-        self.dtype = dtype
+        self.dtype, self.rounds = dtype, rounds
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -94,11 +96,13 @@ class Muon(torch.optim.Optimizer):
                 average = state["momentum"].lerp_(gradient, 1 - group["momentum"])
                 direction = gradient.lerp(average, group["momentum"]).flatten(start_dim=1)
                 size = _UPDATE_SIZE * math.sqrt(max(direction.shape))
-                change = orthogonalized(direction, self.dtype).reshape(parameter.shape)
+                change = orthogonalized(direction, self.dtype, self.rounds).reshape(parameter.shape)
                 parameter.add_(change, alpha=-group["lr"] * size)
 
 
-def orthogonalized(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def orthogonalized(
+    matrix: Tensor, dtype: torch.dtype = torch.float32, rounds: int = ROUNDS
+) -> Tensor:
     """About the nearest matrix whose rows, or columns, are orthogonal and of length 1.
 
     Singular values of a thousandth of the norm and more come out as 0.7 to 1.2; a matrix of zeros
@@ -109,6 +113,7 @@ def orthogonalized(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor
     Args:
         matrix: (M, N).
         dtype: of the products.
+        rounds: >= 1.
 
     Returns:
         (M, N), of ``matrix``'s type.
@@ -116,7 +121,7 @@ def orthogonalized(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor
     a, b, c = _QUINTIC
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = (x / (x.norm() + 1e-12)).to(dtype)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     x = x.to(matrix.dtype)

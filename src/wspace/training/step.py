@@ -48,9 +48,10 @@ MATCHING_RATE = 0.1  # Muon's, of the mapping network's weights while it learns 
 SETTLING = 1 / 3  # of pretraining: over the last of it rates fall to 0
 PERCEPTUAL_WEIGHT = 0.3  # of differences between features, beside those between pixels
 MISMATCH_WEIGHT = 0.03  # of the mapping network's w from the encoder's, likewise
-MATCHING_WEIGHT = 1.0  # of its w from the flow's, likewise
-MATCHED = 512  # w that the flow learns from in a step, and pairs that mapping learns from
-ANCHORED = 128  # pairs that it is held to in a step against the discriminator
+MATCHED = 512  # w that the flow learns from in an update, and pairs that mapping learns from
+MATCHING_UPDATES = 4  # in a step, of either
+MATCHING_ROUNDS = 3  # of Muon's, for mapping: a tenth closer in the same time than with 5
+FLOW_SHARE = 1 / 3  # of matching, the first of it: there the flow learns, then mapping from it
 
 # What a step is made of: as torch's profiler shows it, or whatever else `TrainingState.phase` is
 # set to. "r1" and "path length" come on their steps only, "reconstruction" and "matching" with an
@@ -135,7 +136,7 @@ class TrainingState:
             weights, biases = matrices_and_others(mapping)
             self.optimizers |= {
                 "f": adam(self.matching.field, FLOW_RATE, REGRESSION_BETAS),
-                "w": Muon(weights, MATCHING_RATE / in_w, dtype=half),
+                "w": Muon(weights, MATCHING_RATE / in_w, dtype=half, rounds=MATCHING_ROUNDS),
                 "b": adam(biases, PRETRAINING_RATE / in_w, REGRESSION_BETAS),
             }
         if config.pretraining_kimg:  # the generator's two halves, as long as that lasts
@@ -195,6 +196,8 @@ class TrainingState:
         self, real: Tensor, c: Tensor | None, values: Tensor | None
     ) -> tuple[dict[str, float], bool]:
         """The generator learns from reconstructions alone, of all the real images."""
+        if self.matching is not None and int(self.matching.made) > 0:
+            self.matching.forget()  # the run has gone back to this: the encoder's w move again
         losses, w = self._learn_to_reconstruct(real, c, values)
         left = 1 - self.seen_images / self._pretraining_end
         fall = min(left / SETTLING, 1.0)
@@ -211,34 +214,56 @@ class TrainingState:
     def _matching_step(
         self, real: Tensor, c: Tensor | None, values: Tensor | None
     ) -> tuple[dict[str, float], bool]:
-        """Mapping learns from a flow where each z belongs; all else is left as it is."""
+        """A flow learns where w lie, then mapping from it where each z belongs."""
         assert self.autoencoder is not None
         assert self.matching is not None
+        length = self.config.matching_kimg * 1000
+        left = (self._matching_end - self.seen_images) / length
+        if left <= 1 - FLOW_SHARE and int(self.matching.learned) > 0:
+            return self._learn_from_flow(len(real), c, left / (1 - FLOW_SHARE))
         with self.phase("flow"):
             with torch.no_grad(), self._autocast():
                 w = self.autoencoder.encoder(real, values)
             if not w.isfinite().all():
                 return {}, False
             self.autoencoder.remember(w, c)
+            return self._learn_flow(max(1 - (1 - left) / FLOW_SHARE, 0.0))
+
+    def _learn_flow(self, share: float) -> tuple[dict[str, float], bool]:
+        """The flow learns from w remembered, at this share of its rate."""
+        assert self.autoencoder is not None
+        assert self.matching is not None
+        losses: dict[str, Tensor] = {}
+        for _ in range(MATCHING_UPDATES):
             w, classes = self.autoencoder.recall(MATCHED, self.random)
-            loss = self.matching.flow_loss(w, classes, self.random)
-            loss.backward()
-            left = (self._matching_end - self.seen_images) / (self.config.matching_kimg * 1000)
-            finite = self._update("f", share=left)
-        losses = {"flow": loss.detach()}
-        if not finite:
-            return _floats(losses), False
-        self.matching.average_field()
-        _, classes = self.autoencoder.recall(NEW_PAIRS, self.random)
-        self.matching.make_pairs(classes, self.random)
-        mapping = self.generator.mapping
+            with self._autocast():
+                losses["flow"] = self.matching.flow_loss(w, classes, self.random)
+            losses["flow"].backward()
+            if not self._update("f", share=share):
+                return _floats(losses), False
+            self.matching.average_field()
+        return _floats(losses), True
+
+    def _learn_from_flow(
+        self, batch: int, c: Tensor | None, share: float
+    ) -> tuple[dict[str, float], bool]:
+        """Mapping learns from the flow's paths, at this share of its rates."""
+        assert self.autoencoder is not None
+        assert self.matching is not None
+        mapping, losses = self.generator.mapping, dict[str, Tensor]()
         with self.phase("matching"):
-            loss = self.matching.mapping_loss(mapping, MATCHED, self.random)
-            loss.backward()
-            finite = self._update("w", "b", share=left)
-        with torch.no_grad():
-            mapping.update_w_avg(mapping.w(self._latents(len(real)), c))
-        return _floats(losses | {"matching": loss.detach()}), finite
+            _, classes = self.autoencoder.recall(NEW_PAIRS, self.random)
+            with self._autocast():
+                self.matching.make_pairs(classes, self.random)
+            for _ in range(MATCHING_UPDATES):
+                with self._autocast():
+                    losses["matching"] = self.matching.mapping_loss(mapping, MATCHED, self.random)
+                losses["matching"].backward()
+                if not self._update("w", "b", share=share):
+                    return _floats(losses), False
+            with torch.no_grad():
+                mapping.update_w_avg(mapping.w(self._latents(batch), c))
+        return _floats(losses), True
 
     def _discriminator_step(
         self, real: Tensor, c: Tensor | None
@@ -336,6 +361,7 @@ class TrainingState:
     def _path_length(self, batch: int, c: Tensor | None) -> Tensor:
         with self._autocast():
             ws, _ = self._mixed_ws(batch, None if c is None else c[:batch])
+            ws = ws if ws.requires_grad else ws.contiguous().requires_grad_()
             images = self.generator.synthesis(ws, self._noise(batch))
         direction = torch.randn(images.shape, generator=self.random, device=self.device)
         penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
@@ -350,8 +376,7 @@ class TrainingState:
         """
         assert self.autoencoder is not None
         weight = self.config.reconstruction_weight
-        # Where a flow has learned the encoder's w, they stay where they are from there on.
-        settled = self.matching is not None and int(self.matching.made) > 0
+        settled = self._settled
         with self.phase("reconstruction"):
             with self._autocast():
                 with torch.set_grad_enabled(not settled):
@@ -368,12 +393,8 @@ class TrainingState:
                     loss = loss + PERCEPTUAL_WEIGHT * losses["perceptual"]
             (loss * weight).backward()
         mapping = self.generator.mapping
-        with self.phase("matching"):
-            if settled:
-                assert self.matching is not None
-                losses["matching"] = self.matching.mapping_loss(mapping, ANCHORED, self.random)
-                (losses["matching"] * (MATCHING_WEIGHT * weight)).backward()
-            elif self.autoencoder.remembered > 1:
+        if not settled and self.autoencoder.remembered > 1:
+            with self.phase("matching"):
                 losses["mismatch"] = self.autoencoder.mismatch(mapping, self.random)
                 (losses["mismatch"] * (MISMATCH_WEIGHT * weight)).backward()
         return {name: value.detach() for name, value in losses.items()}, w.detach()
@@ -381,13 +402,14 @@ class TrainingState:
     def _mixed_ws(self, batch: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """ws with mixing regularisation (Karras et al. 2019, Section 3.1), and the first w."""
         mapping, num_ws = self.generator.mapping, self.generator.num_ws
-        w = mapping.w(self._latents(batch), c)
-        ws = w[:, None].expand(-1, num_ws, -1)
-        draw, crossover = self._draw(2)
-        if draw < self.config.style_mixing_probability and num_ws > 1:
-            other = mapping.w(self._latents(batch), c)[:, None].expand(-1, num_ws, -1)
-            first = 1 + int(crossover * (num_ws - 1))
-            ws = mix_styles(ws, other, range(first, num_ws))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._settled):
+            w = mapping.w(self._latents(batch), c)
+            ws = w[:, None].expand(-1, num_ws, -1)
+            draw, crossover = self._draw(2)
+            if draw < self.config.style_mixing_probability and num_ws > 1:
+                other = mapping.w(self._latents(batch), c)[:, None].expand(-1, num_ws, -1)
+                first = 1 + int(crossover * (num_ws - 1))
+                ws = mix_styles(ws, other, range(first, num_ws))
         return ws, w
 
     def _draw(self, count: int) -> list[float]:
@@ -407,6 +429,15 @@ class TrainingState:
     def _autocast(self) -> torch.autocast:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether W is laid out for good: a flow knows the encoder's w, and mapping the flow.
+
+        Encoder and mapping network rest from there on, and synthesis learns alone. A discriminator
+        would pull mapping away from where people lie to what lies between them.
+        """
+        return self.matching is not None and int(self.matching.made) > 0
 
     @property
     def _pretraining_end(self) -> float:
@@ -471,4 +502,4 @@ def _maybe_compile(module: nn.Module, compiled: bool) -> Any:
 
 
 def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(value) for name, value in losses.items()}
+    return {name: float(value.detach()) for name, value in losses.items()}
