@@ -15,6 +15,7 @@ from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.convolution import convolve
 from wspace.networks.layers import (
     ACTIVATIONS,
+    HOMOGENEOUS,
     EqualizedConv2d,
     EqualizedLinear,
     activate,
@@ -36,15 +37,17 @@ def _convolve(
     clamped: bool = True,
 ) -> Tensor:
     """Convolution, halving where a ``kernel`` filters before it, bias, activation, clamp."""
-    weight = layer.scaled_weight
-    if kernel is None:
-        x = x.to(weight.dtype)
-        x = convolve(x, weight, layer.bias, padding=weight.shape[2] // 2)
-    else:
-        x = conv_downsample_fir(x, weight, kernel, layer.bias)
     clamp = config.conv_clamp * gain if clamped and config.conv_clamp is not None else None
     gain = gain * ACTIVATIONS[config.activation][2]
-    return activate(x, config.activation, gain=gain, clamp=clamp, overwrite=True)
+    # an activation that is homogeneous takes its gain in weights, which are scaled anyway
+    inner, outer = (gain, 1.0) if config.activation in HOMOGENEOUS else (1.0, gain)
+    assert layer.bias is not None
+    weight, bias = layer.weight * (layer.weight_scale * inner), layer.bias * inner
+    if kernel is None:
+        x = convolve(x.to(weight.dtype), weight, bias, padding=weight.shape[2] // 2)
+    else:
+        x = conv_downsample_fir(x, weight, kernel, bias)
+    return activate(x, config.activation, gain=outer, clamp=clamp, overwrite=True)
 
 
 class DiscriminatorBlock(nn.Module):
