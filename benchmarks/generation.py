@@ -1,4 +1,4 @@
-"""The README's table of generation: python benchmarks/generation.py [--bf16] [--json]."""
+"""The README's table of generation: python benchmarks/generation.py [--bf16 --compile --json]."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from table import Row, convolution_shares, parse_arguments, show
 from wspace.bench.generation import measure_generation
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
+from wspace.steering.render import RenderPath
 
 # preset, side, batch; NVIDIA's code; goals by precision
 WORK = (
@@ -21,7 +22,9 @@ WORK = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most-side", type=int, default=1024, help="leave larger ones out")
+    parser.add_argument("--compile", action="store_true", help="compiled: takes a minute")
     arguments = parse_arguments(parser)
+    path: RenderPath = "compiled" if arguments.compile else "folded"
     precision = arguments.precision
     rows = []
     for name, side, batch, peer, goals in WORK:
@@ -29,8 +32,10 @@ def main() -> None:
             continue
         generator = build_generator(preset(name, resolution=side)[0]).eval().requires_grad_(False)
         shares = convolution_shares(precision)
-        speed = measure_generation(generator, precision, batch, seconds=arguments.seconds)
-        work = f"{name} {side}², batch {batch}"
+        speed = measure_generation(
+            generator, precision, batch, seconds=arguments.seconds, path=path
+        )
+        work = f"{name} {side}², batch {batch}{', compiled' * arguments.compile}"
         rows.append(Row.of(work, precision, speed, shares, peer=peer, goal=goals.get(precision)))
     print(show(rows, as_json=arguments.json))
 

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and where what is kept between runs lies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = [
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
+    "cache_folder",
     "flush_file",
     "remove_leftovers",
     "sync_folder",
@@ -25,6 +26,12 @@ __all__ = [
 
 # The names of `atomic_path`, and those that safetensors itself writes to before it renames.
 _LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.tmp(\..*)?|\.tmp[A-Za-z0-9]{6}", re.DOTALL)
+
+
+def cache_folder() -> Path:
+    """Where things are kept that can be made again: ``$WSPACE_CACHE``, or ~/.cache/wspace."""
+    root = os.environ.get("WSPACE_CACHE")
+    return Path(root) if root else Path.home() / ".cache" / "wspace"
 
 
 @contextlib.contextmanager

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import os
 import platform
 import shutil
 import sys
 import time
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from wspace.errors import WspaceError
+from wspace.files import cache_folder
 
 __all__ = [
     "choose_device",
     "choose_precision",
+    "compiled",
     "compiler_at_hand",
     "compiling_pays",
     "cpu_capability",
@@ -74,6 +80,23 @@ def compiling_pays(device_type: str, precision: str) -> bool:
     bfloat16 units the convolutions are quick, and what lies between them counts.
     """
     return device_type != "cpu" or (precision == "bf16" and compiler_at_hand())
+
+
+def compiled(network: nn.Module, mode: str | None = None) -> Any:
+    """A network that torch compiles when it is first called, for each shape of its inputs.
+
+    What it compiles is kept in `files.cache_folder`, a folder of the user's own, for processes to
+    come; torch's default is a folder that all users share.
+
+    Args:
+        network: of any kind.
+        mode: see `torch.compile`.
+    """
+    kept = cache_folder() / "compiled"
+    with contextlib.suppress(OSError):  # torch's own choice remains
+        kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
+    return torch.compile(network, dynamic=False, mode=mode)
 
 
 def cpu_capability() -> str:

@@ -15,7 +15,7 @@ from wspace.bench.timing import PeakMemory, gflop_of, time_calls
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.steering.recipe import recipes
-from wspace.steering.render import render
+from wspace.steering.render import RenderPath, render
 
 __all__ = ["GenerationSpeed", "first_picture_seconds", "generation_gflop", "measure_generation"]
 
@@ -55,7 +55,12 @@ def generation_gflop(generator: Generator) -> float:
 
 
 def measure_generation(
-    generator: Generator, precision: str, batch: int, *, seconds: float
+    generator: Generator,
+    precision: str,
+    batch: int,
+    *,
+    seconds: float,
+    path: RenderPath = "folded",
 ) -> GenerationSpeed:
     """Render batch after batch, each from other seeds.
 
@@ -64,20 +69,20 @@ def measure_generation(
         precision: "fp32" or "bf16".
         batch: pictures at once.
         seconds: stop after so long, see `time_calls`.
+        path: see `render.choose_path`.
     """
     device = generator.w_avg.device
     memory = PeakMemory(device)
     drawn = 0
-    path = ""
 
     def draw() -> None:
-        nonlocal drawn, path
+        nonlocal drawn
         made = recipes(
             seeds=range(drawn, drawn + batch),
             class_index=0 if generator.num_classes else None,
             precision=precision,  # type: ignore[arg-type]
         )
-        path = render(generator, made, batch_size=batch).rendered_by.path
+        render(generator, made, batch_size=batch, path=path)
         drawn += batch
 
     timing = time_calls(draw, device, seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from wspace.machine import (
 from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import PRESETS, preset
+from wspace.steering.render import RenderPath
 from wspace.training.config import PRESET_DEFAULTS, TrainConfig
 
 __all__ = ["BenchConfig", "BenchReport", "bench"]
@@ -53,7 +55,7 @@ class BenchConfig:
     train_batch: int = 16  # real images a training step
     quick: bool = False  # shorter measurements, no training
     all_precisions: bool = False  # bf16 even where it is slow here
-    compile: bool = False  # training compiled, too
+    compile: bool = False  # generation and training compiled, too
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -127,17 +129,19 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
     say("first picture of a fresh process")
     first_picture = _first_picture(generator)
     generation = []
-    for precision in precisions:
-        for batch in config.batches:
-            say(f"generation, {precision}, batch {batch}")
-            generation.append(measure_generation(generator, precision, batch, seconds=seconds))
+    paths = _paths(config, device, skipped)
+    for precision, batch, path in itertools.product(precisions, config.batches, paths):
+        say(f"generation, {precision}, batch {batch}, {path}")
+        generation.append(
+            measure_generation(generator, precision, batch, seconds=seconds, path=path)
+        )
     training = []
     if config.quick:
         skipped.append("training: left out by --quick")
     elif discriminator is None:
         skipped.append("training: the model holds no discriminator, and no preset's fits it")
     else:
-        for train in _train_configs(config, defaults, precisions, device, skipped):
+        for train in _train_configs(config, defaults, precisions, device):
             say(f"training, {train.precision}{', compiled' * (train.compile == 'on')}")
             networks = (generator.config, discriminator)
             training.append(measure_training(networks, train, seconds=seconds))
@@ -187,20 +191,24 @@ def _precisions(config: BenchConfig, device: torch.device) -> tuple[list[str], l
     ]
 
 
+def _paths(config: BenchConfig, device: torch.device, skipped: list[str]) -> list[RenderPath]:
+    """Whether to measure what is compiled, too, and why not."""
+    if not config.compile:
+        skipped.append("what is compiled: compiling takes minutes; --compile measures it")
+    elif device.type == "cpu" and not compiler_at_hand():
+        skipped.append("what is compiled: there is no C++ compiler here; install g++")
+    else:
+        return ["folded", "compiled"]
+    return ["folded"]
+
+
 def _train_configs(
     config: BenchConfig,
     defaults: dict[str, Any],
     precisions: list[str],
     device: torch.device,
-    skipped: list[str],
 ) -> list[TrainConfig]:
-    compiles = ["off"]
-    if not config.compile:
-        skipped.append("compiled training: compiling takes minutes; --compile measures it")
-    elif device.type == "cpu" and not compiler_at_hand():
-        skipped.append("compiled training: there is no C++ compiler here; install g++")
-    else:
-        compiles.append("on")
+    compiles = ["off"] if "compiled" not in _paths(config, device, []) else ["off", "on"]
     return [
         TrainConfig(
             **defaults,

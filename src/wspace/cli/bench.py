@@ -19,7 +19,7 @@ __all__ = ["bench_command"]
 @click.option("--resolution", type=int, default=64, show_default=True, help="Of the preset.")
 @click.option("--quick", is_flag=True, help="Shorter measurements, no training.")
 @click.option("--full", is_flag=True, help="bf16 even where it is slow here.")
-@click.option("--compile", "compiled", is_flag=True, help="Compiled training, too: minutes.")
+@click.option("--compile", "compiled", is_flag=True, help="Compiled, too: minutes.")
 @click.option("--train-batch", type=int, default=16, show_default=True, help="Images a step.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -70,11 +70,11 @@ def _table(report: BenchReport) -> str:
     lines += [f"{p.operation:24}  {p.precision:9} {p.gflops:9.0f}" for p in report.peaks]
     lines += [
         "",
-        "generation       pictures/s    p50 ms    p95 ms   GFLOP/s   of peak   memory GiB",
+        "generation                pictures/s    p50 ms    p95 ms   GFLOP/s   of peak   memory GiB",
     ]
     for s in report.generation:
         lines.append(
-            f"{s.precision} batch {s.batch:<4} {s.pictures_per_second:13.2f} "
+            f"{s.precision} batch {s.batch:<4} {s.path:8} {s.pictures_per_second:13.2f} "
             f"{s.p50_seconds * 1000:9.1f} {s.p95_seconds * 1000:9.1f} {s.gflops:9.1f} "
             f"{report.share_of_peak(s):9.0%} {s.peak_memory_gib:12.2f}"
         )

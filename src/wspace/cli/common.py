@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,8 +17,18 @@ from wspace.steering.syntax import Layers, parse_per_layer, parse_seeds
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator
+    from wspace.steering.render import RenderPath
 
-__all__ = ["SteeringOptions", "file_path", "load_generator", "steering_options", "theme_option"]
+__all__ = [
+    "SteeringOptions",
+    "choose_render_path",
+    "compile_option",
+    "file_path",
+    "load_generator",
+    "read_seeds",
+    "steering_options",
+    "theme_option",
+]
 
 _Command = Callable[..., Any]
 
@@ -111,6 +122,34 @@ def load_generator(model: str, device: str = "auto") -> Generator:
 
     keep_freed_memory()  # a process of its own: tensors come and go, batch after batch
     return load(model, device=choose_device(device))
+
+
+def compile_option(command: _Command) -> _Command:
+    """Add ``--compile``; the command gets it as ``compiling``."""
+    added: _Command = click.option(
+        "--compile",
+        "compiling",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="Compile the network first; auto: where that saves time.",
+    )(command)
+    return added
+
+
+def choose_render_path(
+    generator: Generator, recipes: Sequence[Recipe], compiling: str, batch_size: int | None
+) -> RenderPath:
+    """What ``--compile`` comes to here; what keeps it from that is told in one line."""
+    from wspace.steering.render import choose_path
+
+    wanted: dict[str, RenderPath | None] = {"auto": None, "on": "compiled", "off": "folded"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        path = choose_path(generator, recipes, batch_size=batch_size, wanted=wanted[compiling])
+    for message in [one.message for one in caught if one.category is RuntimeWarning]:
+        click.echo(f"warning: {message}", err=True)
+    return path
 
 
 def read_seeds(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:

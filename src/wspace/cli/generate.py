@@ -11,6 +11,8 @@ from click.core import ParameterSource
 
 from wspace.cli.common import (
     SteeringOptions,
+    choose_render_path,
+    compile_option,
     file_path,
     load_generator,
     read_seeds,
@@ -54,6 +56,7 @@ _NEVER_WITH_RECIPE = (
     help="Write a sheet only: a row a seed, a column a psi, such as -1,0,0.5,1.",
 )
 @steering_options
+@compile_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -75,6 +78,7 @@ def generate_command(
     mean: bool,
     psi_sheet: str | None,
     steering: SteeringOptions,
+    compiling: str,
     out: Path | None,
     grid: Path | None,
     title: str,
@@ -100,8 +104,10 @@ def generate_command(
     recipes = _recipes(generator, seeds, recipe_file, mean, steering)
     from wspace.steering.render import render
 
+    size = steering.batch_size
+    drawn = choose_render_path(generator, recipes, compiling, size)
     with progress_bar("rendering", "pictures") as progress:
-        pictures = render(generator, recipes, batch_size=steering.batch_size, progress=progress)
+        pictures = render(generator, recipes, batch_size=size, path=drawn, progress=progress)
     paths: list[Path] = []
     if out is not None or grid is None:
         names = ["mean"] if mean else None
@@ -126,7 +132,8 @@ def _refuse_together(
         return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
     def option(name: str) -> str:
-        return "--class" if name == "class_index" else f"--{name.replace('_', '-')}"
+        names = {"class_index": "class", "compiling": "compile"}
+        return f"--{names.get(name, name).replace('_', '-')}"
 
     clashes: list[tuple[str, tuple[str, ...]]] = []
     if recipe_file is not None:
@@ -134,7 +141,7 @@ def _refuse_together(
     if mean:
         clashes.append(("--mean", ("seeds", "psi", "cutoff", "centres", "psi_sheet")))
     if psi_sheet is not None:
-        clashes.append(("--psi-sheet", ("psi", "title")))
+        clashes.append(("--psi-sheet", ("psi", "title", "compiling")))
     for chosen, others in clashes:
         for name in filter(given, others):
             raise WspaceError(f"{chosen} and {option(name)} exclude each other: leave one out.")

@@ -8,7 +8,13 @@ from typing import Literal
 
 import click
 
-from wspace.cli.common import SteeringOptions, load_generator, steering_options
+from wspace.cli.common import (
+    SteeringOptions,
+    choose_render_path,
+    compile_option,
+    load_generator,
+    steering_options,
+)
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.steering.syntax import Layers, parse_layers, parse_seeds
@@ -40,6 +46,7 @@ __all__ = ["interpolate_command"]
 @click.option("--layers", metavar="LAYERS", help="Only these layers move, such as coarse.")
 @click.option("--columns", type=click.IntRange(min=1), help="Walks a row.  [default: a square]")
 @steering_options
+@compile_option
 @click.option(
     "--scale",
     type=click.IntRange(1, 64),
@@ -62,6 +69,7 @@ def interpolate_command(
     layers: str | None,
     columns: int | None,
     steering: SteeringOptions,
+    compiling: str,
     scale: int | None,
     out: Path,
 ) -> None:
@@ -90,6 +98,8 @@ def interpolate_command(
         )
         for keys in seeds
     ]
+    together = [recipe for frame in zip(*recipes, strict=True) for recipe in frame]
+    drawn = choose_render_path(generator, together, compiling, steering.batch_size)
     start = time.monotonic()
     with progress_bar("rendering", "frames") as progress:
         done = write_walks(
@@ -101,6 +111,7 @@ def interpolate_command(
             columns=columns,
             scale=scale,
             batch_size=steering.batch_size,
+            path=drawn,
             progress=progress,
         )
     seconds = time.monotonic() - start

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Extractor",
-    "cache_folder",
     "dataset_features",
     "dataset_indices",
     "extractor",
@@ -102,12 +100,6 @@ def extractor(device: torch.device | str = "cpu", batch_size: int | None = None)
     return Extractor(device, batch_size)
 
 
-def cache_folder() -> Path:
-    """Where features of datasets are kept: ``$WSPACE_CACHE/features``, or in ~/.cache/wspace."""
-    root = os.environ.get("WSPACE_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "wspace") / "features"
-
-
 def dataset_indices(dataset: Dataset, num: int | None) -> np.ndarray[Any, Any]:
     """The pictures that stand for ``dataset``: all, or ``num`` that a fixed shuffle picks, sorted.
 
@@ -139,8 +131,8 @@ def dataset_features(
         dataset: the pictures.
         num: how many, None: all.
         extractor: makes the features.
-        cache: a folder such as `cache_folder()`; None computes and keeps nothing. Entries are found
-            by the dataset's content, the extractor and ``num``.
+        cache: a folder, such as "features" in `files.cache_folder`; None computes and keeps
+            nothing. Entries are found by the dataset's content, the extractor and ``num``.
         progress: called with (pictures done, pictures in all).
 
     Returns:

@@ -37,7 +37,7 @@ class RenderedBy:
         cpu: machine and instruction set that torch uses.
         threads: of torch on the CPU.
         batch_size: pictures that went through the networks at once.
-        path: "folded", see `networks.inference.fold`.
+        path: "folded" (see `networks.inference.fold`) or "compiled" (see `render.choose_path`).
     """
 
     torch: str

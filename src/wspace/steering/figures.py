@@ -19,7 +19,7 @@ from wspace.networks.generator import Generator
 from wspace.steering.document import Cell, RenderedBy, SheetDocument, SheetLayout
 from wspace.steering.png import MAX_PIXELS, write_png
 from wspace.steering.recipe import Recipe
-from wspace.steering.render import Pictures, Progress, render
+from wspace.steering.render import Pictures, Progress, RenderPath, render
 
 __all__ = ["Sheet", "deviation_map", "picture_sheet", "readable_scale", "render_sheet"]
 
@@ -145,6 +145,7 @@ def render_sheet(
     *,
     batch_size: int | None = None,
     exact_batch: bool = False,
+    path: RenderPath = "folded",
     progress: Progress | None = None,
 ) -> Sheet:
     """Render all that a sheet shows, each distinct recipe once.
@@ -155,6 +156,7 @@ def render_sheet(
         cells: row by row.
         batch_size: see `render`.
         exact_batch: see `render`.
+        path: see `render`.
         progress: see `render`.
 
     Raises:
@@ -170,6 +172,7 @@ def render_sheet(
         list(numbers),
         batch_size=batch_size,
         exact_batch=exact_batch,
+        path=path,
         progress=progress,
     )
     rows = [[numbers[recipe] for recipe in cell.recipes] for cell in cells]

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.steering.document import Cell, PictureDocument, SheetLayout
+from wspace.steering.document import Cell, PictureDocument, RenderedBy, SheetLayout
 from wspace.steering.figures import Sheet
 from wspace.steering.identity import identity_of
 from wspace.steering.png import write_png
 from wspace.steering.recipe import Recipe
 from wspace.steering.render import (
     Progress,
+    RenderPath,
     default_batch_size,
     even_batch_size,
     rendered_by,
@@ -40,6 +41,7 @@ def write_walks(
     columns: int | None = None,
     scale: int | None = None,
     batch_size: int | None = None,
+    path: RenderPath = "folded",
     progress: Progress | None = None,
 ) -> int:
     """Render walks beside each other.
@@ -54,6 +56,7 @@ def write_walks(
         columns: walks a row; None makes a square.
         scale: see `video.open_film`; not for folders.
         batch_size: see `render`.
+        path: see `render`.
         progress: called with frames done and frames in all.
 
     Returns:
@@ -71,9 +74,10 @@ def write_walks(
     together = [recipe for frame in zip(*walks, strict=True) for recipe in frame]
     most = default_batch_size(generator) if batch_size is None else batch_size
     size = even_batch_size(len(together), most)
-    frames = _frames(generator, together, len(walks), size)
+    frames = _frames(generator, together, len(walks), size, path)
     if film_kind(out) == "folder":
-        return _write_folder(generator, walks, frames, Path(out), columns, size, progress)
+        by = rendered_by(generator, batch_size=size, path=path)
+        return _write_folder(generator, walks, frames, Path(out), columns, by, progress)
     done = 0
     with open_film(out, fps=fps, loop=loop, scale=scale) as write:
         try:
@@ -89,11 +93,15 @@ def write_walks(
 
 
 def _frames(
-    generator: Generator, together: Sequence[Recipe], walks: int, batch_size: int
+    generator: Generator,
+    together: Sequence[Recipe],
+    walks: int,
+    batch_size: int,
+    path: RenderPath,
 ) -> Iterator[list[Frame]]:
     """The pictures of each frame, one a walk."""
     waiting: list[Frame] = []
-    for batch in stream(generator, together, batch_size=batch_size):
+    for batch in stream(generator, together, batch_size=batch_size, path=path):
         waiting.extend(batch)
         while len(waiting) >= walks:
             yield waiting[:walks]
@@ -106,12 +114,11 @@ def _write_folder(
     frames: Iterator[list[Frame]],
     folder: Path,
     columns: int,
-    batch_size: int,
+    by: RenderedBy,
     progress: Progress | None,
 ) -> int:
     """Each frame a PNG; several walks make each a sheet."""
     model = identity_of(generator)
-    by = rendered_by(generator, batch_size=batch_size)
     done = 0
     try:
         for number, pictures in enumerate(frames):

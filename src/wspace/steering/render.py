@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import platform
+import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.files import atomic_write_text
 from wspace.images import to_uint8
+from wspace.machine import compiled, compiling_pays
 from wspace.networks.generator import Generator
 from wspace.networks.inference import fold
 from wspace.networks.mapping import truncate
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Pictures",
     "Progress",
+    "RenderPath",
+    "choose_path",
     "default_batch_size",
     "even_batch_size",
     "render",
@@ -44,9 +49,14 @@ __all__ = [
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 
+# How a synthesis network draws: made ready by `fold`, or compiled on top of that.
+RenderPath = Literal["folded", "compiled"]
+# Compiling takes 10 to 20 seconds; what is over sooner than this is drawn without.
+COMPILE_FROM_SECONDS = 60.0
+
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# by precision: the synthesis made ready to draw, and the weights that it was made of
-_Ready = dict[str, tuple[WeightsState, nn.Module]]
+# by precision and path: the synthesis made ready to draw, and the weights that it was made of
+_Ready = dict[tuple[str, RenderPath], tuple[WeightsState, Callable[[Tensor, Any], Tensor]]]
 _made_ready: WeakKeyDictionary[Generator, _Ready] = WeakKeyDictionary()
 
 
@@ -105,6 +115,7 @@ def render(
     *,
     batch_size: int | None = None,
     exact_batch: bool = False,
+    path: RenderPath = "folded",
     progress: Progress | None = None,
 ) -> Pictures:
     """Render recipes.
@@ -117,6 +128,7 @@ def render(
         recipes: at least one.
         batch_size: the most pictures to render at once; None chooses by resolution.
         exact_batch: fills even a single batch up to ``batch_size``, to render as before.
+        path: see `choose_path`.
         progress: called after each batch.
 
     Returns:
@@ -132,7 +144,7 @@ def render(
     shape = (generator.resolution, generator.resolution, generator.image_channels)
     pixels = np.empty((len(recipes), *shape), dtype=np.uint8)
     done = 0
-    for batch in stream(generator, recipes, batch_size=size):
+    for batch in stream(generator, recipes, batch_size=size, path=path):
         pixels[done : done + len(batch)] = batch
         done += len(batch)
         if progress is not None:
@@ -141,12 +153,16 @@ def render(
     return Pictures(
         pixels=pixels,
         recipes=tuple(recipe.replace(model=model) for recipe in recipes),
-        rendered_by=rendered_by(generator, batch_size=size),
+        rendered_by=rendered_by(generator, batch_size=size, path=path),
     )
 
 
 def stream(
-    generator: Generator, recipes: Sequence[Recipe], *, batch_size: int
+    generator: Generator,
+    recipes: Sequence[Recipe],
+    *,
+    batch_size: int,
+    path: RenderPath = "folded",
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Render recipes batch by batch, for more pictures than memory should hold.
 
@@ -155,6 +171,7 @@ def stream(
         recipes: any number.
         batch_size: pictures that go through the networks at once; the last batch is filled up
             and what fills it is dropped.
+        path: see `choose_path`.
 
     Yields:
         (n, H, W, C), uint8, in order, n <= batch_size.
@@ -176,7 +193,68 @@ def stream(
     for start in range(0, len(recipes), batch_size):
         batch = recipes[start : start + batch_size]
         rows = [[numbers[source] for source in recipe.sources] for recipe in batch]
-        yield _render_batch(generator, batch, rows, w, centres, noise, batch_size)
+        yield _render_batch(generator, batch, rows, w, centres, noise, batch_size, path)
+
+
+def choose_path(
+    generator: Generator,
+    recipes: Sequence[Recipe],
+    *,
+    batch_size: int | None = None,
+    exact_batch: bool = False,
+    wanted: RenderPath | None = None,
+) -> RenderPath:
+    """How to draw recipes: compiled where that is possible, and pays.
+
+    Compiled networks draw the same pictures but for rounding, on a CPU with bfloat16 units up to
+    twice as fast (benchmarks/RESULTS.md).
+
+    Args:
+        generator: the model.
+        recipes: all that are to be drawn.
+        batch_size: as in `render`.
+        exact_batch: as in `render`.
+        wanted: compiles even what is short, or nothing; None: "compiled" where drawing would take
+            longer than `COMPILE_FROM_SECONDS`, by the time of a batch.
+
+    Returns:
+        "folded" or "compiled"; then it has been compiled.
+
+    Raises:
+        WspaceError: as `render`.
+
+    Warns:
+        RuntimeWarning: compiling failed, such as without a C++ compiler.
+    """
+    most = default_batch_size(generator) if batch_size is None else batch_size
+    size = most if exact_batch else even_batch_size(max(len(recipes), 1), most)
+
+    def seconds(path: RenderPath) -> float:
+        start = time.perf_counter()
+        next(stream(generator, recipes[:size], batch_size=size, path=path))
+        return time.perf_counter() - start
+
+    if wanted == "folded" or not recipes:
+        return "folded"
+    if wanted is None:
+        fastest = "bf16" if {recipe.precision for recipe in recipes} == {"bf16"} else "fp32"
+        if not compiling_pays(generator.w_avg.device.type, fastest):
+            return "folded"
+        batches = len(recipes) / size
+        longest = seconds("folded") * batches  # the first batch is slower than those after it
+        if longest < COMPILE_FROM_SECONDS or seconds("folded") * batches < COMPILE_FROM_SECONDS:
+            return "folded"
+    try:
+        seconds("compiled")
+    except RuntimeError as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        warnings.warn(
+            f"the network could not be compiled here ({reason:.100}): it draws without that.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return "folded"
+    return "compiled"
 
 
 def check_recipes(generator: Generator, recipes: Sequence[Recipe]) -> None:
@@ -226,7 +304,9 @@ def even_batch_size(count: int, most: int) -> int:
     return -(-count // -(-count // most))
 
 
-def rendered_by(generator: Generator, *, batch_size: int) -> RenderedBy:
+def rendered_by(
+    generator: Generator, *, batch_size: int, path: RenderPath = "folded"
+) -> RenderedBy:
     """What the last bit of a picture depends on, here and now."""
     device = generator.w_avg.device
     name = f" {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
@@ -236,7 +316,7 @@ def rendered_by(generator: Generator, *, batch_size: int) -> RenderedBy:
         cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         threads=torch.get_num_threads(),
         batch_size=batch_size,
-        path=_synthesis_for(generator, "fp32")[1],
+        path=path,
     )
 
 
@@ -249,6 +329,7 @@ def _render_batch(
     centres: Tensor,
     noise: NoiseInputs,
     batch_size: int,
+    path: RenderPath,
 ) -> npt.NDArray[np.uint8]:
     """The pixels of one batch, (len(recipes), H, W, C); each precision in a pass of its own."""
     pixels: list[npt.NDArray[np.uint8] | None] = [None] * len(recipes)
@@ -256,7 +337,7 @@ def _render_batch(
         members = [i for i, recipe in enumerate(recipes) if recipe.precision == precision]
         filled = members + members[-1:] * (batch_size - len(members))
         ws = _ws_of(generator, [recipes[i] for i in filled], [rows[i] for i in filled], w, centres)
-        synthesis, _ = _synthesis_for(generator, precision)
+        synthesis = _synthesis_for(generator, precision, path)
         dtype = _DTYPES[precision]
         maps = noise.of([recipes[i].noise for i in filled], dtype)
         images = synthesis(ws, maps)
@@ -291,15 +372,22 @@ def _ws_of(
 
 
 def _synthesis_for(
-    generator: Generator, precision: str
-) -> tuple[Callable[[Tensor, Any], Tensor], str]:
-    """The synthesis to call, and the path ("folded", see `fold`) that goes into ``rendered_by``."""
+    generator: Generator, precision: str, path: RenderPath
+) -> Callable[[Tensor, Any], Tensor]:
+    """The synthesis to call, made anew where the weights have changed."""
     state = weights_state(generator)
     kept = _made_ready.setdefault(generator, {})
-    if precision not in kept or kept[precision][0] != state:
-        with torch.inference_mode(False), torch.no_grad():
-            kept[precision] = (state, fold(generator.synthesis, _DTYPES[precision]))
-    return kept[precision][1], "folded"
+    key = (precision, path)
+    if key not in kept or kept[key][0] != state:
+        if path == "compiled":
+            # on a GPU its kernels are then started all at once
+            mode = "reduce-overhead" if generator.w_avg.device.type == "cuda" else None
+            ready = compiled(_synthesis_for(generator, precision, "folded"), mode)  # type: ignore[arg-type]
+        else:
+            with torch.inference_mode(False), torch.no_grad():
+                ready = fold(generator.synthesis, _DTYPES[precision])
+        kept[key] = (state, ready)
+    return kept[key][1]
 
 
 def _names(recipes: Sequence[Recipe]) -> list[str]:

@@ -20,7 +20,7 @@ from wspace.steering.figures import Sheet, render_sheet
 from wspace.steering.identity import identity_of
 from wspace.steering.png import read_pixels
 from wspace.steering.recipe import ModelIdentity, Recipe
-from wspace.steering.render import Pictures, Progress, render
+from wspace.steering.render import Pictures, Progress, RenderPath, choose_path, render
 
 __all__ = ["Comparison", "choose_recorded_device", "compare", "find_recipe_model", "remake"]
 
@@ -107,17 +107,24 @@ def remake(
 
     Raises:
         WspaceError: as `render`.
+
+    Warns:
+        RuntimeWarning: as `choose_path`.
     """
     recorded = document.rendered_by
     # A hostile file might ask for a batch that fills the memory.
     size = min(recorded.batch_size, max(1, _MAX_BATCH_PIXELS // generator.resolution**2))
+    wanted: RenderPath = "compiled" if recorded.path == "compiled" else "folded"
     with _threads(recorded.threads):
+        first = _recipes_of(document)[:1]
+        path = choose_path(generator, first, batch_size=size, exact_batch=True, wanted=wanted)
         if isinstance(document, PictureDocument):
             return render(
                 generator,
                 [document.recipe],
                 batch_size=size,
                 exact_batch=True,
+                path=path,
                 progress=progress,
             )
         return render_sheet(
@@ -126,6 +133,7 @@ def remake(
             document.cells,
             batch_size=size,
             exact_batch=True,
+            path=path,
             progress=progress,
         )
 
@@ -193,13 +201,16 @@ def _judge(
 
 def _model_of(document: Document) -> ModelIdentity:
     """The one model that all recipes of a document name."""
-    if isinstance(document, PictureDocument):
-        models = {document.recipe.model}
-    else:
-        models = {recipe.model for cell in document.cells for recipe in cell.recipes}
+    models = {recipe.model for recipe in _recipes_of(document)}
     if len(models) != 1 or (model := models.pop()) is None:
         raise WspaceError("the picture's recipes do not name one model: the file is damaged.")
     return model
+
+
+def _recipes_of(document: Document) -> list[Recipe]:
+    if isinstance(document, PictureDocument):
+        return [document.recipe]
+    return [recipe for cell in document.cells for recipe in cell.recipes]
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from wspace import machine
 from wspace.networks.generator import Generator
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.steering.mixing import mix_styles
@@ -498,7 +499,7 @@ def _place(network: _Network, device: torch.device) -> _Network:
 
 
 def _maybe_compile(module: nn.Module, compiled: bool) -> Any:
-    return torch.compile(module, dynamic=False) if compiled else module
+    return machine.compiled(module) if compiled else module
 
 
 def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
