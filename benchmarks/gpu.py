@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from wspace.bench.generation import generation_gflop
+from wspace.bench.generation import measure_generation
 from wspace.bench.hardware import MATRIX_SIDE, describe_machine, measure_peaks
-from wspace.bench.timing import time_calls
 from wspace.bench.training import measure_training
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
+from wspace.steering.render import RenderPath
 from wspace.training.config import PRESET_DEFAULTS, TrainConfig
 
 GOALS = {"generation": 0.40, "training": 0.25}  # of the measured bf16 matrix peak, at 256²
@@ -65,21 +65,14 @@ def main() -> None:
 
 
 def _generation(arguments: argparse.Namespace, device: torch.device) -> tuple[float, float]:
-    """10⁹ operations a second, and pictures a second."""
+    """10⁹ operations a second, and pictures a second, the way `render` draws."""
     config, _ = preset(arguments.preset, resolution=arguments.side)
     generator = build_generator(config).to(device).eval().requires_grad_(False)
-    work = generation_gflop(generator)
-    synthesis: Any = generator.synthesis.to(torch.bfloat16)
-    synthesis.to(memory_format=torch.channels_last)
-    if not arguments.no_compile:
-        synthesis = torch.compile(synthesis, mode="max-autotune")  # with CUDA graphs
-    ws = torch.randn(arguments.batch, generator.num_ws, generator.w_dim, device=device)
-    with torch.inference_mode():
-        timing = time_calls(
-            lambda: synthesis(ws.bfloat16()), device, seconds=arguments.seconds, warm_up=3
-        )
-    speed = arguments.batch / timing.best
-    return work * speed, speed
+    path: RenderPath = "folded" if arguments.no_compile else "compiled"
+    speed = measure_generation(
+        generator, "bf16", arguments.batch, seconds=arguments.seconds, path=path
+    )
+    return speed.gflops, speed.pictures_per_second
 
 
 def _training(arguments: argparse.Namespace) -> tuple[float, float]:
