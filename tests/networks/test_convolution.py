@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wspace.networks import convolution
 from wspace.networks.config import (
     AdaINConfig,
     DemodulatedConfig,
@@ -159,3 +160,29 @@ def test_a_compiler_can_take_whole_networks_with_their_gradients(
     plain, mine = (torch.cat([g.flatten() for g in some]) for some in gradients)
     assert bool(mine.isfinite().all())
     assert float((mine - plain).norm() / plain.norm()) < (0.2 if half else 1e-4)
+
+
+@pytest.mark.parametrize("adds", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_maps_are_added_onto_others_in_place(
+    groups: int, dtype: torch.dtype, adds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not adds:
+        monkeypatch.setattr(convolution, "_onednn_adds", lambda: False)
+    channels_last = torch.channels_last
+    x = torch.randn(1, 4, 6, 5).to(dtype, memory_format=channels_last)
+    weight = torch.randn(8, 4 // groups, 3, 3).to(dtype, memory_format=channels_last)
+    bias = torch.randn(8)
+    several = torch.randn(3, 8, 6, 5).to(dtype, memory_format=channels_last)
+    before = several.clone()
+    onto = several[1:2]
+    expected = before[1:2].double() + F.conv2d(
+        x.double(), weight.double(), bias.to(dtype).double(), padding=1, groups=groups
+    )
+    with torch.inference_mode():
+        found = convolve(x, weight, bias, padding=1, groups=groups, onto=onto)
+    assert found.data_ptr() == onto.data_ptr()
+    close = 5e-2 if dtype == torch.bfloat16 else 1e-5
+    torch.testing.assert_close(several[1:2].double(), expected, rtol=close, atol=close)
+    assert torch.equal(several[0::2], before[0::2])

@@ -9,6 +9,7 @@ gradient of the weight.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -18,11 +19,6 @@ from torch import Tensor
 from wspace.networks import winograd
 
 __all__ = ["convolve", "working_dtype"]
-
-# What torch's own compiler calls for such sums; not every build of torch has it.
-_ONEDNN_ADDS: Any = getattr(
-    getattr(torch.ops.mkldnn, "_convolution_pointwise_", None), "binary", None
-)
 
 # Strides, paddings, dilations and the number of groups, as torch's own operators take them.
 _How = tuple[list[int], list[int], list[int], int]
@@ -170,12 +166,27 @@ def _add_convolution(
     """Add a convolution to maps; oneDNN does so while it convolves, in no pass of its own."""
     stride, padding, dilation, groups = how
     bias = None if bias is None else bias.to(x.dtype)
-    if x.device.type != "cpu" or x.dtype != torch.bfloat16 or _ONEDNN_ADDS is None:
+    halved = x.device.type == "cpu" and x.dtype == torch.bfloat16
+    if not halved or torch.compiler.is_compiling() or not _onednn_adds():
         return onto.add_(F.conv2d(x, weight, bias, *how))
-    _ONEDNN_ADDS(
+    torch.ops.mkldnn._convolution_pointwise_.binary(
         onto, x, weight, bias, padding, stride, dilation, groups, "add", 1.0, None, [], None
     )
     return onto
+
+
+@functools.cache
+def _onednn_adds() -> bool:
+    """Whether what torch's own compiler calls for such sums is there, and takes bfloat16 here."""
+    ones = torch.ones(1, 1, 1, 1, dtype=torch.bfloat16)
+    sides = [0, 0], [1, 1], [1, 1]
+    try:
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            ones.clone(), ones, ones, None, *sides, 1, "add", 1.0, None, [], None
+        )
+    except (AttributeError, RuntimeError):
+        return False
+    return True
 
 
 def _adjoint(grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:
