@@ -19,10 +19,10 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wspace.data.dataset import Dataset
-from wspace.files import cache_folder
 from wspace.formats.model_file import load
 from wspace.machine import choose_precision
 from wspace.metrics.features import (
+    cache_folder,
     dataset_features,
     extractor,
     generator_features,
@@ -95,9 +95,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     warnings.simplefilter("ignore", FewSamplesWarning)
     with Dataset.open(arguments.heldout) as data:
-        real = dataset_features(
-            data, None, extractor=extractor(), cache=cache_folder() / "features"
-        )
+        real = dataset_features(data, None, extractor=extractor(), cache=cache_folder())
     steps = int(arguments.kimg / arguments.every)
     ends = [arguments.every * (k + 1) for k in range(steps)]
     curves = {}

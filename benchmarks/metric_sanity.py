@@ -18,9 +18,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor
 
 from wspace.data.dataset import Dataset
-from wspace.files import cache_folder
 from wspace.images import from_uint8
 from wspace.metrics.features import (
+    cache_folder,
     dataset_features,
     dataset_indices,
     extractor,
@@ -51,7 +51,7 @@ def report(name: str, fake: Tensor, real: Tensor) -> None:
 
 def sanity(data: Dataset, heldout: Dataset, num: int, other: Dataset | None) -> None:
     lite = extractor("cpu")
-    cache = cache_folder() / "features"
+    cache = cache_folder()
     real = dataset_features(heldout, extractor=lite, cache=cache)
     fake = dataset_features(data, num, extractor=lite, cache=cache)
     pixels = data.images(dataset_indices(data, num))

@@ -17,7 +17,7 @@ __all__ = [
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
-    "cache_folder",
+    "cache_root",
     "flush_file",
     "remove_leftovers",
     "sync_folder",
@@ -28,7 +28,7 @@ __all__ = [
 _LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.tmp(\..*)?|\.tmp[A-Za-z0-9]{6}", re.DOTALL)
 
 
-def cache_folder() -> Path:
+def cache_root() -> Path:
     """Where things are kept that can be made again: ``$WSPACE_CACHE``, or ~/.cache/wspace."""
     root = os.environ.get("WSPACE_CACHE")
     return Path(root) if root else Path.home() / ".cache" / "wspace"

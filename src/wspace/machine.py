@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from wspace.errors import WspaceError
-from wspace.files import cache_folder
+from wspace.files import cache_root
 
 __all__ = [
     "choose_device",
@@ -85,14 +85,14 @@ def compiling_pays(device_type: str, precision: str) -> bool:
 def compiled(network: nn.Module, mode: str | None = None) -> Any:
     """A network that torch compiles when it is first called, for each shape of its inputs.
 
-    What it compiles is kept in `files.cache_folder`, a folder of the user's own, for processes to
+    What it compiles is kept in `files.cache_root`, a folder of the user's own, for processes to
     come; torch's default is a folder that all users share.
 
     Args:
         network: of any kind.
         mode: see `torch.compile`.
     """
-    kept = cache_folder() / "compiled"
+    kept = cache_root() / "compiled"
     with contextlib.suppress(OSError):  # torch's own choice remains
         kept.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))

@@ -9,6 +9,7 @@ from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.metrics.features import (
     Extractor,
+    cache_folder,
     dataset_features,
     dataset_indices,
     extractor,
@@ -139,6 +140,15 @@ def test_a_cache_that_cannot_be_written_is_told_before_the_work(
     monkeypatch.setattr(lite, "_network", None)
     with pytest.raises(WspaceError, match=r"cannot keep features in .*WSPACE_CACHE"):
         dataset_features(dataset, extractor=lite, cache=tmp_path / "file" / "cache")
+
+
+def test_the_cache_lies_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSPACE_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path / "features"
+    monkeypatch.delenv("WSPACE_CACHE")
+    assert cache_folder() == Path.home() / ".cache" / "wspace" / "features"
 
 
 def make_generator(num_classes: int = 0) -> Generator:

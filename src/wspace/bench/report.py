@@ -141,7 +141,7 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
     elif discriminator is None:
         skipped.append("training: the model holds no discriminator, and no preset's fits it")
     else:
-        for train in _train_configs(config, defaults, precisions, device):
+        for train in _train_configs(config, defaults, precisions, paths, device):
             say(f"training, {train.precision}{', compiled' * (train.compile == 'on')}")
             networks = (generator.config, discriminator)
             training.append(measure_training(networks, train, seconds=seconds))
@@ -206,19 +206,19 @@ def _train_configs(
     config: BenchConfig,
     defaults: dict[str, Any],
     precisions: list[str],
+    paths: list[RenderPath],
     device: torch.device,
 ) -> list[TrainConfig]:
-    compiles = ["off"] if "compiled" not in _paths(config, device, []) else ["off", "on"]
     return [
         TrainConfig(
             **defaults,
             batch_size=config.train_batch,
             precision=precision,
-            compile=compiled,
+            compile="on" if path == "compiled" else "off",
             device=str(device),
         )
         for precision in precisions
-        for compiled in compiles
+        for path in paths
     ]
 
 

@@ -11,7 +11,6 @@ import click
 
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.files import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,14 +91,14 @@ def measure_command(
     from wspace.data.dataset import Dataset
     from wspace.formats.model_file import load
     from wspace.machine import choose_device
-    from wspace.metrics.features import extractor, generator_features
+    from wspace.metrics.features import cache_folder, extractor, generator_features
     from wspace.metrics.measurement import compare, parse_metrics
 
     metrics = parse_metrics(metrics_text)
     _check_sheet_options(sheet, train)
     chosen = choose_device(device)
     generator = load(model, device=chosen)
-    cache = None if no_cache else cache_folder() / "features"
+    cache = None if no_cache else cache_folder()
     with Dataset.open(data) as dataset, Dataset.open(train or data) as train_data:
         for one in (dataset, train_data):
             _require_resolution(one, generator, model)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wspace.errors import WspaceError
-from wspace.files import atomic_path
+from wspace.files import atomic_path, cache_root
 from wspace.images import from_uint8
 from wspace.networks.efficientnet import VARIANTS, EfficientNetLite
 from wspace.steering.recipe import NoiseSettings, Recipe, Source
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Extractor",
+    "cache_folder",
     "dataset_features",
     "dataset_indices",
     "extractor",
@@ -100,6 +101,11 @@ def extractor(device: torch.device | str = "cpu", batch_size: int | None = None)
     return Extractor(device, batch_size)
 
 
+def cache_folder() -> Path:
+    """Where features of datasets are kept: ``$WSPACE_CACHE/features``, or in ~/.cache/wspace."""
+    return cache_root() / "features"
+
+
 def dataset_indices(dataset: Dataset, num: int | None) -> np.ndarray[Any, Any]:
     """The pictures that stand for ``dataset``: all, or ``num`` that a fixed shuffle picks, sorted.
 
@@ -131,8 +137,8 @@ def dataset_features(
         dataset: the pictures.
         num: how many, None: all.
         extractor: makes the features.
-        cache: a folder, such as "features" in `files.cache_folder`; None computes and keeps
-            nothing. Entries are found by the dataset's content, the extractor and ``num``.
+        cache: a folder such as `cache_folder()`; None computes and keeps nothing. Entries are found
+            by the dataset's content, the extractor and ``num``.
         progress: called with (pictures done, pictures in all).
 
     Returns:

@@ -51,11 +51,10 @@ def convolve(
     Returns:
         (N, O, H', W'), differentiable any number of times.
     """
+    how = (_pair(stride), _pair(padding), [1, 1], groups)
     if onto is not None:
-        how = (_pair(stride), _pair(padding), [1, 1], groups)
         return _add_convolution(onto, x, weight.to(x.dtype), bias, how)
     device, dtype = x.device.type, working_dtype(x)
-    how = (_pair(stride), _pair(padding), [1, 1], groups)
     # oneDNN's gradient of a strided grouped convolution takes 40 to 300 times as long in bfloat16
     slow = groups > 1 and max(how[0]) > 1 and dtype == torch.bfloat16 and device == "cpu"
     inner = torch.float32 if slow else dtype

@@ -206,8 +206,8 @@ def choose_path(
 ) -> RenderPath:
     """How to draw recipes: compiled where that is possible, and pays.
 
-    Compiled networks draw the same pictures but for rounding, on a CPU with bfloat16 units up to
-    twice as fast (benchmarks/RESULTS.md).
+    Compiled networks draw the same pictures but for rounding, on a CPU with bfloat16 units 1.1
+    to 1.6 times as fast (benchmarks/RESULTS.md).
 
     Args:
         generator: the model.
