@@ -21,7 +21,7 @@ from wspace.networks.config import (
 from wspace.networks.convolution import convolve
 from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import build_generator
-from wspace.networks.resample import _Interleave, _interleaved, _taken_apart, fir, fir_kernel
+from wspace.networks.resample import fir, fir_kernel
 
 SHAPES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
     ((4, 6, 1, 1), {}),
@@ -117,17 +117,6 @@ def test_a_strided_grouped_convolution_of_bfloat16_is_worked_out_in_float32() ->
     y.sum().backward()
     assert x.grad is not None
     assert x.grad.dtype == torch.bfloat16
-
-
-def test_interleaving_phases_has_its_own_gradients() -> None:
-    y = torch.randn(2, 12, 5, 4, dtype=torch.float64, requires_grad=True)
-    image = _interleaved(y)
-    assert image.shape == (2, 3, 8, 6)
-    grad = torch.randn_like(image)
-    (plain,) = torch.autograd.grad(image, y, grad)
-    assert torch.equal(_taken_apart(grad), plain)
-    assert torch.autograd.gradcheck(_Interleave.apply, (y,))
-    assert torch.autograd.gradgradcheck(_Interleave.apply, (y,))
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own, while it traces

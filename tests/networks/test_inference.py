@@ -107,7 +107,7 @@ def test_with_weights_of_its_own_a_picture_is_the_same(
             asked.append(x.dtype)
             return own
 
-        monkeypatch.setattr(DemodulatedLayer, "_weights_are_fewer", decide)
+        monkeypatch.setattr(DemodulatedLayer, "draws_alone", decide)
         with torch.inference_mode():
             drawn = folded(ws, maps)
         errors[own] = float((drawn - exact).abs().mean() / exact.abs().mean())
@@ -115,12 +115,12 @@ def test_with_weights_of_its_own_a_picture_is_the_same(
     assert 0 < errors[True] < 1.5 * errors[False] < 0.05
 
 
-def test_weights_of_their_own_are_for_large_maps_of_half_precision() -> None:
+def test_pictures_are_drawn_alone_where_maps_are_large_and_of_half_precision() -> None:
     layer = fold(_generator("demodulated").synthesis, torch.bfloat16).b16.conv1
     assert isinstance(layer, DemodulatedLayer)
     large = torch.zeros(1, 4, 16, 16)
-    assert layer._weights_are_fewer(large.bfloat16())
-    assert not layer._weights_are_fewer(large)
-    assert not layer._weights_are_fewer(large[..., :2, :2].bfloat16())
+    assert layer.draws_alone(large.bfloat16())
+    assert not layer.draws_alone(large)
+    assert not layer.draws_alone(large[..., :2, :2].bfloat16())
     trained = _generator("demodulated").synthesis.b16.conv1
-    assert not trained._weights_are_fewer(large.bfloat16())
+    assert not trained.draws_alone(large.bfloat16())

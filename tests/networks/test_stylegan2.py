@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import slow
 import torch
-import torch.nn.functional as F
 from reference import (
     assert_agrees,
     later_mapping,
@@ -27,12 +26,6 @@ from wspace.networks.discriminator import build_discriminator
 from wspace.networks.discriminator2 import DemodulatedDiscriminator
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.layers import minibatch_stddev
-from wspace.networks.resample import (
-    _conv_transpose_phases,
-    conv_upsample_fir,
-    fir_kernel,
-    upsample_fir_kernel,
-)
 from wspace.training.regularizers import path_lengths, r1_penalty
 
 FIXTURES = ("sg2ada-tiny", "sg2ada-tiny-cond", "sg2ada-tiny-orig")
@@ -341,22 +334,6 @@ def test_configurations_survive_json() -> None:
     discriminator = stylegan2_discriminator_config(facts["D_kwargs"], conv_clamp=256.0)
     data = json.loads(json.dumps(discriminator.to_dict()))
     assert DiscriminatorConfig.from_dict(data) == discriminator
-
-
-@pytest.mark.parametrize("taps", [(1.0, 3.0, 3.0, 1.0), TWELVE])
-def test_in_bfloat16_the_upsampling_convolution_runs_by_phases_and_stays_close(taps: Any) -> None:
-    random = torch.Generator().manual_seed(3)
-    x = torch.randn(2, 6, 5, 7, generator=random)
-    weight = torch.randn(4, 6, 3, 3, generator=random) / 7
-    kernel = fir_kernel(taps)
-    exact = conv_upsample_fir(x, weight, kernel)
-    by_phases = conv_upsample_fir(x.bfloat16(), weight, kernel).float()
-    assert (by_phases - exact).abs().max() < 0.03 * exact.abs().max()
-    phases = upsample_fir_kernel(weight, torch.bfloat16).float()
-    rounded = weight.bfloat16().float()
-    torch.testing.assert_close(
-        _conv_transpose_phases(x, phases), F.conv_transpose2d(x, rounded.transpose(0, 1), stride=2)
-    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

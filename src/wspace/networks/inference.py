@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedConv2d
-from wspace.networks.resample import upsample_fir_kernel, upsample_kernel
+from wspace.networks.resample import upsample_fir_kernels, upsample_kernel
 from wspace.networks.styles import weight_energy
 from wspace.networks.synthesis import AdaINLayer, AdaINSynthesis
 from wspace.networks.winograd import transform_pays, transform_weight
@@ -79,8 +79,10 @@ def _folded_demodulated(synthesis: nn.Module) -> nn.Module:
         if isinstance(layer, DemodulatedLayer):
             layer.energy = weight_energy(layer.weight)
             if layer.upsample:
-                kernel = upsample_fir_kernel(layer.weight, layer.weight.dtype)
-                layer.kernel = kernel.contiguous(memory_format=torch.channels_last)
+                kernels = upsample_fir_kernels(layer.weight, layer.weight.dtype)
+                layer.kernels = tuple(
+                    kernel.contiguous(memory_format=torch.channels_last) for kernel in kernels
+                )
             elif transform_pays(layer.weight):
                 layer.transformed = transform_weight(layer.weight)
     return folded

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from wspace.networks.convolution import convolve
+from wspace.networks.phases import (
+    by_phases,
+    conv_transpose_phases,
+    conv_upsample_phases,
+    fir_phase_kernels,
+    sum_of_shifts,
+    upsample_phase_kernel,
+)
 
 __all__ = [
     "blur",
@@ -23,15 +30,13 @@ __all__ = [
     "fir_filter",
     "fir_kernel",
     "fir_upsample",
-    "upsample_fir_kernel",
+    "upsample_fir_kernels",
     "upsample_kernel",
     "upsample_nearest",
 ]
 
 # From this many taps on a filter is kept as one line for both axes, as in StyleGAN2's release.
 SEPARABLE_TAPS = 8
-# Along one line, a kernel of three taps and itself shifted by one, added up: rows are four taps.
-_SUMS_OF_SHIFTS = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
 
 
 def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
@@ -89,17 +94,14 @@ def upsample_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
         dtype: of the maps.
 
     Returns:
-        (I, O, 4, 4), to be transposed; or, where that is slow, (4 O, I, 2, 2), the kernels of the
-        four phases.
+        (I, O, 4, 4), to be transposed; or as `phases.upsample_phase_kernel` has it.
     """
-    if not _by_phases(weight.device, dtype):
-        return _sum_of_shifts(weight.flip(2, 3)).transpose(0, 1).to(dtype)
-    # output row 2i + p meets rows p and p + 2 of the kernel summed over shifts
-    lines = [_SUMS_OF_SHIFTS[0::2], _SUMS_OF_SHIFTS[1::2]]
-    return _phase_kernels(weight, torch.stack(lines)).to(dtype)
+    if by_phases(weight.device, dtype):
+        return upsample_phase_kernel(weight).to(dtype)
+    return sum_of_shifts(weight.flip(2, 3)).transpose(0, 1).to(dtype)
 
 
-def upsample_fir_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
+def upsample_fir_kernels(weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """What `conv_upsample_fir` convolves maps of this type with before it filters them.
 
     Args:
@@ -107,23 +109,12 @@ def upsample_fir_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
         dtype: of the maps.
 
     Returns:
-        (I, O, 3, 3), to be transposed; or, where that is slow, (4 O, I, 2, 2), the kernels of the
-        four phases.
+        One of (I, O, 3, 3), to be transposed; or four as `phases.fir_phase_kernels` has them.
     """
     weight = weight.to(dtype)
-    if not _by_phases(weight.device, dtype):
-        return weight.transpose(0, 1)
-    # even rows 2m meet x[m - 1] by tap 2 and x[m] by tap 0, odd ones x[m] by tap 1 alone
-    even, odd = [[0.0, 0, 1], [1, 0, 0]], [[0.0, 0, 0], [0, 1, 0]]
-    return _phase_kernels(weight, torch.tensor([even, odd]))
-
-
-def _by_phases(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether to upsample by plain convolutions, one for each phase of the enlarged maps.
-
-    oneDNN's transposed convolution is several times slower than those in bf16 on a CPU.
-    """
-    return device.type == "cpu" and dtype == torch.bfloat16
+    return (
+        fir_phase_kernels(weight) if by_phases(weight.device, dtype) else (weight.transpose(0, 1),)
+    )
 
 
 def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Tensor:
@@ -143,8 +134,8 @@ def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Te
         (N, O, 2H, 2W).
     """
     kernel = upsample_kernel(weight, x.dtype) if kernel is None else kernel
-    if _by_phases(x.device, x.dtype):
-        return _conv_upsample_phases(x, kernel)
+    if by_phases(x.device, x.dtype):
+        return conv_upsample_phases(x, kernel)
     return F.conv_transpose2d(x, kernel, stride=2, padding=1)
 
 
@@ -161,7 +152,7 @@ def conv_downsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
     Returns:
         (N, O, H / 2, W / 2).
     """
-    kernel = _sum_of_shifts(weight * 0.25)
+    kernel = sum_of_shifts(weight * 0.25)
     return convolve(x, kernel, bias, stride=2, padding=1)
 
 
@@ -259,7 +250,7 @@ def conv_upsample_fir(
     x: Tensor,
     weight: Tensor,
     taps: Tensor,
-    kernel: Tensor | None = None,
+    kernels: tuple[Tensor, ...] | None = None,
     bias: Tensor | None = None,
     onto: Tensor | None = None,
 ) -> Tensor:
@@ -273,18 +264,18 @@ def conv_upsample_fir(
         x: (N, I, H, W).
         weight: (O, I, 3, 3).
         taps: from `fir_kernel`.
-        kernel: ``upsample_fir_kernel(weight, x.dtype)`` where that is at hand.
+        kernels: ``upsample_fir_kernels(weight, x.dtype)`` where that is at hand.
         bias: (O,), added in the end; or None.
         onto: see `convolve`.
 
     Returns:
         (N, O, 2H, 2W).
     """
-    kernel = upsample_fir_kernel(weight, x.dtype) if kernel is None else kernel
-    if _by_phases(x.device, x.dtype):
-        x = _conv_transpose_phases(x, kernel)
+    kernels = upsample_fir_kernels(weight, x.dtype) if kernels is None else kernels
+    if by_phases(x.device, x.dtype):
+        x = conv_transpose_phases(x, kernels)
     else:
-        x = F.conv_transpose2d(x, kernel, stride=2)  # (N, O, 2H + 1, 2W + 1)
+        x = F.conv_transpose2d(x, kernels[0], stride=2)  # (N, O, 2H + 1, 2W + 1)
     count = taps.shape[0]
     sides = ((count + 1) // 2 - 1, (count - 2) // 2)
     return fir(x, taps, sides, gain=4.0, bias=bias, onto=onto)
@@ -311,125 +302,3 @@ def conv_downsample_fir(
         return convolve(fir_downsample(x, kernel), weight, bias)
     x = fir(x, kernel, (pad + (taps - 1) // 2, pad + (taps - 2) // 2))
     return convolve(x, weight, bias, stride=2)
-
-
-def _conv_transpose_phases(x: Tensor, kernel: Tensor) -> Tensor:
-    """A transposed convolution with stride 2 as one 2x2 convolution, phases as output channels.
-
-    Args:
-        x: (N, I, H, W).
-        kernel: (4 O, I, 2, 2), see `upsample_fir_kernel`.
-
-    Returns:
-        (N, O, 2H + 1, 2W + 1).
-    """
-    n, _, h, w = x.shape
-    o = len(kernel) // 4
-    y = convolve(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
-    y = y.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2, o)
-    y = y.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * h + 2, 2 * w + 2, o)
-    return y[:, :-1, :-1].permute(0, 3, 1, 2)
-
-
-def _conv_upsample_phases(x: Tensor, kernel: Tensor) -> Tensor:
-    """`conv_upsample` as one 2x2 convolution with the four phases as output channels.
-
-    Args:
-        x: (N, I, H, W).
-        kernel: (4 O, I, 2, 2), see `upsample_kernel`.
-
-    Returns:
-        (N, O, 2H, 2W).
-    """
-    y = convolve(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
-    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and y.requires_grad):
-        return _interleaved(y)
-    image: Tensor = _Interleave.apply(y)  # type: ignore[no-untyped-call]
-    return image
-
-
-def _interleaved(y: Tensor) -> Tensor:
-    """(N, 4 O, H + 1, W + 1), phase (p, q) from row p and column q on, to (N, O, 2H, 2W)."""
-    n, channels, height, width = y.shape
-    h, w, o = height - 1, width - 1, channels // 4
-    y = y.permute(0, 2, 3, 1)
-    rows = []
-    for p in (0, 1):
-        cells = [y[:, p : p + h, q : q + w, (2 * p + q) * o : (2 * p + q + 1) * o] for q in (0, 1)]
-        rows.append(torch.stack(cells, dim=3))  # (N, H, W, 2, O)
-    image = torch.stack(rows, dim=2)  # (N, H, 2, W, 2, O)
-    return image.reshape(n, 2 * h, 2 * w, o).permute(0, 3, 1, 2)
-
-
-def _taken_apart(image: Tensor) -> Tensor:
-    """The adjoint of `_interleaved`: (N, O, 2H, 2W) to (N, 4 O, H + 1, W + 1)."""
-    n, o, height, width = image.shape
-    h, w = height // 2, width // 2
-    y = image.new_empty(n, h + 1, w + 1, 4 * o)
-    cells = image.permute(0, 2, 3, 1).reshape(n, h, 2, w, 2, o)
-    for p in (0, 1):
-        for q in (0, 1):
-            phase = y[..., (2 * p + q) * o : (2 * p + q + 1) * o]
-            phase[:, p : p + h, q : q + w] = cells[:, :, p, :, q]
-            phase[:, (1 - p) * h] = 0  # the row and the column that this phase leaves out
-            phase[:, :, (1 - q) * w] = 0
-    return y.permute(0, 3, 1, 2)
-
-
-class _Interleave(torch.autograd.Function):
-    """`_interleaved` with its own gradient: autograd's takes a map of zeros for every slice."""
-
-    @staticmethod
-    def forward(ctx: Any, y: Tensor) -> Tensor:
-        return _interleaved(y)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        result: Tensor = _TakeApart.apply(grad)  # type: ignore[no-untyped-call]
-        return result
-
-
-class _TakeApart(torch.autograd.Function):
-    """`_taken_apart`, so that gradients of gradients flow, too."""
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor) -> Tensor:
-        return _taken_apart(image)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        result: Tensor = _Interleave.apply(grad)  # type: ignore[no-untyped-call]
-        return result
-
-
-def _sum_of_shifts(weight: Tensor) -> Tensor:
-    """(O, I, 3, 3) to (O, I, 4, 4): the kernel convolved with a 2x2 box of ones."""
-    kernels = _combine_taps(weight, _SUMS_OF_SHIFTS[None])
-    return kernels.reshape(len(weight), 4, 4, -1).permute(0, 3, 1, 2)
-
-
-def _phase_kernels(weight: Tensor, lines: Tensor) -> Tensor:
-    """(O, I, 3, 3) and (2, 2, 3), each phase's two taps along a line, to (4 O, I, 2, 2)."""
-    kernels = _combine_taps(weight, lines)  # (O, 2, 2, 4, I)
-    return kernels.permute(1, 2, 0, 3, 4).reshape(4 * len(weight), 2, 2, -1).permute(0, 3, 1, 2)
-
-
-def _combine_taps(weight: Tensor, lines: Tensor) -> Tensor:
-    """Sums of a kernel's taps, the same ones along columns as along rows.
-
-    One product with a small matrix: slices and their gradients take ten times as long.
-
-    Args:
-        weight: (O, I, 3, 3), in channels-last layout.
-        lines: (P, T, 3), how much of each tap counts in each of T sums of P kinds.
-
-    Returns:
-        (O, P, P, T * T, I): by kinds of rows and of columns.
-    """
-    lines = lines.to(weight)
-    matrix = torch.einsum("psa,qtb->pqstab", lines, lines)
-    kinds, sums = lines.shape[:2]
-    taps = weight.permute(0, 2, 3, 1).reshape(len(weight), 9, -1)
-    with torch.autocast(weight.device.type, enabled=False):
-        combined = matrix.reshape(-1, 9) @ taps
-    return combined.reshape(len(weight), kinds, kinds, sums**2, -1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +49,7 @@ class DemodulatedLayer(nn.Module):
         self.upsample = upsample
         self.energy: Tensor | None = None  # see `demodulation`; `inference.fold` sets it
         self.transformed: Tensor | None = None  # see `convolve`; so here
-        self.kernel: Tensor | None = None  # see `conv_upsample_fir`; so here
+        self.kernels: tuple[Tensor, ...] | None = None  # see `conv_upsample_fir`; so here
         self.activation, self.clamp = config.activation, config.conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
@@ -85,9 +85,9 @@ class DemodulatedLayer(nn.Module):
         finish = functools.partial(
             activate, name=self.activation, gain=outer, clamp=clamp, overwrite=True
         )
-        if self._weights_are_fewer(x):
-            return self._by_own_weights(x, styles, scale, bias, noise, finish)
-        x = self._convolved(modulate(x, styles), self.weight, self.kernel)
+        if self.draws_alone(x) and len(x) == 1:
+            return finish(self._by_own_weights(x, styles, scale, bias, noise))
+        x = self._convolved(modulate(x, styles), self.weight, self.kernels)
         scale, bias = scale[:, :, None, None].to(x.dtype), bias[:, None, None]
         if noise is not None:
             x = torch.addcmul(noise, x, scale).add_(bias)
@@ -99,19 +99,20 @@ class DemodulatedLayer(nn.Module):
         self,
         x: Tensor,
         weight: Tensor,
-        kernel: Tensor | None,
+        kernels: tuple[Tensor, ...] | None,
         bias: Tensor | None = None,
         onto: Tensor | None = None,
     ) -> Tensor:
         if self.upsample:
-            return conv_upsample_fir(x, weight, self.resample_filter, kernel, bias, onto)
+            return conv_upsample_fir(x, weight, self.resample_filter, kernels, bias, onto)
         return convolve(x, weight, bias, padding=1, transformed=self.transformed, onto=onto)
 
-    def _weights_are_fewer(self, x: Tensor) -> bool:
-        """Whether to modulate weights for each picture, instead of its maps before and after.
+    def draws_alone(self, x: Tensor) -> bool:
+        """Whether each of these maps (N, in_channels, H, W) is better drawn by itself.
 
-        That takes fewer passes over large maps, and is for drawing: a gradient would have to come
-        back through every picture's weights.
+        Then its weights are modulated, not the maps before and after: fewer passes over large
+        maps, which stay in cache if there are no others. It is for drawing: a gradient would have
+        to come back through every picture's weights.
         """
         if self.energy is None or x.dtype != torch.bfloat16 or x.device.type != "cpu":
             return False
@@ -121,41 +122,22 @@ class DemodulatedLayer(nn.Module):
         return pixels * sum(self.weight.shape[:2]) > 4 * self.weight.numel()
 
     def _by_own_weights(
-        self,
-        x: Tensor,
-        styles: Tensor,
-        scale: Tensor,
-        bias: Tensor,
-        noise: Tensor | None,
-        finish: Callable[[Tensor], Tensor],
+        self, x: Tensor, styles: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None
     ) -> Tensor:
-        """The layer picture by picture: each starts from its noise, the convolution is added.
+        """What comes before the activation, of one picture: the convolution is added to the noise.
 
         Source: Karras et al. 2020 (StyleGAN2), Section 2.2, Eq. 1 and 3 as they stand.
         """
-        plain = self.weight if self.kernel is None else self.kernel
-        repeats = len(plain) // self.weight.shape[0]  # 4 where phases are apart
-        styles = styles.float()
-        height, width = (side * (2 if self.upsample else 1) for side in x.shape[2:])
-        drawn = torch.empty(
-            (len(x), len(self.weight), height, width),
-            dtype=x.dtype,
-            memory_format=torch.channels_last,
-        )
-        for n in range(len(x)):
-            # products in float32, as the factors are, rounded once
-            weight = plain * styles[n, :, None, None]
-            weight = weight * scale[n].repeat(repeats)[:, None, None, None]
-            weight = weight.to(x.dtype, memory_format=torch.channels_last)
-            y = drawn[n : n + 1]
-            if noise is None:
-                y.zero_()
-            else:
-                y.copy_(noise[n % len(noise)].expand_as(y))
-            done = finish(self._convolved(x[n : n + 1], weight, weight, bias, onto=y))
-            if done is not y:
-                y.copy_(done)
-        return drawn
+        # products in float32, as the factors are, rounded once
+        weight = self.weight * styles.float()[0, :, None, None] * scale[0, :, None, None, None]
+        weight = weight.to(x.dtype, memory_format=torch.channels_last)
+        if noise is None:
+            return self._convolved(x, weight, None, bias)
+        size = 1, len(self.weight), *noise.shape[2:]
+        onto = torch.empty(
+            size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
+        ).copy_(noise)
+        return self._convolved(x, weight, None, bias, onto=onto)
 
 
 class ToRGB(nn.Module):
@@ -232,8 +214,12 @@ class DemodulatedBlock(nn.Module):
         kernel = fir_kernel(config.resample_filter)
         self.register_buffer("resample_filter", kernel, persistent=False)
 
+    def draws_alone(self, x: Tensor) -> bool:
+        """See `DemodulatedLayer.draws_alone`, of the layer that ``x`` comes to first."""
+        return (self.conv1 if self.is_first else self.conv0).draws_alone(x)
+
     def forward(
-        self, x: Tensor, image: Tensor | None, ws: Tensor, noise: list[Tensor | None]
+        self, x: Tensor, image: Tensor | None, ws: Tensor, noise: Sequence[Tensor | None]
     ) -> tuple[Tensor, Tensor | None]:
         """Run the block.
 
@@ -324,15 +310,34 @@ class DemodulatedSynthesis(nn.Module):
         Returns:
             (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
         """
-        blocks = self.blocks
-        maps = noise_maps(noise, self.const_noise, len(ws)) or [None] * (2 * len(blocks) - 1)
-        const = blocks[0].const
+        maps = noise_maps(noise, self.const_noise, len(ws)) or [None] * (2 * len(self.sides) - 1)
+        const = self.blocks[0].const
         ws = ws.to(const.dtype)
         x = const.to(working_dtype(const)).expand(len(ws), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
-        image: Tensor | None = None
-        for k, block in enumerate(blocks):
-            first = max(2 * k - 1, 0)
-            x, image = block(x, image, ws[:, first : 2 * k + 2], maps[first : 2 * k + 1])
+        return self._grow(x, None, ws, maps, first=0)
+
+    def _grow(
+        self,
+        x: Tensor,
+        image: Tensor | None,
+        ws: Tensor,
+        noise: Sequence[Tensor | None],
+        *,
+        first: int,
+    ) -> Tensor:
+        """Run the blocks from number ``first`` on, whose inputs are given; to the image."""
+        blocks = self.blocks
+        for k in range(first, len(blocks)):
+            if len(x) > 1 and blocks[k].draws_alone(x):
+                pictures = []
+                for n in range(len(x)):
+                    one = slice(n, n + 1)
+                    own = [m if m is None or len(m) == 1 else m[one] for m in noise]
+                    so_far = None if image is None else image[one]
+                    pictures.append(self._grow(x[one], so_far, ws[one], own, first=k))
+                return torch.cat(pictures)
+            start = max(2 * k - 1, 0)
+            x, image = blocks[k](x, image, ws[:, start : 2 * k + 2], noise[start : 2 * k + 1])
         assert image is not None  # the last block has a torgb
         return image
