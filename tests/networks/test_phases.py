@@ -10,11 +10,10 @@ from wspace.networks.phases import (
     _Interleave,
     _interleaved,
     _taken_apart,
-    _Unweave,
-    _Weave,
-    _woven,
+    _unweave,
+    _weave,
     conv_transpose_phases,
-    fir_phase_kernels,
+    phase_kernels,
 )
 from wspace.networks.resample import conv_upsample_fir, fir_kernel
 
@@ -32,7 +31,7 @@ def test_interleaving_phases_has_its_own_gradients() -> None:
 
 def test_kernels_of_phases_are_the_nine_taps_each_once() -> None:
     weight = torch.arange(2 * 3 * 9).reshape(2, 3, 3, 3)
-    kernels = fir_phase_kernels(weight)
+    kernels = phase_kernels(weight)
     assert [kernel.shape[2:] for kernel in kernels] == [(2, 2), (2, 1), (1, 2), (1, 1)]
     taps = torch.cat([kernel.flatten(start_dim=2) for kernel in kernels], dim=2)
     assert torch.equal(taps.sort(dim=2).values, weight.flatten(start_dim=2))
@@ -44,7 +43,7 @@ def test_kernels_of_phases_are_the_nine_taps_each_once() -> None:
 def test_four_phases_are_the_transposed_convolution(side: tuple[int, int]) -> None:
     x = torch.randn(2, 3, *side, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 3, 3, 3, dtype=torch.float64, requires_grad=True)
-    found = conv_transpose_phases(x, fir_phase_kernels(weight))
+    found = conv_transpose_phases(x, phase_kernels(weight))
     exact = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     torch.testing.assert_close(found, exact)
     grad = torch.randn_like(exact)
@@ -58,25 +57,42 @@ def test_second_gradients_of_four_phases_are_right() -> None:
     weight = torch.randn(2, 2, 3, 3, dtype=torch.float64, requires_grad=True)
 
     def enlarge(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return conv_transpose_phases(x, fir_phase_kernels(weight))
+        return conv_transpose_phases(x, phase_kernels(weight))
 
     assert torch.autograd.gradcheck(enlarge, (x, weight))
     assert torch.autograd.gradgradcheck(enlarge, (x, weight))
 
 
-def test_weaving_phases_has_its_own_gradients() -> None:
+@pytest.mark.parametrize("bordered", [False, True])
+def test_weaving_phases_has_its_own_gradients(bordered: bool) -> None:
     shapes = [(2, 3, 3, 4), (2, 3, 3, 3), (2, 3, 2, 4), (2, 3, 2, 3)]
     parts = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    whole = _woven(parts)
-    assert whole.shape == (2, 3, 5, 7)
-    assert torch.equal(whole[:, :, 1::2, 0::2], parts[2])
-    grad = torch.randn_like(whole)
-    plain = torch.autograd.grad(whole, parts, grad)
-    own = torch.autograd.grad(_Weave.apply(*parts), parts, grad)  # type: ignore[no-untyped-call]
-    assert all(torch.equal(a, b) for a, b in zip(own, plain, strict=True))
-    assert torch.autograd.gradcheck(_Weave.apply, parts)
-    assert torch.autograd.gradgradcheck(_Weave.apply, parts)
-    assert torch.autograd.gradgradcheck(_Unweave.apply, (whole.detach().requires_grad_(),))
+    whole = _weave(*parts, bordered)
+    margin = 1 if bordered else 0
+    assert whole.shape == (2, 3, 5 + 2 * margin, 7 + 2 * margin)
+    inside = whole[:, :, margin : 5 + margin, margin : 7 + margin]
+    assert torch.equal(inside[:, :, 1::2, 0::2], parts[2])
+    assert torch.equal(inside[:, :, 0::2, 1::2], parts[1])
+    assert torch.autograd.gradcheck(lambda *p: _weave(*p, bordered), parts)
+    assert torch.autograd.gradgradcheck(lambda *p: _weave(*p, bordered), parts)
+    apart = whole.detach().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda w: _unweave(w, bordered), (apart,))
+
+
+def test_sums_across_a_border_are_zero() -> None:
+    parts = [torch.randn(1, 2, *shape) for shape in ((3, 3), (3, 2), (2, 3), (2, 2))]
+    whole = _weave(*parts, True)
+    for line in (whole, whole.transpose(2, 3)):
+        assert torch.equal(line[:, :, 0], -line[:, :, 1])
+        assert torch.equal(line[:, :, -1], -line[:, :, -2])
+
+
+@pytest.mark.parametrize("bordered", [False, True])
+def test_a_compiler_is_told_what_weaving_makes(bordered: bool) -> None:
+    parts = [torch.randn(1, 2, *shape) for shape in ((3, 3), (3, 2), (2, 3), (2, 2))]
+    parts = [part.to(memory_format=torch.channels_last).requires_grad_() for part in parts]
+    torch.library.opcheck(_weave, (*parts, bordered))
+    torch.library.opcheck(_unweave, (_weave(*parts, bordered).detach().requires_grad_(), bordered))
 
 
 @pytest.mark.parametrize("taps", [(1.0, 3.0, 3.0, 1.0), tuple(range(1, 13))])

@@ -138,8 +138,8 @@ def test_each_synthesis_layer_restyles_as_the_official_one(layer: int) -> None:
     restyled = module.style(maps[f"syn/{name}/act"], w)
     assert_agrees(restyled, maps[f"syn/{name}/out"], tolerance=1e-4, label=f"{name} AdaIN")
     before = maps[f"syn/{names[layer - 1]}/out"] if layer > 0 else generator.synthesis.const
-    if module.conv is not None and module.upsample:
-        plain = blur(conv_upsample(before, module.conv.scaled_weight), module.blur_kernel)
+    if module.blur is not None:
+        plain = blur(conv_upsample(before, module.conv.scaled_weight), module.blur.kernel)
     else:
         plain = before if module.conv is None else module.conv(before)
     assert_agrees(plain, maps[f"syn/{name}/pre_noise"], tolerance=1e-4, label=f"{name} convolution")

@@ -9,9 +9,10 @@ import math
 
 from torch import Tensor, nn
 
+from wspace.networks.blurred import Blur
 from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
-from wspace.networks.resample import blur, conv_downsample, downsample_mean, fir_filter
+from wspace.networks.resample import downsample_mean
 
 __all__ = ["Discriminator", "DiscriminatorBlock", "build_discriminator"]
 
@@ -19,25 +20,18 @@ __all__ = ["Discriminator", "DiscriminatorBlock", "build_discriminator"]
 class DiscriminatorBlock(nn.Module):
     """Convolution, then blur and a convolution that halves the side."""
 
-    blur_kernel: Tensor | None
-
     def __init__(self, in_channels: int, out_channels: int, config: DiscriminatorConfig) -> None:
         super().__init__()
         gain = math.sqrt(2)
         self.conv0 = EqualizedConv2d(in_channels, in_channels, 3, weight_gain=gain)
         self.conv1 = EqualizedConv2d(in_channels, out_channels, 3, weight_gain=gain)
-        taps = config.resample_filter
-        self.register_buffer(
-            "blur_kernel", None if taps is None else fir_filter(taps), persistent=False
-        )
+        self.blur = Blur(config.resample_filter)
         self.activation = config.activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H / 2, W / 2)."""
         x = activate(self.conv0(x), self.activation, gain=1.0, overwrite=True)
-        if self.blur_kernel is not None:
-            x = blur(x, self.blur_kernel)
-        x = conv_downsample(x, self.conv1.scaled_weight, self.conv1.bias)
+        x = self.blur.conv_downsample(x, self.conv1.scaled_weight, self.conv1.bias)
         return activate(x, self.activation, gain=1.0, overwrite=True)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedConv2d
-from wspace.networks.resample import upsample_fir_kernels, upsample_kernel
+from wspace.networks.resample import upsample_fir_kernels
 from wspace.networks.styles import weight_energy
 from wspace.networks.synthesis import AdaINLayer, AdaINSynthesis
 from wspace.networks.winograd import transform_pays, transform_weight
@@ -55,9 +55,8 @@ def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
             continue
         _fold_scale(layer.conv)
         weight = layer.conv.weight
-        if layer.upsample:
-            kernel = upsample_kernel(weight, dtype)
-            layer.kernel = kernel.contiguous(memory_format=torch.channels_last)
+        if layer.blur is not None:
+            layer.kernels = _laid_out(layer.blur.upsample_kernels(weight, dtype))
         elif not halved and transform_pays(weight):
             layer.conv.transformed = transform_weight(weight)
     for to_rgb in folded.to_rgb:
@@ -79,13 +78,15 @@ def _folded_demodulated(synthesis: nn.Module) -> nn.Module:
         if isinstance(layer, DemodulatedLayer):
             layer.energy = weight_energy(layer.weight)
             if layer.upsample:
-                kernels = upsample_fir_kernels(layer.weight, layer.weight.dtype)
-                layer.kernels = tuple(
-                    kernel.contiguous(memory_format=torch.channels_last) for kernel in kernels
-                )
+                layer.kernels = _laid_out(upsample_fir_kernels(layer.weight, layer.weight.dtype))
             elif transform_pays(layer.weight):
                 layer.transformed = transform_weight(layer.weight)
     return folded
+
+
+def _laid_out(kernels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Kernels in the layout that convolutions want."""
+    return tuple(kernel.contiguous(memory_format=torch.channels_last) for kernel in kernels)
 
 
 def _copy_sharing_weights(network: _Network) -> _Network:

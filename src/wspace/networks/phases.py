@@ -19,7 +19,7 @@ __all__ = [
     "by_phases",
     "conv_transpose_phases",
     "conv_upsample_phases",
-    "fir_phase_kernels",
+    "phase_kernels",
     "sum_of_shifts",
     "upsample_phase_kernel",
 ]
@@ -33,11 +33,12 @@ def by_phases(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cpu" and dtype == torch.bfloat16
 
 
-def fir_phase_kernels(weight: Tensor) -> tuple[Tensor, ...]:
+def phase_kernels(weight: Tensor, *, mirrored: bool = False) -> tuple[Tensor, ...]:
     """What `conv_transpose_phases` convolves with: each tap lies in the kernel of one phase.
 
     Args:
         weight: (O, I, 3, 3).
+        mirrored: takes it as if it was flipped along both axes.
 
     Returns:
         (O, I, 2, 2), (O, I, 2, 1), (O, I, 1, 2), (O, I, 1, 1): of even rows and even columns, of
@@ -46,7 +47,7 @@ def fir_phase_kernels(weight: Tensor) -> tuple[Tensor, ...]:
     o, i = weight.shape[:2]
     taps = weight.permute(0, 2, 3, 1).reshape(o, 9, i).unbind(dim=1)  # row by row
     # even rows 2m meet x[m - 1] by tap 2 and x[m] by tap 0, odd ones x[m] by tap 1 alone
-    lines = ((2, 0), (1,))
+    lines = ((0, 2) if mirrored else (2, 0), (1,))
     kernels = []
     for rows in lines:
         for columns in lines:
@@ -55,59 +56,98 @@ def fir_phase_kernels(weight: Tensor) -> tuple[Tensor, ...]:
     return tuple(kernels)
 
 
-def conv_transpose_phases(x: Tensor, kernels: Sequence[Tensor]) -> Tensor:
+def conv_transpose_phases(
+    x: Tensor, kernels: Sequence[Tensor], *, bordered: bool = False
+) -> Tensor:
     """A transposed convolution with stride 2 and without padding.
 
     Args:
         x: (N, I, H, W).
-        kernels: see `fir_phase_kernels`.
+        kernels: see `phase_kernels`.
+        bordered: puts the negative of the outermost rows and columns around the result, so that
+            sums of two neighbours are zero there.
 
     Returns:
-        (N, O, 2H + 1, 2W + 1).
+        (N, O, 2H + 1, 2W + 1), each side two more with a border.
     """
-    parts = [convolve(x, k, padding=(k.shape[2] - 1, k.shape[3] - 1)) for k in kernels]
-    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and parts[0].requires_grad):
-        return _woven(parts)
-    whole: Tensor = _Weave.apply(*parts)  # type: ignore[no-untyped-call]
+    ee, eo, oe, oo = (convolve(x, k, padding=(k.shape[2] - 1, k.shape[3] - 1)) for k in kernels)
+    whole: Tensor = _weave(ee, eo, oe, oo, bordered)
     return whole
 
 
-def _woven(parts: Sequence[Tensor]) -> Tensor:
-    """Phases (even, even), (even, odd), (odd, even) and (odd, odd), put in their places."""
-    first, last = parts[0], parts[-1]
-    n, channels = first.shape[:2]
-    height, width = (first.shape[k] + last.shape[k] for k in (2, 3))
-    whole = first.new_empty(n, height, width, channels).permute(0, 3, 1, 2)
-    for k, part in enumerate(parts):
-        whole[:, :, k // 2 :: 2, k % 2 :: 2] = part
+@torch.library.custom_op("wspace::weave", mutates_args=())
+def _weave(ee: Tensor, eo: Tensor, oe: Tensor, oo: Tensor, bordered: bool) -> Tensor:
+    """Put phases in their places: "eo" are the maps' even rows and odd columns.
+
+    With its own gradient: autograd's takes a map of zeros for every phase. To a compiler it is one
+    operator, which it leaves as it is: of so many slices it makes loops that are slow on a CPU.
+    """
+    whole = _room_for(ee, oo, bordered)
+    inside = whole[:, :, 1:-1, 1:-1] if bordered else whole
+    for k, part in enumerate((ee, eo, oe, oo)):
+        inside[:, :, k // 2 :: 2, k % 2 :: 2] = part
+    if bordered:
+        for outer, inner in ((0, 1), (-1, -2)):
+            whole[:, :, 1:-1, outer] = -whole[:, :, 1:-1, inner]
+        for outer, inner in ((0, 1), (-1, -2)):
+            whole[:, :, outer] = -whole[:, :, inner]
     return whole
 
 
-class _Weave(torch.autograd.Function):
-    """`_woven` with its own gradient: autograd's takes a map of zeros for every phase."""
+@torch.library.custom_op("wspace::unweave", mutates_args=())
+def _unweave(whole: Tensor, bordered: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The adjoint of `_weave`."""
+    inside = whole[:, :, 1:-1, 1:-1] if bordered else whole
+    ee, eo, oe, oo = (
+        inside[:, :, p::2, q::2].clone(memory_format=torch.channels_last)
+        for p in (0, 1)
+        for q in (0, 1)
+    )
+    if bordered:  # outermost rows and columns are even ones
+        for edge in (0, -1):
+            row, column = whole[:, :, edge, 1:-1], whole[:, :, 1:-1, edge]
+            ee[:, :, edge] -= row[:, :, 0::2]
+            eo[:, :, edge] -= row[:, :, 1::2]
+            ee[:, :, :, edge] -= column[:, :, 0::2]
+            oe[:, :, :, edge] -= column[:, :, 1::2]
+            for other in (0, -1):
+                ee[:, :, edge, other] += whole[:, :, edge, other]
+    return ee, eo, oe, oo
 
-    @staticmethod
-    def forward(ctx: Any, *parts: Tensor) -> Tensor:
-        return _woven(parts)
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        parts: tuple[Tensor, ...] = _Unweave.apply(grad)  # type: ignore[no-untyped-call]
-        return parts
+def _room_for(ee: Tensor, oo: Tensor, bordered: bool) -> Tensor:
+    """Empty maps as large as `_weave` makes them, channels-last."""
+    n, channels, height, width = ee.shape
+    margin = 2 if bordered else 0
+    sides = height + oo.shape[2] + margin, width + oo.shape[3] + margin
+    return ee.new_empty(n, *sides, channels).permute(0, 3, 1, 2)
 
 
-class _Unweave(torch.autograd.Function):
-    """The adjoint of `_Weave`, so that gradients of gradients flow, too."""
+def _shape_of_phases(whole: Tensor, bordered: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    margin = 2 if bordered else 0
+    n, channels, height, width = whole.shape
+    height, width = height - margin, width - margin
+    parts = (
+        whole.new_empty(n, (height + 1 - p) // 2, (width + 1 - q) // 2, channels)
+        for p in (0, 1)
+        for q in (0, 1)
+    )
+    ee, eo, oe, oo = (part.permute(0, 3, 1, 2) for part in parts)
+    return ee, eo, oe, oo
 
-    @staticmethod
-    def forward(ctx: Any, whole: Tensor) -> tuple[Tensor, ...]:
-        cells = [whole[:, :, p::2, q::2] for p in (0, 1) for q in (0, 1)]
-        return tuple(cell.contiguous(memory_format=torch.channels_last) for cell in cells)
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        whole: Tensor = _Weave.apply(*grads)  # type: ignore[no-untyped-call]
-        return whole
+def _keep_border(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.bordered = inputs[-1]
+
+
+_weave.register_fake(lambda ee, eo, oe, oo, bordered: _room_for(ee, oo, bordered))
+_weave.register_autograd(
+    lambda ctx, grad: (*_unweave(grad, ctx.bordered), None), setup_context=_keep_border
+)
+_unweave.register_fake(_shape_of_phases)
+_unweave.register_autograd(
+    lambda ctx, *grads: (_weave(*grads, ctx.bordered), None), setup_context=_keep_border
+)
 
 
 def upsample_phase_kernel(weight: Tensor) -> Tensor:

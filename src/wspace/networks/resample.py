@@ -13,7 +13,7 @@ from wspace.networks.phases import (
     by_phases,
     conv_transpose_phases,
     conv_upsample_phases,
-    fir_phase_kernels,
+    phase_kernels,
     sum_of_shifts,
     upsample_phase_kernel,
 )
@@ -109,12 +109,10 @@ def upsample_fir_kernels(weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, ..
         dtype: of the maps.
 
     Returns:
-        One of (I, O, 3, 3), to be transposed; or four as `phases.fir_phase_kernels` has them.
+        One of (I, O, 3, 3), to be transposed; or four as `phases.phase_kernels` has them.
     """
     weight = weight.to(dtype)
-    return (
-        fir_phase_kernels(weight) if by_phases(weight.device, dtype) else (weight.transpose(0, 1),)
-    )
+    return phase_kernels(weight) if by_phases(weight.device, dtype) else (weight.transpose(0, 1),)
 
 
 def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Tensor:

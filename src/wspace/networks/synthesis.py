@@ -10,11 +10,12 @@ import math
 import torch
 from torch import Tensor, nn
 
+from wspace.networks.blurred import Blur
 from wspace.networks.config import AdaINConfig, num_blocks
 from wspace.networks.convolution import convolve, working_dtype
 from wspace.networks.layers import EqualizedConv2d, activate
 from wspace.networks.noise import Noise, noise_maps
-from wspace.networks.resample import blur, conv_upsample, fir_filter, upsample_nearest
+from wspace.networks.resample import upsample_nearest
 from wspace.networks.styles import AdaIN, pixel_norm
 
 __all__ = ["AdaINLayer", "AdaINSynthesis"]
@@ -24,7 +25,6 @@ class AdaINLayer(nn.Module):
     """One layer: [convolution, blur if it upsamples,] noise, bias, leaky ReLU, AdaIN."""
 
     noise_const: Tensor
-    blur_kernel: Tensor | None
 
     def __init__(
         self,
@@ -37,18 +37,14 @@ class AdaINLayer(nn.Module):
         config: AdaINConfig,
     ) -> None:
         super().__init__()
-        self.upsample = upsample
-        self.kernel: Tensor | None = None  # see `conv_upsample`; `inference.fold` sets it
+        self.kernels: tuple[Tensor, ...] | None = None  # see `Blur`; `inference.fold` sets them
         self.activation, self.pixel_norm = config.activation, config.pixel_norm
         self.conv = (
             None
             if in_channels is None  # the first layer restyles the learned constant itself
             else EqualizedConv2d(in_channels, out_channels, 3, bias=False, weight_gain=math.sqrt(2))
         )
-        taps = config.blur_filter if upsample else None
-        self.register_buffer(
-            "blur_kernel", None if taps is None else fir_filter(taps), persistent=False
-        )
+        self.blur = Blur(config.blur_filter) if upsample else None
         self.noise_strength = nn.Parameter(torch.zeros(out_channels))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("noise_const", torch.randn(1, 1, side, side))
@@ -65,16 +61,13 @@ class AdaINLayer(nn.Module):
         Returns:
             (N, out_channels, side, side).
         """
-        if self.conv is not None and not self.upsample:
+        if self.conv is None:
+            x = x + self.bias[:, None, None].to(x.dtype)
+        elif self.blur is not None:
+            x = self.blur.conv_upsample(x, self.conv.scaled_weight, self.bias, self.kernels)
+        else:
             weight, transformed = self.conv.scaled_weight, self.conv.transformed
             x = convolve(x, weight, self.bias, padding=1, transformed=transformed)
-        else:
-            if self.conv is not None:
-                x = conv_upsample(x, self.conv.scaled_weight, self.kernel)
-            if self.blur_kernel is not None:
-                x = blur(x, self.blur_kernel, self.bias)
-            else:
-                x = x + self.bias[:, None, None].to(x.dtype)
         if noise is not None:
             strength = self.noise_strength[:, None, None].to(x.dtype)
             x = x.addcmul_(noise.to(x.dtype), strength)
