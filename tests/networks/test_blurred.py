@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wspace.networks.blurred import Blur, _border, _unborder
+from wspace.networks.blurred import Blur, _border, _put_border, _take_border
 from wspace.networks.resample import blur, conv_downsample, conv_upsample
 
 
@@ -103,10 +103,10 @@ def test_a_border_has_its_own_gradients() -> None:
     assert torch.equal(whole[:, :, :, -1], -whole[:, :, :, -3])
     assert torch.autograd.gradcheck(_border, (x,))
     assert torch.autograd.gradgradcheck(_border, (x,))
-    assert torch.autograd.gradgradcheck(_unborder, (whole.detach().requires_grad_(),))
+    assert torch.autograd.gradgradcheck(_take_border, (whole.detach().requires_grad_(),))
 
 
 def test_a_compiler_is_told_what_a_border_makes() -> None:
     x = torch.randn(1, 2, 3, 4).to(memory_format=torch.channels_last).requires_grad_()
-    torch.library.opcheck(_border, (x,))
-    torch.library.opcheck(_unborder, (_border(x).detach().requires_grad_(),))
+    torch.library.opcheck(_put_border, (x,))
+    torch.library.opcheck(_take_border, (_border(x).detach().requires_grad_(),))

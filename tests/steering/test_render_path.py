@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,3 +157,12 @@ def test_64_pictures_of_a_trained_model_stay_close_compiled_in_bf16(tmp_path: Pa
     difference = np.abs(render(generator, made, path="compiled").pixels.astype(int) - exact)
     assert 0 < difference.mean() < 1
     assert np.mean(difference <= 6) >= 0.999
+
+
+def test_drawing_a_picture_leaves_torchs_compiler_alone() -> None:
+    code = (
+        "import sys, wspace; wspace.render(wspace.load('avatars'), wspace.recipes(seeds=(1,)));"
+        "print([name for name in ('sympy', 'torch._dynamo') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"  # importing it takes a second

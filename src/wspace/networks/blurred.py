@@ -127,12 +127,10 @@ def _filtered(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     return convolve(x, kernel.to(x.dtype).expand(channels, 1, -1, -1), bias, groups=channels)
 
 
-@torch.library.custom_op("wspace::border", mutates_args=())
 def _border(x: Tensor) -> Tensor:
     """Maps with what makes a symmetric blur of three taps zero right outside of them.
 
-    Around the outermost rows comes a row of zeros, and their negative; so for columns. Why it is an
-    operator: see `phases`.
+    Around the outermost rows comes a row of zeros, and their negative; so for columns.
 
     Args:
         x: (N, C, H, W).
@@ -140,6 +138,12 @@ def _border(x: Tensor) -> Tensor:
     Returns:
         (N, C, H + 4, W + 4).
     """
+    learning = torch.compiler.is_compiling() or torch.is_grad_enabled()
+    whole: Tensor = _put_border(x) if learning else _bordered(x)
+    return whole
+
+
+def _bordered(x: Tensor) -> Tensor:
     whole = _room_for(x)
     rows = whole[:, :, 2:-2]
     rows[:, :, :, 2:-2] = x
@@ -152,9 +156,8 @@ def _border(x: Tensor) -> Tensor:
     return whole
 
 
-@torch.library.custom_op("wspace::unborder", mutates_args=())
-def _unborder(whole: Tensor) -> Tensor:
-    """The adjoint of `_border`."""
+def _unbordered(whole: Tensor) -> Tensor:
+    """The adjoint of `_bordered`."""
     x = whole[:, :, 2:-2, 2:-2].clone(memory_format=torch.channels_last)
     for edge in (0, -1):
         x[:, :, edge] -= whole[:, :, edge, 2:-2]
@@ -175,7 +178,10 @@ def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     """Both are linear."""
 
 
-_border.register_fake(_room_for)
-_border.register_autograd(lambda ctx, grad: _unborder(grad), setup_context=_keep_nothing)
-_unborder.register_fake(lambda whole: _room_for(whole, -2))
-_unborder.register_autograd(lambda ctx, grad: _border(grad), setup_context=_keep_nothing)
+# operators for the same reasons as in `phases`
+_put_border = torch.library.custom_op("wspace::border", _bordered, mutates_args=())
+_take_border = torch.library.custom_op("wspace::unborder", _unbordered, mutates_args=())
+_put_border.register_fake(_room_for)
+_put_border.register_autograd(lambda ctx, grad: _take_border(grad), setup_context=_keep_nothing)
+_take_border.register_fake(lambda whole: _room_for(whole, -2))
+_take_border.register_autograd(lambda ctx, grad: _put_border(grad), setup_context=_keep_nothing)

@@ -71,17 +71,14 @@ def conv_transpose_phases(
         (N, O, 2H + 1, 2W + 1), each side two more with a border.
     """
     ee, eo, oe, oo = (convolve(x, k, padding=(k.shape[2] - 1, k.shape[3] - 1)) for k in kernels)
+    if not (torch.compiler.is_compiling() or torch.is_grad_enabled()):
+        return _woven(ee, eo, oe, oo, bordered)
     whole: Tensor = _weave(ee, eo, oe, oo, bordered)
     return whole
 
 
-@torch.library.custom_op("wspace::weave", mutates_args=())
-def _weave(ee: Tensor, eo: Tensor, oe: Tensor, oo: Tensor, bordered: bool) -> Tensor:
-    """Put phases in their places: "eo" are the maps' even rows and odd columns.
-
-    With its own gradient: autograd's takes a map of zeros for every phase. To a compiler it is one
-    operator, which it leaves as it is: of so many slices it makes loops that are slow on a CPU.
-    """
+def _woven(ee: Tensor, eo: Tensor, oe: Tensor, oo: Tensor, bordered: bool) -> Tensor:
+    """Phases put in their places: "eo" are the maps' even rows and odd columns."""
     whole = _room_for(ee, oo, bordered)
     inside = whole[:, :, 1:-1, 1:-1] if bordered else whole
     for k, part in enumerate((ee, eo, oe, oo)):
@@ -94,9 +91,8 @@ def _weave(ee: Tensor, eo: Tensor, oe: Tensor, oo: Tensor, bordered: bool) -> Te
     return whole
 
 
-@torch.library.custom_op("wspace::unweave", mutates_args=())
-def _unweave(whole: Tensor, bordered: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The adjoint of `_weave`."""
+def _unwoven(whole: Tensor, bordered: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The adjoint of `_woven`."""
     inside = whole[:, :, 1:-1, 1:-1] if bordered else whole
     ee, eo, oe, oo = (
         inside[:, :, p::2, q::2].clone(memory_format=torch.channels_last)
@@ -116,7 +112,7 @@ def _unweave(whole: Tensor, bordered: bool) -> tuple[Tensor, Tensor, Tensor, Ten
 
 
 def _room_for(ee: Tensor, oo: Tensor, bordered: bool) -> Tensor:
-    """Empty maps as large as `_weave` makes them, channels-last."""
+    """Empty maps as large as `_woven` makes them, channels-last."""
     n, channels, height, width = ee.shape
     margin = 2 if bordered else 0
     sides = height + oo.shape[2] + margin, width + oo.shape[3] + margin
@@ -140,6 +136,11 @@ def _keep_border(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.bordered = inputs[-1]
 
 
+# Operators with gradients of their own: autograd's take a map of zeros for every phase. A compiler
+# leaves them as they are: of so many slices it would make loops that are slow on a CPU. To call one
+# for the first time imports that compiler, a second's work: drawing does without.
+_weave = torch.library.custom_op("wspace::weave", _woven, mutates_args=())
+_unweave = torch.library.custom_op("wspace::unweave", _unwoven, mutates_args=())
 _weave.register_fake(lambda ee, eo, oe, oo, bordered: _room_for(ee, oo, bordered))
 _weave.register_autograd(
     lambda ctx, grad: (*_unweave(grad, ctx.bordered), None), setup_context=_keep_border
