@@ -15,8 +15,10 @@ from wspace.machine import (
     choose_precision,
     compiler_at_hand,
     compiling_pays,
+    compiling_training_pays,
     cpu_capability,
 )
+from wspace.networks.convolution import multiplies_in_tiles
 
 _FAULTS = """\
 import resource, torch
@@ -47,6 +49,13 @@ def test_compiling_pays_where_convolutions_are_quick() -> None:
     assert not compiling_pays("cpu", "fp32")
     assert compiling_pays("cuda", "fp32")
     assert compiling_pays("cpu", "bf16") == compiler_at_hand()
+
+
+def test_compiling_training_pays_on_matrix_units() -> None:
+    assert compiling_training_pays("cuda", "bf16")
+    assert not compiling_training_pays("cpu", "fp32")
+    units = multiplies_in_tiles() and compiler_at_hand()
+    assert compiling_training_pays("cpu", "bf16") == units
 
 
 def test_the_precision_is_one_that_there_is() -> None:

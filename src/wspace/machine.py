@@ -18,6 +18,7 @@ from torch import nn
 
 from wspace.errors import WspaceError
 from wspace.files import cache_root
+from wspace.networks.convolution import multiplies_in_tiles
 
 __all__ = [
     "choose_device",
@@ -25,6 +26,7 @@ __all__ = [
     "compiled",
     "compiler_at_hand",
     "compiling_pays",
+    "compiling_training_pays",
     "cpu_capability",
     "keep_freed_memory",
 ]
@@ -80,6 +82,17 @@ def compiling_pays(device_type: str, precision: str) -> bool:
     bfloat16 units the convolutions are quick, and what lies between them counts.
     """
     return device_type != "cpu" or (precision == "bf16" and compiler_at_hand())
+
+
+def compiling_training_pays(device_type: str, precision: str) -> bool:
+    """Whether torch.compile makes a long training run faster here.
+
+    Without matrix units a CPU gains a tenth at most, with the smallest networks, and loses as much
+    with larger ones, whose blurs a compiler does not bring together with what is beside them (see
+    `networks.blurred`; benchmarks/RESULTS.md).
+    """
+    pays = compiling_pays(device_type, precision)
+    return pays and (device_type != "cpu" or multiplies_in_tiles())
 
 
 def compiled(network: nn.Module, mode: str | None = None) -> Any:

@@ -30,6 +30,9 @@ SHAPES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
     ((4, 6, 3, 3), {"stride": (2, 1), "padding": (0, 2)}),
     ((6, 1, 4, 4), {"padding": 2, "stride": 2, "groups": 6}),
     ((4, 3, 2, 2), {"padding": 1, "groups": 2}),
+    ((6, 1, 4, 4), {"groups": 6}),
+    ((6, 1, 4, 3), {"padding": (1, 2), "groups": 6}),
+    ((6, 1, 2, 2), {"padding": 2, "groups": 6}),
 )
 
 

@@ -10,7 +10,6 @@ Source: Karras et al. 2019 (StyleGAN), Section 2.1.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wspace.networks.convolution import convolve
+from wspace.networks.convolution import convolve, multiplies_in_tiles
 from wspace.networks.phases import conv_transpose_phases, phase_kernels
 from wspace.networks.resample import (
     blur,
@@ -50,7 +49,7 @@ class Blur(nn.Module):
             box = torch.full((1, 1, 2, 2), 0.25, device=kernel.device)
             boxed = F.conv_transpose2d(box, kernel[None, None])[0, 0]  # (4, 4), sum 1
         self.register_buffer("boxed", boxed, persistent=False)
-        self.tiles = _multiplies_in_tiles()
+        self.tiles = multiplies_in_tiles()
 
     def upsample_kernels(self, weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
         """What `conv_upsample` convolves maps of this type with; weight (O, I, 3, 3)."""
@@ -113,12 +112,6 @@ class Blur(nn.Module):
         if self.boxed is None or device.type != "cpu" or torch.compiler.is_compiling():
             return False
         return dtype != torch.bfloat16 or not self.tiles
-
-
-@functools.cache
-def _multiplies_in_tiles() -> bool:
-    """Whether this CPU has matrix units for bfloat16 (AMX)."""
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def _filtered(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from wspace.networks import winograd
 
-__all__ = ["convolve", "working_dtype"]
+__all__ = ["convolve", "multiplies_in_tiles", "working_dtype"]
 
 # Strides, paddings, dilations and the number of groups, as torch's own operators take them.
 _How = tuple[list[int], list[int], list[int], int]
@@ -75,6 +75,15 @@ def working_dtype(x: Tensor) -> torch.dtype:
     """What type maps have after a convolution of ``x``: its own, or under autocast that one's."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+@functools.cache
+def multiplies_in_tiles() -> bool:
+    """Whether this CPU has matrix units for bfloat16 (AMX).
+
+    They make products so cheap that passes over maps count more.
+    """
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def _pair(number: int | tuple[int, int]) -> list[int]:
@@ -191,6 +200,12 @@ def _onednn_adds() -> bool:
 def _adjoint(grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:
     if _same_size(weight.shape, how) and winograd.pays(grad, weight):
         return winograd.convolution(grad, weight.flip(2, 3).transpose(0, 1))
+    strides, paddings, _, groups = how
+    if groups == shape[1] == len(weight) and strides == [1, 1]:
+        # one map by one kernel: oneDNN convolves with it mirrored in half to two thirds of the time
+        sides = [side - 1 - zeros for side, zeros in zip(weight.shape[2:], paddings, strict=True)]
+        if min(sides) >= 0:
+            return F.conv2d(grad, weight.flip(2, 3), None, 1, sides, 1, groups)
     return _gradients(grad, _of_shape(shape, grad), weight, how, 0)
 
 

@@ -18,7 +18,7 @@ from wspace.machine import (
     choose_device,
     choose_precision,
     compiler_at_hand,
-    compiling_pays,
+    compiling_training_pays,
     keep_freed_memory,
 )
 from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
@@ -240,7 +240,8 @@ def _decide(config: TrainConfig, data: Dataset) -> TrainConfig:
         precision = changes["precision"] = choose_precision(device.type)
     if config.compile == "auto":
         long = config.total_kimg >= COMPILE_FROM_KIMG and config.max_seconds is None
-        changes["compile"] = "on" if long and compiling_pays(device.type, precision) else "off"
+        pays = long and compiling_training_pays(device.type, precision)
+        changes["compile"] = "on" if pays else "off"
     elif config.compile == "on" and device.type == "cpu" and not compiler_at_hand():
         raise WspaceError(
             "compile=on needs a C++ compiler here: install g++ or give --compile off."
