@@ -80,5 +80,6 @@ def test_gradients_of_gradients_do_not_take_channels_one_by_one() -> None:
     with CountedCalls() as counted:
         gradient_of_gradient(FrozenConvolution(plain), x)
     # There, back, and for the gradient of the gradient both ways at most once more each.
-    assert 2 <= counted.calls["convolution"] <= 3
-    assert 1 <= counted.calls["convolution_backward"] <= 3
+    # Backwards may be a convolution with the kernel mirrored.
+    assert counted.calls["convolution"] >= 2
+    assert 3 <= counted.calls["convolution"] + counted.calls["convolution_backward"] <= 6
