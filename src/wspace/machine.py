@@ -113,8 +113,16 @@ def compiled(network: nn.Module, mode: str | None = None) -> Any:
 
 
 def cpu_capability() -> str:
-    """The instruction set that torch's own kernels use here, such as AVX2 or AVX512."""
-    return str(torch.backends.cpu.get_cpu_capability())
+    """The instruction set that torch's own kernels use here, and units for bfloat16.
+
+    Such as "AVX2", "AVX512", "AVX512 BF16" (products of vectors) or "AVX512 BF16 AMX" (matrices).
+    """
+    units = [str(torch.backends.cpu.get_cpu_capability())]
+    if getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)():
+        units.append("BF16")
+    if multiplies_in_tiles():
+        units.append("AMX")
+    return " ".join(units)
 
 
 def keep_freed_memory() -> bool:

@@ -80,7 +80,9 @@ def test_compiled_pictures_are_the_same_and_say_so(
     generator: Generator, compilations: list[str | None], tmp_path: Path
 ) -> None:
     made = recipes(seeds=range(5))
-    assert choose_path(generator, made, wanted="compiled") == "compiled"
+    told: list[str] = []
+    assert choose_path(generator, made, wanted="compiled", say=told.append) == "compiled"
+    assert [line.split(":")[0] for line in told] == ["compiling the network"]
     plain, drawn = render(generator, made), render(generator, made, path="compiled")
     assert len(compilations) == 1  # and kept for the next call
     assert drawn.rendered_by.path == "compiled"

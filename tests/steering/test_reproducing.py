@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,15 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.steering.document import PictureDocument, RenderedBy, SheetDocument
+from wspace.steering.document import (
+    PictureDocument,
+    RenderedBy,
+    SheetDocument,
+    document_from_json,
+)
 from wspace.steering.png import read_document, read_pixels, write_png
 from wspace.steering.recipe import Recipe
-from wspace.steering.render import Pictures
+from wspace.steering.render import ARITHMETIC, Pictures
 from wspace.steering.reproduce import (
     choose_recorded_device,
     compare,
@@ -51,6 +57,25 @@ def test_a_picture_comes_back_to_the_last_bit_from_a_batch_like_its_own(
         found = compare(document, path, made)
         assert (found.largest, found.promised) == (0, True)
         assert found.why == "same rendered_by: bit-identical"
+
+
+def test_a_picture_of_before_arithmetic_was_counted_is_not_promised_to_the_bit(
+    loaded_generator: Generator, tmp_path: Path
+) -> None:
+    path = saved(loaded_generator, tmp_path)
+    data = json.loads(read_picture(path).to_json())
+    del data["rendered_by"]["arithmetic"]
+    old = document_from_json(json.dumps(data))
+    assert isinstance(old, PictureDocument)
+    assert old.rendered_by.arithmetic == 1
+    made = remake(old, loaded_generator)
+    assert made.rendered_by.arithmetic == ARITHMETIC > 1
+    assert made.rendered_by.differences(old.rendered_by) == [
+        f"arithmetic {ARITHMETIC} instead of 1"
+    ]
+    found = compare(old, path, made)
+    assert found.promised
+    assert found.why.startswith("fp32, another rendered_by")
 
 
 def test_a_sheet_comes_back_to_the_last_bit(loaded_generator: Generator, tmp_path: Path) -> None:

@@ -146,7 +146,13 @@ def choose_render_path(
     wanted: dict[str, RenderPath | None] = {"auto": None, "on": "compiled", "off": "folded"}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        path = choose_path(generator, recipes, batch_size=batch_size, wanted=wanted[compiling])
+        path = choose_path(
+            generator,
+            recipes,
+            batch_size=batch_size,
+            wanted=wanted[compiling],
+            say=lambda line: click.echo(line, err=True),
+        )
     for message in [one.message for one in caught if one.category is RuntimeWarning]:
         click.echo(f"warning: {message}", err=True)
     return path

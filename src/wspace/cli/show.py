@@ -77,5 +77,5 @@ def _source(source: Source) -> str:
 def _print_rendered_by(by: RenderedBy) -> None:
     click.echo(
         f"rendered   by torch {by.torch} on {by.device} ({by.cpu}), {by.threads} threads, "
-        f"batches of {by.batch_size}, {by.path}"
+        f"batches of {by.batch_size}, {by.path}, arithmetic {by.arithmetic}"
     )

@@ -38,6 +38,7 @@ class RenderedBy:
         threads: of torch on the CPU.
         batch_size: pictures that went through the networks at once.
         path: "folded" (see `networks.inference.fold`) or "compiled" (see `render.choose_path`).
+        arithmetic: `render.ARITHMETIC` of the wspace that drew it.
     """
 
     torch: str
@@ -46,11 +47,12 @@ class RenderedBy:
     threads: int
     batch_size: int
     path: str
+    arithmetic: int = 1  # of files that do not say
 
     def __post_init__(self) -> None:
         for name in ("torch", "device", "cpu", "path"):
             _check_text(f"rendered_by: {name}", getattr(self, name))
-        for name in ("threads", "batch_size"):
+        for name in ("threads", "batch_size", "arithmetic"):
             _check_count(f"rendered_by: {name}", getattr(self, name), 1, 65536)
 
     def differences(self, other: RenderedBy) -> list[str]:
@@ -250,7 +252,10 @@ def _position(data: Any) -> tuple[int, int]:
 
 
 def _build(kind: type[Any], what: str, data: Any) -> Any:
-    _check_keys(what, data, {f.name for f in dataclasses.fields(kind)})
+    fields = dataclasses.fields(kind)
+    if kind is RenderedBy and isinstance(data, dict):
+        data = {"arithmetic": 1} | data  # files from before it was counted
+    _check_keys(what, data, {f.name for f in fields})
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.files import atomic_write_text
 from wspace.images import to_uint8
-from wspace.machine import compiled, compiling_pays
+from wspace.machine import compiled, compiling_pays, cpu_capability
 from wspace.networks.generator import Generator
 from wspace.networks.inference import fold
 from wspace.networks.mapping import truncate
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wspace.steering.figures import Sheet
 
 __all__ = [
+    "ARITHMETIC",
     "Pictures",
     "Progress",
     "RenderPath",
@@ -53,6 +54,10 @@ Progress = Callable[[int, int], None]  # pictures done, pictures in all
 RenderPath = Literal["folded", "compiled"]
 # Compiling takes 10 to 20 seconds; what is over sooner than this is drawn without.
 COMPILE_FROM_SECONDS = 60.0
+
+# Counts the ways in which networks have been worked out: a change after which some network's last
+# bits differ raises it, so that no picture of before is promised to come back to the bit.
+ARITHMETIC = 2
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # by precision and path: the synthesis made ready to draw, and the weights that it was made of
@@ -203,6 +208,7 @@ def choose_path(
     batch_size: int | None = None,
     exact_batch: bool = False,
     wanted: RenderPath | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> RenderPath:
     """How to draw recipes: compiled where that is possible, and pays.
 
@@ -216,6 +222,7 @@ def choose_path(
         exact_batch: as in `render`.
         wanted: compiles even what is short, or nothing; None: "compiled" where drawing would take
             longer than `COMPILE_FROM_SECONDS`, by the time of a batch.
+        say: told before it compiles, which takes a while.
 
     Returns:
         "folded" or "compiled"; then it has been compiled.
@@ -245,6 +252,7 @@ def choose_path(
         if longest < COMPILE_FROM_SECONDS or seconds("folded") * batches < COMPILE_FROM_SECONDS:
             return "folded"
     try:
+        say("compiling the network: 10 to 20 seconds, a few where that was done before")
         seconds("compiled")
     except RuntimeError as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -313,10 +321,11 @@ def rendered_by(
     return RenderedBy(
         torch=str(torch.__version__),
         device=device.type + name,
-        cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        cpu=f"{platform.machine()} {cpu_capability()}",
         threads=torch.get_num_threads(),
         batch_size=batch_size,
         path=path,
+        arithmetic=ARITHMETIC,
     )
 
 
