@@ -53,9 +53,11 @@ def choose_device(device: str) -> torch.device:
 
 @functools.cache
 def choose_precision(device_type: str) -> str:
-    """The precision that this machine is fast in: "bf16" where a short measurement proves it.
+    """The precision that this machine is fast in: "bf16" with units for it, or where it measures so.
 
-    On a CPU without matrix units for bfloat16 its convolutions are emulated, many times slower.
+    An x86 CPU says whether it has such units: vectors take half of the time of float32, matrices
+    less. On a CPU that does not say, a short measurement has to prove it: without them convolutions
+    are emulated, many times slower.
 
     Args:
         device_type: "cpu" or "cuda".
@@ -65,6 +67,8 @@ def choose_precision(device_type: str) -> str:
     """
     if device_type != "cpu":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if _bfloat16_units():
+        return "bf16"
     seconds = {dtype: _conv_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
     return "bf16" if seconds[torch.bfloat16] < 0.6 * seconds[torch.float32] else "fp32"
 
@@ -117,12 +121,7 @@ def cpu_capability() -> str:
 
     Such as "AVX2", "AVX512", "AVX512 BF16" (products of vectors) or "AVX512 BF16 AMX" (matrices).
     """
-    units = [str(torch.backends.cpu.get_cpu_capability())]
-    if getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)():
-        units.append("BF16")
-    if multiplies_in_tiles():
-        units.append("AMX")
-    return " ".join(units)
+    return " ".join([str(torch.backends.cpu.get_cpu_capability()), *_bfloat16_units()])
 
 
 def keep_freed_memory() -> bool:
@@ -141,6 +140,12 @@ def keep_freed_memory() -> bool:
     # some versions refuse thresholds above 32 MiB
     kept = any(mallopt(_M_MMAP_THRESHOLD, size) for size in (2**30, 2**25))
     return kept and bool(mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def _bfloat16_units() -> list[str]:
+    """Which units for products of bfloat16 this CPU says it has: "BF16", "AMX"."""
+    vectors = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return ["BF16"] * bool(vectors) + ["AMX"] * multiplies_in_tiles()
 
 
 def _conv_seconds(dtype: torch.dtype) -> float:
