@@ -53,7 +53,7 @@ def choose_device(device: str) -> torch.device:
 
 @functools.cache
 def choose_precision(device_type: str) -> str:
-    """The precision that this machine is fast in: "bf16" with units for it, or where it measures so.
+    """The precision that this machine is fast in.
 
     An x86 CPU says whether it has such units: vectors take half of the time of float32, matrices
     less. On a CPU that does not say, a short measurement has to prove it: without them convolutions
