@@ -131,8 +131,7 @@ def _border(x: Tensor) -> Tensor:
     Returns:
         (N, C, H + 4, W + 4).
     """
-    learning = torch.compiler.is_compiling() or torch.is_grad_enabled()
-    whole: Tensor = _put_border(x) if learning else _bordered(x)
+    whole: Tensor = _put_border(x) if torch.is_grad_enabled() else _bordered(x)
     return whole
 
 
@@ -172,8 +171,12 @@ def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 # operators for the same reasons as in `phases`
-_put_border = torch.library.custom_op("wspace::border", _bordered, mutates_args=())
-_take_border = torch.library.custom_op("wspace::unborder", _unbordered, mutates_args=())
+_put_border = torch.library.custom_op(
+    "wspace::border", _bordered, mutates_args=(), schema="(Tensor x) -> Tensor"
+)
+_take_border = torch.library.custom_op(
+    "wspace::unborder", _unbordered, mutates_args=(), schema="(Tensor whole) -> Tensor"
+)
 _put_border.register_fake(_room_for)
 _put_border.register_autograd(lambda ctx, grad: _take_border(grad), setup_context=_keep_nothing)
 _take_border.register_fake(lambda whole: _room_for(whole, -2))

@@ -139,8 +139,18 @@ def _keep_border(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 # Operators with gradients of their own: autograd's take a map of zeros for every phase. A compiler
 # leaves them as they are: of so many slices it would make loops that are slow on a CPU. To call one
 # for the first time imports that compiler, a second's work: drawing does without.
-_weave = torch.library.custom_op("wspace::weave", _woven, mutates_args=())
-_unweave = torch.library.custom_op("wspace::unweave", _unwoven, mutates_args=())
+_weave = torch.library.custom_op(
+    "wspace::weave",
+    _woven,
+    mutates_args=(),
+    schema="(Tensor ee, Tensor eo, Tensor oe, Tensor oo, bool bordered) -> Tensor",
+)
+_unweave = torch.library.custom_op(
+    "wspace::unweave",
+    _unwoven,
+    mutates_args=(),
+    schema="(Tensor whole, bool bordered) -> (Tensor, Tensor, Tensor, Tensor)",
+)
 _weave.register_fake(lambda ee, eo, oe, oo, bordered: _room_for(ee, oo, bordered))
 _weave.register_autograd(
     lambda ctx, grad: (*_unweave(grad, ctx.bordered), None), setup_context=_keep_border
