@@ -55,9 +55,9 @@ def choose_device(device: str) -> torch.device:
 def choose_precision(device_type: str) -> str:
     """The precision that this machine is fast in.
 
-    An x86 CPU says whether it has such units: vectors take half of the time of float32, matrices
-    less. On a CPU that does not say, a short measurement has to prove it: without them convolutions
-    are emulated, many times slower.
+    An x86 CPU says whether it has units for bfloat16: vectors take half of the time of float32,
+    matrices less. On a CPU that does not say, a short measurement has to prove it: without them
+    convolutions are emulated, many times slower.
 
     Args:
         device_type: "cpu" or "cuda".

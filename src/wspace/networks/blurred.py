@@ -11,7 +11,6 @@ Source: Karras et al. 2019 (StyleGAN), Section 2.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -166,10 +165,6 @@ def _room_for(x: Tensor, margin: int = 2) -> Tensor:
     return x.new_empty(n, *sides, channels).permute(0, 3, 1, 2)
 
 
-def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    """Both are linear."""
-
-
 # operators for the same reasons as in `phases`
 _put_border = torch.library.custom_op(
     "wspace::border", _bordered, mutates_args=(), schema="(Tensor x) -> Tensor"
@@ -178,6 +173,6 @@ _take_border = torch.library.custom_op(
     "wspace::unborder", _unbordered, mutates_args=(), schema="(Tensor whole) -> Tensor"
 )
 _put_border.register_fake(_room_for)
-_put_border.register_autograd(lambda ctx, grad: _take_border(grad), setup_context=_keep_nothing)
+_put_border.register_autograd(lambda _, grad: _take_border(grad))
 _take_border.register_fake(lambda whole: _room_for(whole, -2))
-_take_border.register_autograd(lambda ctx, grad: _put_border(grad), setup_context=_keep_nothing)
+_take_border.register_autograd(lambda _, grad: _put_border(grad))

@@ -252,10 +252,9 @@ def _position(data: Any) -> tuple[int, int]:
 
 
 def _build(kind: type[Any], what: str, data: Any) -> Any:
-    fields = dataclasses.fields(kind)
     if kind is RenderedBy and isinstance(data, dict):
-        data = {"arithmetic": 1} | data  # files from before it was counted
-    _check_keys(what, data, {f.name for f in fields})
+        data = {"arithmetic": RenderedBy.arithmetic} | data  # files from before it was counted
+    _check_keys(what, data, {f.name for f in dataclasses.fields(kind)})
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
 
 

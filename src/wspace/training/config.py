@@ -63,7 +63,7 @@ class TrainConfig:
     warmup_kimg: float = 0.0  # the discriminator learns alone for so long, after that
     mirror: bool = False  # flip half of the real images left to right
     labels: bool = False  # train a class-conditional model on the dataset's labels
-    precision: str = "auto"  # fp32, bf16; auto: bf16 where the machine has matrix units for it
+    precision: str = "auto"  # fp32, bf16; auto: bf16 where the machine has units for it
     compile: str = "auto"  # on, off; auto: on in long runs, on CUDA or matrix units
     device: str = "auto"  # cpu, cuda; auto: cuda where there is one
     snapshot_kimg: float = 20.0  # a sample sheet and a model file so often
