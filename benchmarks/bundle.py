@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from wspace.formats.model_file import load, load_model_file, save
-from wspace.steering.recipe import recipes
-from wspace.steering.render import render
+from wspace.recipes.recipe import recipes
+from wspace.rendering.render import render
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -30,8 +30,8 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
-sys.path[:0] = [str(ROOT / "tests" / "fuzz"), str(ROOT / "tests" / "training")]
-os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])  # for the processes that are killed
+sys.path[:0] = [str(ROOT / "tests" / "helpers")]
+os.environ["PYTHONPATH"] = sys.path[0]  # for the processes that are killed
 
 import torch  # noqa: E402
 from killing import kill_at_operations, kill_at_random  # noqa: E402

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import wspace
-from wspace.steering.film import write_walks
+from wspace.rendering.film import write_walks
+from wspace.rendering.render import default_batch_size
 from wspace.steering.interpolation import walk_recipes
-from wspace.steering.render import default_batch_size
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:

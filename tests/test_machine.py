@@ -18,7 +18,7 @@ from wspace.machine import (
     compiling_training_pays,
     cpu_capability,
 )
-from wspace.networks.convolution import multiplies_in_tiles
+from wspace.ops.convolution import multiplies_in_tiles
 
 _FAULTS = """\
 import resource, torch

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from wspace.formats.model_file import load as load
     from wspace.formats.model_file import save as save
     from wspace.networks.generator import Generator as Generator
+    from wspace.recipes.recipe import Recipe as Recipe
+    from wspace.recipes.recipe import recipes as recipes
+    from wspace.rendering.render import render as render
     from wspace.steering.latents import latents as latents
-    from wspace.steering.recipe import Recipe as Recipe
-    from wspace.steering.recipe import recipes as recipes
-    from wspace.steering.render import render as render
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Generator": "wspace.networks.generator",
-    "Recipe": "wspace.steering.recipe",
+    "Recipe": "wspace.recipes.recipe",
     "WspaceError": "wspace.errors",
     "latents": "wspace.steering.latents",
     "load": "wspace.formats.model_file",
-    "recipes": "wspace.steering.recipe",
-    "render": "wspace.steering.render",
+    "recipes": "wspace.recipes.recipe",
+    "render": "wspace.rendering.render",
     "save": "wspace.formats.model_file",
 }
 

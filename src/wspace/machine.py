@@ -18,7 +18,7 @@ from torch import nn
 
 from wspace.errors import WspaceError
 from wspace.files import cache_root
-from wspace.networks.convolution import multiplies_in_tiles
+from wspace.ops.convolution import multiplies_in_tiles
 
 __all__ = [
     "choose_device",

@@ -16,11 +16,11 @@ from wspace.bench.training import measure_training
 from wspace.errors import WspaceError
 from wspace.formats.model_file import save
 from wspace.networks.config import DiscriminatorConfig
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
+from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
-from wspace.training.step import PHASES
+from wspace.training.state import PHASES
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from wspace.steering.document import PictureDocument, SheetDocument
-from wspace.steering.png import read_document, read_pixels
-from wspace.steering.recipe import NoiseSettings
+from wspace.recipes.document import PictureDocument, SheetDocument
+from wspace.recipes.png import read_document, read_pixels
+from wspace.recipes.recipe import NoiseSettings
 
 Run = Callable[..., Any]
 

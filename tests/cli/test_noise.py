@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wspace.steering.document import SheetDocument
-from wspace.steering.png import read_document
+from wspace.recipes.document import SheetDocument
+from wspace.recipes.png import read_document
 
 Run = Callable[..., Any]
 

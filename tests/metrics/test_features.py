@@ -18,8 +18,8 @@ from wspace.metrics.features import (
 )
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
-from wspace.steering.recipe import NoiseSettings, Recipe, Source
-from wspace.steering.render import render
+from wspace.recipes.recipe import NoiseSettings, Recipe, Source
+from wspace.rendering.render import render
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 import wspace
 from conftest import make_tiny_generator
-from wspace.steering.recipe import Recipe
+from wspace.recipes.recipe import Recipe
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "steering.md").read_text()
 
@@ -33,7 +33,7 @@ def avatars(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundled(avatars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder where the stand-in is the bundled model."""
     monkeypatch.setattr("wspace.formats.model_file.bundled_models", lambda: {"avatars": avatars})
-    monkeypatch.setattr("wspace.steering.reproduce.bundled_models", lambda: {"avatars": avatars})
+    monkeypatch.setattr("wspace.rendering.reproduce.bundled_models", lambda: {"avatars": avatars})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

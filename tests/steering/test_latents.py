@@ -7,8 +7,8 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipes.recipe import Source
 from wspace.steering.latents import MAPPING_BATCH, w_of_sources
-from wspace.steering.recipe import Source
 
 
 def test_z_is_what_the_official_scripts_draw(tiny_generator: Generator) -> None:

@@ -9,8 +9,8 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipes.recipe import NoiseSettings
 from wspace.steering.noise import NoiseInputs, check_noise, seeded_map
-from wspace.steering.recipe import NoiseSettings
 
 CONST, NONE = NoiseSettings(), NoiseSettings(mode="none")
 

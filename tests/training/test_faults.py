@@ -13,6 +13,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import killing
 import pytest
 import torch
 from killing import RUN, fork_server, kill_at_operations, kill_at_random
@@ -31,8 +32,8 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.training import loop
 from wspace.training.config import TrainConfig
-from wspace.training.run_folder import RunLock
-from wspace.training.step import StepResult, TrainingState
+from wspace.training.run.folder import RunLock
+from wspace.training.state import StepResult, TrainingState
 
 Spawn = Callable[..., ForkServerProcess]
 
@@ -48,7 +49,7 @@ def spawn() -> Iterator[Spawn]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(killing.__file__).parent))
         yield start
 
 
@@ -391,7 +392,7 @@ def test_a_step_that_is_not_finite_is_skipped(
 def test_a_path_length_that_is_not_finite_does_not_spoil_the_running_mean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wspace.training import step
+    from wspace.training import state as step
 
     lengths, calls = step.path_lengths, 0
 

@@ -24,8 +24,8 @@ from wspace.errors import WspaceError
 from wspace.machine import compiler_at_hand
 from wspace.training import loop
 from wspace.training.config import TrainConfig
-from wspace.training.run_folder import read_config
-from wspace.training.step import StepResult, TrainingState
+from wspace.training.run.folder import read_config
+from wspace.training.state import StepResult, TrainingState
 
 
 class Killed(BaseException):
@@ -271,7 +271,7 @@ def test_when_no_checkpoint_is_whole_nothing_starts_over_in_silence(tmp_path: Pa
 
 
 def test_a_checkpoint_of_something_else_is_told_so(tmp_path: Path) -> None:
-    from wspace.training.checkpoint import save_checkpoint
+    from wspace.training.run.checkpoint import save_checkpoint
 
     run = loop.start(make_config(tmp_path, steps=4), tmp_path / "runs").run
     good = newest(run)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
+from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.autoencoder import Autoencoder
 from wspace.training.config import TrainConfig
 from wspace.training.losses import HINGE, LOGISTIC
-from wspace.training.step import TrainingState
+from wspace.training.state import TrainingState
 
 CPU = torch.device("cpu")
 

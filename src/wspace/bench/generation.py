@@ -14,8 +14,8 @@ import torch
 from wspace.bench.timing import PeakMemory, gflop_of, time_calls
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.steering.recipe import recipes
-from wspace.steering.render import RenderPath, render
+from wspace.recipes.recipe import recipes
+from wspace.rendering.render import RenderPath, render
 
 __all__ = ["GenerationSpeed", "first_picture_seconds", "generation_gflop", "measure_generation"]
 

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 
 from wspace.bench.timing import PeakMemory, gflop_of, time_calls, waiter
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import build_generator
+from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
-from wspace.training.step import TrainingState
+from wspace.training.state import TrainingState
 
 __all__ = ["TrainingSpeed", "measure_training"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from wspace.errors import WspaceError
-from wspace.steering.recipe import NoiseSettings, Recipe, Source, recipes
-from wspace.steering.syntax import Layers, parse_per_layer, parse_seeds
+from wspace.recipes.recipe import NoiseSettings, Recipe, Source, recipes
+from wspace.recipes.syntax import Layers, parse_per_layer, parse_seeds
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator
-    from wspace.steering.render import RenderPath
+    from wspace.rendering.render import RenderPath
 
 __all__ = [
     "SteeringOptions",
@@ -141,7 +141,7 @@ def choose_render_path(
     generator: Generator, recipes: Sequence[Recipe], compiling: str, batch_size: int | None
 ) -> RenderPath:
     """What ``--compile`` comes to here; what keeps it from that is told in one line."""
-    from wspace.steering.render import choose_path
+    from wspace.rendering.render import choose_path
 
     wanted: dict[str, RenderPath | None] = {"auto": None, "on": "compiled", "off": "folded"}
     with warnings.catch_warnings(record=True) as caught:

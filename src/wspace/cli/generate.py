@@ -23,10 +23,10 @@ from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 
 if TYPE_CHECKING:
+    from wspace.figures.frame import Sheet
     from wspace.networks.generator import Generator
-    from wspace.steering.document import RenderedBy
-    from wspace.steering.figures import Sheet
-    from wspace.steering.recipe import Recipe
+    from wspace.recipes.document import RenderedBy
+    from wspace.recipes.recipe import Recipe
 
 __all__ = ["generate_command"]
 
@@ -102,7 +102,7 @@ def generate_command(
         _report([path], [], as_json)
         return
     recipes = _recipes(generator, seeds, recipe_file, mean, steering)
-    from wspace.steering.render import render
+    from wspace.rendering.render import render
 
     size = steering.batch_size
     drawn = choose_render_path(generator, recipes, compiling, size)
@@ -165,9 +165,9 @@ def _recipes(
 
 def _read_recipe(path: Path) -> Recipe:
     """The recipe of a JSON file: by itself, or as a sidecar has it."""
-    from wspace.steering.document import PictureDocument, document_from_json
-    from wspace.steering.png import MAX_TEXT_BYTES
-    from wspace.steering.recipe import Recipe, parse_json
+    from wspace.recipes.document import PictureDocument, document_from_json
+    from wspace.recipes.png import MAX_TEXT_BYTES
+    from wspace.recipes.recipe import Recipe, parse_json
 
     try:
         with open(path, "rb") as file:
@@ -195,7 +195,7 @@ def _psi_sheet(
     theme: Literal["light", "dark"],
     batch_size: int | None,
 ) -> Sheet:
-    from wspace.steering.sheets import psi_sheet
+    from wspace.rendering.sheets import psi_sheet
 
     try:
         values = [float(value) for value in text.split(",")]
@@ -208,7 +208,7 @@ def _psi_sheet(
 
 
 def _note(generator: Generator, recipes: tuple[Recipe, ...]) -> str:
-    from wspace.steering.sheets import describe_recipe
+    from wspace.rendering.sheets import describe_recipe
 
     return describe_recipe(generator, recipes[0]) if len(set(map(_apart, recipes))) == 1 else ""
 

@@ -14,7 +14,7 @@ from wspace.errors import WspaceError
 if TYPE_CHECKING:
     from torch import nn
 
-    from wspace.formats.official_import import ImportedModel
+    from wspace.formats.official.convert import ImportedModel
     from wspace.networks.generator import Generator
 
 __all__ = ["import_command"]
@@ -61,7 +61,7 @@ def import_command(
     `wspace train DATA --from OUT` fine-tunes one that was imported with its discriminator.
     """
     from wspace.formats.model_file import load, save
-    from wspace.formats.official_import import import_official
+    from wspace.formats.official.convert import import_official
 
     if out.suffix != ".safetensors":
         raise WspaceError(f"{out} is no name of a model: give one that ends in .safetensors.")
@@ -107,8 +107,8 @@ def _count(module: nn.Module) -> int:
 
 def _draw_sheet(generator: Generator, path: Path, *, title: str) -> None:
     """A few seeds at `SHEET_PSI`, one a class where the model has classes."""
-    from wspace.steering.recipe import recipes
-    from wspace.steering.render import render
+    from wspace.recipes.recipe import recipes
+    from wspace.rendering.render import render
 
     count = max(2, min(SHEET_PICTURES, SHEET_PIXELS // generator.resolution**2))
     classes = generator.num_classes

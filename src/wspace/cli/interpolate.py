@@ -17,7 +17,7 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.steering.syntax import Layers, parse_layers, parse_seeds
+from wspace.recipes.syntax import Layers, parse_layers, parse_seeds
 
 __all__ = ["interpolate_command"]
 
@@ -78,9 +78,9 @@ def interpolate_command(
     The noise stands still, or stays away with --noise none. Ctrl-C finishes the film with the
     frames that there are.
     """
-    from wspace.steering.film import write_walks
+    from wspace.figures.video import film_kind
+    from wspace.rendering.film import write_walks
     from wspace.steering.interpolation import walk_recipes
-    from wspace.steering.video import film_kind
 
     seeds = [parse_seeds(text) for text in walks]
     if film_kind(out) == "folder" and scale is not None:

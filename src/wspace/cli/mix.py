@@ -17,8 +17,8 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.steering.recipe import Recipe
-from wspace.steering.syntax import (
+from wspace.recipes.recipe import Recipe
+from wspace.recipes.syntax import (
     Layers,
     parse_crossover,
     parse_layers,
@@ -99,7 +99,7 @@ def mix_command(
         taken = parse_layers(layers, known)
     else:
         taken = tuple(range(parse_crossover(crossover or "", known), generator.num_ws))
-    from wspace.steering.sheets import mixing_sheet
+    from wspace.rendering.sheets import mixing_sheet
 
     assert rows is not None
     assert cols is not None
@@ -124,8 +124,8 @@ def _write_assigned(
     out: Path,
     sidecar: bool,
 ) -> None:
+    from wspace.rendering.render import render
     from wspace.steering.mixing import assign_recipe
-    from wspace.steering.render import render
 
     made: tuple[Recipe, ...] = steering.recipes(generator, seeds)
     recipe = assign_recipe(made[0], [one.sources[0] for one in made])

@@ -10,8 +10,8 @@ import click
 from wspace.cli.common import SteeringOptions, load_generator, steering_options, theme_option
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.steering.recipe import MAX_STRENGTH
-from wspace.steering.syntax import MAX_SEED
+from wspace.recipes.recipe import MAX_STRENGTH
+from wspace.recipes.syntax import MAX_SEED
 
 __all__ = ["noise_command"]
 
@@ -64,7 +64,7 @@ def noise_command(
     generator = load_generator(model, steering.device)
     if not generator.const_noise:
         raise WspaceError(f"{model} has no noise inputs (StyleGAN3 has none): nothing to show.")
-    from wspace.steering.sheets import noise_deviation_sheet, noise_layers_sheet
+    from wspace.rendering.sheets import noise_deviation_sheet, noise_layers_sheet
 
     (recipe,) = steering.recipes(generator, (seed,))
     for name, figure in (

@@ -13,8 +13,8 @@ from wspace.cli.common import file_path
 from wspace.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from wspace.steering.figures import Sheet
-    from wspace.steering.render import Pictures
+    from wspace.figures.frame import Sheet
+    from wspace.rendering.render import Pictures
 
 __all__ = ["reproduce_command"]
 
@@ -41,8 +41,13 @@ def reproduce_command(
     Rendered as before (the same torch, CPU, threads, batch size), it is the same to the last bit;
     otherwise fp32 differs by at most 1 / 255.
     """
-    from wspace.steering.png import read_document
-    from wspace.steering.reproduce import choose_recorded_device, compare, find_recipe_model, remake
+    from wspace.recipes.png import read_document
+    from wspace.rendering.reproduce import (
+        choose_recorded_device,
+        compare,
+        find_recipe_model,
+        remake,
+    )
 
     document = read_document(picture)
     if out is not None:
@@ -73,7 +78,7 @@ def reproduce_command(
 
 
 def _save(made: Pictures | Sheet, out: Path) -> None:
-    from wspace.steering.figures import Sheet
+    from wspace.figures.frame import Sheet
 
     if isinstance(made, Sheet):
         made.save(out)

@@ -107,7 +107,7 @@ def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
 def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
     from wspace.training import loop
     from wspace.training.config import TrainConfig
-    from wspace.training.run_folder import read_config
+    from wspace.training.run.folder import read_config
 
     if fixed := sorted(set(given) - loop.RESUME_CHANGES):
         raise WspaceError(

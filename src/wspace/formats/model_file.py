@@ -28,8 +28,8 @@ from wspace.networks.config import (
     ProjectedConfig,
     discriminator_config,
 )
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
+from wspace.networks.stylegan1.discriminator import build_discriminator
 
 __all__ = [
     "FORMAT_VERSION",

@@ -12,7 +12,7 @@ from wspace.networks.config import (
 )
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.noise import Noise
-from wspace.networks.synthesis import AdaINSynthesis
+from wspace.networks.stylegan1.synthesis import AdaINSynthesis
 
 __all__ = ["Generator", "build_generator"]
 
@@ -133,11 +133,11 @@ def _build_synthesis(config: GeneratorConfig) -> nn.Module:
     if isinstance(config.synthesis, AdaINConfig):
         return AdaINSynthesis(config.synthesis, **shared)
     if isinstance(config.synthesis, DemodulatedConfig):
-        from wspace.networks.synthesis2 import DemodulatedSynthesis
+        from wspace.networks.stylegan2.synthesis import DemodulatedSynthesis
 
         demodulated: nn.Module = DemodulatedSynthesis(config.synthesis, **shared)
         return demodulated
     assert isinstance(config.synthesis, AliasFreeConfig)
-    from wspace.networks.synthesis3 import AliasFreeSynthesis
+    from wspace.networks.stylegan3.synthesis import AliasFreeSynthesis
 
     return AliasFreeSynthesis(config.synthesis, **shared)

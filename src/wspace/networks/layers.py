@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wspace.networks.convolution import convolve
+from wspace.ops.convolution import convolve
 
 __all__ = [
     "ACTIVATIONS",

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from wspace.networks.config import ProjectedConfig
-from wspace.networks.convolution import convolve
-from wspace.networks.efficientnet import EfficientNetLite
 from wspace.networks.layers import minibatch_stddev
+from wspace.networks.pretrained.efficientnet import EfficientNetLite
+from wspace.ops.convolution import convolve
 
 __all__ = ["ProjectedDiscriminator"]
 

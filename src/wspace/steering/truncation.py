@@ -15,9 +15,9 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipes.recipe import Recipe, Source
+from wspace.recipes.syntax import spread_per_layer
 from wspace.steering.latents import w_of_sources
-from wspace.steering.recipe import Recipe, Source
-from wspace.steering.syntax import spread_per_layer
 
 __all__ = ["kmeans", "nearest_centres", "psi_curve", "towards_nearest_centre", "w_centres"]
 

@@ -10,8 +10,8 @@ from torch import nn
 from wspace.errors import WspaceError
 from wspace.formats.model_file import ModelFile
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig, ProjectedConfig
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
+from wspace.networks.stylegan1.discriminator import build_discriminator
 
 __all__ = ["grow"]
 

@@ -22,21 +22,21 @@ from wspace.machine import (
     keep_freed_memory,
 )
 from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset, projected_discriminator
-from wspace.training.clock import Progress
+from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.growth import grow
-from wspace.training.run_folder import (
+from wspace.training.run.clock import Progress
+from wspace.training.run.folder import (
     RunLock,
     create_run,
     read_config,
     truncate_log,
     write_config,
 )
+from wspace.training.run.signals import StoppedAtOnceError, stop_on_signals
 from wspace.training.session import Report, Session, newest_state, saved_networks
-from wspace.training.signals import StoppedAtOnceError, stop_on_signals
 
 __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume", "start"]
 

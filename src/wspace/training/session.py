@@ -16,15 +16,15 @@ from wspace.formats.model_file import save
 from wspace.images import from_uint8
 from wspace.machine import cpu_capability
 from wspace.networks.config import GeneratorConfig, discriminator_config
-from wspace.networks.discriminator import build_discriminator
 from wspace.networks.generator import Generator, build_generator
-from wspace.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
-from wspace.training.clock import Clock, Progress
+from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
-from wspace.training.health import HealthMonitor, picture_diversity
-from wspace.training.run_folder import Log
-from wspace.training.samples import save_samples
-from wspace.training.step import TrainingState
+from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from wspace.training.run.clock import Clock, Progress
+from wspace.training.run.folder import Log
+from wspace.training.run.health import HealthMonitor, picture_diversity
+from wspace.training.run.samples import save_samples
+from wspace.training.state import TrainingState
 
 __all__ = ["Report", "Session", "newest_state", "saved_networks"]
 

@@ -1,0 +1,154 @@
+"""Synthesis of StyleGAN1: from a learned constant to the image, restyled by AdaIN at each layer.
+
+Source: Karras et al. 2019 (StyleGAN), Figure 1b.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from wspace.networks.config import AdaINConfig, num_blocks
+from wspace.networks.layers import EqualizedConv2d, activate
+from wspace.networks.noise import Noise, noise_maps
+from wspace.networks.styles import AdaIN, pixel_norm
+from wspace.ops.blurred import Blur
+from wspace.ops.convolution import convolve, working_dtype
+from wspace.ops.resample import upsample_nearest
+
+__all__ = ["AdaINLayer", "AdaINSynthesis"]
+
+
+class AdaINLayer(nn.Module):
+    """One layer: [convolution, blur if it upsamples,] noise, bias, leaky ReLU, AdaIN."""
+
+    noise_const: Tensor
+
+    def __init__(
+        self,
+        in_channels: int | None,
+        out_channels: int,
+        side: int,
+        *,
+        w_dim: int,
+        upsample: bool,
+        config: AdaINConfig,
+    ) -> None:
+        super().__init__()
+        self.kernels: tuple[Tensor, ...] | None = None  # see `Blur`; `inference.fold` sets them
+        self.activation, self.pixel_norm = config.activation, config.pixel_norm
+        self.conv = (
+            None
+            if in_channels is None  # the first layer restyles the learned constant itself
+            else EqualizedConv2d(in_channels, out_channels, 3, bias=False, weight_gain=math.sqrt(2))
+        )
+        self.blur = Blur(config.blur_filter) if upsample else None
+        self.noise_strength = nn.Parameter(torch.zeros(out_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.register_buffer("noise_const", torch.randn(1, 1, side, side))
+        self.style = AdaIN(out_channels, w_dim, normalize=config.instance_norm)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """Run the layer.
+
+        Args:
+            x: (N, in_channels, H, W), or the constant (N, out_channels, 4, 4) in the first layer.
+            w: (N, w_dim), this layer's slice of ws.
+            noise: (N or 1, 1, side, side), or None to add none.
+
+        Returns:
+            (N, out_channels, side, side).
+        """
+        if self.conv is None:
+            x = x + self.bias[:, None, None].to(x.dtype)
+        elif self.blur is not None:
+            x = self.blur.conv_upsample(x, self.conv.scaled_weight, self.bias, self.kernels)
+        else:
+            weight, transformed = self.conv.scaled_weight, self.conv.transformed
+            x = convolve(x, weight, self.bias, padding=1, transformed=transformed)
+        if noise is not None:
+            strength = self.noise_strength[:, None, None].to(x.dtype)
+            x = x.addcmul_(noise.to(x.dtype), strength)
+        x = activate(x, self.activation, gain=1.0, overwrite=True)
+        if self.pixel_norm:
+            x = pixel_norm(x)
+        restyled: Tensor = self.style(x, w)
+        return restyled
+
+
+class AdaINSynthesis(nn.Module):
+    """ws to image.
+
+    Layers 2k and 2k + 1 make block k, of side 4 · 2^k. Each block has a ToRGB; the last one makes
+    the image, the others serve fades between resolutions (``lod``).
+    """
+
+    def __init__(
+        self, config: AdaINConfig, *, resolution: int, image_channels: int, w_dim: int
+    ) -> None:
+        super().__init__()
+        blocks = num_blocks(resolution)
+        self.num_ws = 2 * blocks
+        self.const = nn.Parameter(torch.ones(1, config.channels[0], 4, 4))
+        self.layers = nn.ModuleList()
+        self.to_rgb = nn.ModuleList()
+        for k, channels in enumerate(config.channels):
+            before = config.channels[k - 1] if k > 0 else None
+            for upsample, in_channels in ((k > 0, before), (False, channels)):
+                self.layers.append(
+                    AdaINLayer(
+                        in_channels,
+                        channels,
+                        4 * 2**k,
+                        w_dim=w_dim,
+                        upsample=upsample,
+                        config=config,
+                    )
+                )
+            self.to_rgb.append(EqualizedConv2d(channels, image_channels, 1))
+
+    @property
+    def const_noise(self) -> list[Tensor]:
+        """The stored noise maps, (1, 1, H, W) a layer."""
+        return [layer.noise_const for layer in self.layers]  # type: ignore[misc]
+
+    @property
+    def noise_layers(self) -> tuple[int, ...]:
+        """The layer of ws that each noise layer belongs to."""
+        return tuple(range(self.num_ws))
+
+    @property
+    def block_layers(self) -> tuple[tuple[int, ...], ...]:
+        """The layers of ws that each block owns, from 4² up."""
+        return tuple((2 * k, 2 * k + 1) for k in range(len(self.to_rgb)))
+
+    def forward(self, ws: Tensor, noise: Noise = "const", *, lod: float = 0.0) -> Tensor:
+        """Make images.
+
+        Args:
+            ws: (N, num_ws, w_dim).
+            noise: see `noise.noise_maps`.
+            lod: level of detail, 0 for the full resolution, 1 for half of it, enlarged; between
+                them the two are blended (Karras et al. 2018, Figure 2).
+
+        Returns:
+            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
+        """
+        maps = noise_maps(noise, self.const_noise, len(ws))
+        last = len(self.to_rgb) - 1 - math.floor(lod)
+        x = self.const.to(working_dtype(self.const)).expand(len(ws), -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        previous = x
+        for k in range(last + 1):
+            previous = x
+            for i in self.block_layers[k]:
+                x = self.layers[i](x, ws[:, i], maps[i])
+        image: Tensor = self.to_rgb[last](x).float()
+        fraction = lod - math.floor(lod)
+        if fraction > 0:
+            image = image.lerp(upsample_nearest(self.to_rgb[last - 1](previous).float()), fraction)
+        for _ in range(math.floor(lod)):
+            image = upsample_nearest(image)
+        return image

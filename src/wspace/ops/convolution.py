@@ -1,0 +1,238 @@
+"""A convolution whose gradients, of any order, are convolutions as fast as itself on a CPU.
+
+Gradients of gradients are what R1 and path length need. torch derives them for any convolution: by
+swapping images with channels, which is several times as slow, and for grouped ones one channel
+after the other, for the weight's sake, even where that learns nothing (benchmarks/RESULTS.md). Here
+the three that belong together are each other's gradients: maps by weight, its adjoint, and the
+gradient of the weight.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wspace.ops import winograd
+
+__all__ = ["convolve", "multiplies_in_tiles", "working_dtype"]
+
+# Strides, paddings, dilations and the number of groups, as torch's own operators take them.
+_How = tuple[list[int], list[int], list[int], int]
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    groups: int = 1,
+    transformed: Tensor | None = None,
+    onto: Tensor | None = None,
+) -> Tensor:
+    """Correlate maps with kernels, zero padding; the fastest way that is known here.
+
+    Args:
+        x: (N, I, H, W). Under autocast it is rounded as torch's own convolution would.
+        weight: (O, I / groups, k, k'); rounded to the type of the maps.
+        bias: (O,), or None.
+        stride: of rows and columns.
+        padding: zeros on both sides of rows and columns.
+        groups: of channels that only meet each other.
+        transformed: ``winograd.transform_weight(weight)`` where that is at hand; for inference.
+        onto: (N, O, H', W') of the maps' type, which the result is added to in place, and which is
+            returned; for inference.
+
+    Returns:
+        (N, O, H', W'), differentiable any number of times.
+    """
+    how = (_pair(stride), _pair(padding), [1, 1], groups)
+    if onto is not None:
+        return _add_convolution(onto, x, weight.to(x.dtype), bias, how)
+    device, dtype = x.device.type, working_dtype(x)
+    # oneDNN's gradient of a strided grouped convolution takes 40 to 300 times as long in bfloat16
+    slow = groups > 1 and max(how[0]) > 1 and dtype == torch.bfloat16 and device == "cpu"
+    inner = torch.float32 if slow else dtype
+    x, weight = x.to(inner), weight.to(inner)
+    bias = None if bias is None else bias.to(inner)
+    learning = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    with torch.autocast(device, enabled=False):
+        if torch.compiler.is_compiling() or (device != "cpu" and weight.requires_grad):
+            y = F.conv2d(x, weight, bias, *how)
+        elif learning:
+            y = _apply(_Convolution, x, weight, bias, how)
+        else:
+            y = _convolution(x, weight, bias, how, transformed)
+        return y.to(dtype)
+
+
+def working_dtype(x: Tensor) -> torch.dtype:
+    """What type maps have after a convolution of ``x``: its own, or under autocast that one's."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+@functools.cache
+def multiplies_in_tiles() -> bool:
+    """Whether this CPU has matrix units for bfloat16 (AMX).
+
+    They make products so cheap that passes over maps count more.
+    """
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+def _pair(number: int | tuple[int, int]) -> list[int]:
+    return [number, number] if isinstance(number, int) else list(number)
+
+
+class _Convolution(torch.autograd.Function):
+    """Maps by weight to maps: (N, I, H, W) and (O, I / groups, k, k') to (N, O, H', W')."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How) -> Tensor:
+        # what learns nothing needs no maps
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        ctx.how, ctx.shape = how, x.shape
+        return _convolution(x, weight, bias, how)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias, _ = ctx.needs_input_grad
+        return (
+            _apply(_Adjoint, grad, weight, ctx.how, ctx.shape) if of_x else None,
+            _apply(_WeightGradient, x, grad, ctx.how, weight.shape) if of_weight else None,
+            grad.sum(dim=(0, 2, 3)) if of_bias else None,
+            None,
+        )
+
+
+class _Adjoint(torch.autograd.Function):
+    """What `_Convolution` does to gradients: (N, O, H', W') to (N, I, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:
+        ctx.save_for_backward(grad if ctx.needs_input_grad[1] else None, weight)
+        ctx.how = how
+        return _adjoint(grad, weight, how, shape)
+
+    @staticmethod
+    def backward(ctx: Any, second: Tensor) -> tuple[Tensor | None, ...]:
+        grad, weight = ctx.saved_tensors
+        of_grad, of_weight, *_ = ctx.needs_input_grad
+        return (
+            _apply(_Convolution, second, weight, None, ctx.how) if of_grad else None,
+            _apply(_WeightGradient, second, grad, ctx.how, weight.shape) if of_weight else None,
+            None,
+            None,
+        )
+
+
+class _WeightGradient(torch.autograd.Function):
+    """(N, I, H, W) and (N, O, H', W') to the weight's gradient, (O, I / groups, k, k')."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grad: Tensor, how: _How, shape: torch.Size) -> Tensor:
+        ctx.save_for_backward(x, grad)
+        ctx.how = how
+        return _weight_gradient(x, grad, how, shape)
+
+    @staticmethod
+    def backward(ctx: Any, second: Tensor) -> tuple[Tensor | None, ...]:
+        x, grad = ctx.saved_tensors
+        of_x, of_grad, *_ = ctx.needs_input_grad
+        return (
+            _apply(_Adjoint, grad, second, ctx.how, x.shape) if of_x else None,
+            _apply(_Convolution, x, second, None, ctx.how) if of_grad else None,
+            None,
+            None,
+        )
+
+
+def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
+    result: Tensor = function.apply(*arguments)
+    return result
+
+
+def _convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, how: _How, transformed: Tensor | None = None
+) -> Tensor:
+    if _same_size(weight.shape, how) and winograd.pays(x, weight, transformed):
+        y = winograd.convolution(x, weight, transformed)
+        return y if bias is None else y.add_(bias[:, None, None])
+    return F.conv2d(x, weight, bias, *how)
+
+
+def _add_convolution(
+    onto: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How
+) -> Tensor:
+    """Add a convolution to maps; oneDNN does so while it convolves, in no pass of its own."""
+    stride, padding, dilation, groups = how
+    bias = None if bias is None else bias.to(x.dtype)
+    halved = x.device.type == "cpu" and x.dtype == torch.bfloat16
+    if not halved or torch.compiler.is_compiling() or not _onednn_adds():
+        return onto.add_(F.conv2d(x, weight, bias, *how))
+    torch.ops.mkldnn._convolution_pointwise_.binary(
+        onto, x, weight, bias, padding, stride, dilation, groups, "add", 1.0, None, [], None
+    )
+    return onto
+
+
+@functools.cache
+def _onednn_adds() -> bool:
+    """Whether what torch's own compiler calls for such sums is there, and takes bfloat16 here."""
+    ones = torch.ones(1, 1, 1, 1, dtype=torch.bfloat16)
+    sides = [0, 0], [1, 1], [1, 1]
+    try:
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            ones.clone(), ones, ones, None, *sides, 1, "add", 1.0, None, [], None
+        )
+    except (AttributeError, RuntimeError):
+        return False
+    return True
+
+
+def _adjoint(grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:
+    if _same_size(weight.shape, how) and winograd.pays(grad, weight):
+        return winograd.convolution(grad, weight.flip(2, 3).transpose(0, 1))
+    strides, paddings, _, groups = how
+    if groups == shape[1] == len(weight) and strides == [1, 1]:
+        # one map by one kernel: with it mirrored, oneDNN takes 30 to 75 % of the time
+        sides = [side - 1 - zeros for side, zeros in zip(weight.shape[2:], paddings, strict=True)]
+        if min(sides) >= 0:
+            return F.conv2d(grad, weight.flip(2, 3), None, 1, sides, 1, groups)
+    return _gradients(grad, _of_shape(shape, grad), weight, how, 0)
+
+
+def _weight_gradient(x: Tensor, grad: Tensor, how: _How, shape: torch.Size) -> Tensor:
+    if _same_size(shape, how) and winograd.weight_gradient_pays(x, grad):
+        return winograd.weight_gradient(x, grad)
+    return _gradients(grad, x, _of_shape(shape, grad), how, 1)
+
+
+def _of_shape(shape: torch.Size, like: Tensor) -> Tensor:
+    """A tensor of which nothing is read but its shape, layout and type."""
+    return torch.empty(
+        shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last
+    )
+
+
+def _gradients(grad: Tensor, x: Tensor, weight: Tensor, how: _How, which: int) -> Tensor:
+    """The gradient by the maps (0) or by the weight (1)."""
+    *sides, groups = how
+    mask = [which == k for k in range(3)]
+    gradients = torch.ops.aten.convolution_backward(
+        grad, x, weight, None, *sides, False, [0, 0], groups, mask
+    )
+    result: Tensor = gradients[which]
+    return result
+
+
+def _same_size(shape: torch.Size, how: _How) -> bool:
+    """Whether it is a 3x3 convolution with as many pixels after it as before."""
+    return shape[2:] == (3, 3) and how == ([1, 1], [1, 1], [1, 1], 1)

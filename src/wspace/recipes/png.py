@@ -1,0 +1,162 @@
+"""PNG files that carry their recipe in a text chunk named ``wspace``.
+
+Reading trusts nothing: sizes are checked before memory is taken, and nothing is executed.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin
+
+from wspace.errors import WspaceError
+from wspace.files import atomic_path
+from wspace.recipes.document import PictureDocument, SheetDocument, document_from_json
+
+__all__ = ["MAX_PIXELS", "MAX_TEXT_BYTES", "read_document", "read_pixels", "write_png"]
+
+KEYWORD = b"wspace"
+MAX_TEXT_BYTES = 16 * 2**20
+_PILLOW_UNPACKS = 2**20  # Pillow refuses a PNG whose packed text is larger
+_PACK_FROM = 1024  # shorter text stays readable in any viewer
+MAX_PIXELS = 2**27
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def write_png(
+    path: Path | str, pixels: npt.NDArray[np.uint8], document: PictureDocument | SheetDocument
+) -> None:
+    """Write a PNG that says how it was made, whole or not at all.
+
+    Args:
+        path: NAME.png.
+        pixels: (H, W, C), C 1 or 3.
+        document: goes into the text chunk.
+
+    Raises:
+        WspaceError: the file cannot be written, or a sheet has more recipes than a PNG should
+            hold.
+    """
+    text = document.to_json()
+    if len(text) > MAX_TEXT_BYTES:
+        raise WspaceError(
+            f"the recipes of {path} take {len(text)} bytes, more than {MAX_TEXT_BYTES}: "
+            "put fewer pictures on the sheet."
+        )
+    info = PngImagePlugin.PngInfo()
+    info.add_text(KEYWORD.decode(), text, zip=_PACK_FROM < len(text) < _PILLOW_UNPACKS)
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    with atomic_path(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=info)
+
+
+def read_document(path: Path | str) -> PictureDocument | SheetDocument:
+    """Read what a PNG says of itself.
+
+    Raises:
+        WspaceError: no PNG, no recipe in it, or a recipe that is damaged, too large or newer.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = _find_text(file, path)
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
+    if text is None:
+        raise WspaceError(
+            f"{path} carries no recipe: it was not made by wspace, or another program saved it "
+            "again without its text."
+        )
+    try:
+        return document_from_json(text)
+    except WspaceError as error:
+        raise WspaceError(f"{path}: {error}") from None
+
+
+def read_pixels(path: Path | str) -> npt.NDArray[np.uint8]:
+    """Read the pixels of a PNG that `write_png` wrote.
+
+    Returns:
+        (H, W, C), C 1 or 3.
+
+    Raises:
+        WspaceError: the file is damaged or too large.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise WspaceError(
+                    f"{path} has {picture.width} x {picture.height} pixels: that is no picture "
+                    "that wspace wrote."
+                )
+            if picture.mode not in ("L", "RGB"):
+                raise WspaceError(
+                    f"{path} is {picture.mode}, not RGB or grey: another program changed it."
+                )
+            pixels = np.asarray(picture)
+    except (OSError, ValueError, SyntaxError) as error:
+        if isinstance(error, WspaceError):
+            raise
+        raise WspaceError(f"{path} is no whole PNG ({error}): fetch it again.") from None
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def _find_text(file: BinaryIO, path: Path | str) -> bytes | None:
+    """The content of the first text chunk named wspace, unpacked; None without one."""
+    if file.read(8) != _SIGNATURE:
+        raise WspaceError(f"{path} is no PNG: give a picture that wspace wrote.")
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            return None
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IEND":
+            return None
+        if kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            file.seek(length + 4, 1)
+            continue
+        start = file.read(min(length, len(KEYWORD) + 1))
+        if start != KEYWORD + b"\0":
+            file.seek(length - len(start) + 4, 1)
+            continue
+        if length > MAX_TEXT_BYTES:
+            raise WspaceError(
+                f"{path}: its wspace text has {length} bytes, more than {MAX_TEXT_BYTES}: "
+                "no picture that wspace wrote."
+            )
+        rest = file.read(length - len(start))
+        check = file.read(4)
+        whole = len(check) == 4 and struct.unpack(">I", check)[0] == zlib.crc32(kind + start + rest)
+        if not whole:
+            raise WspaceError(f"{path}: its wspace text is damaged: fetch the picture again.")
+        return _unpack(kind, rest, path)
+
+
+def _unpack(kind: bytes, rest: bytes, path: Path | str) -> bytes:
+    """The text of a chunk, from what follows its keyword."""
+    if kind == b"tEXt":
+        return rest
+    if kind == b"zTXt":
+        packed, method, content = True, rest[:1], rest[1:]
+    else:  # iTXt: flag, method, language, translated keyword, text
+        packed, method = rest[:1] == b"\1", rest[1:2]
+        content = rest[2:].split(b"\0", 2)[-1]
+    if not packed:
+        return content
+    try:
+        if method != b"\0":
+            raise zlib.error("unknown method")
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(content, MAX_TEXT_BYTES)
+    except zlib.error:
+        raise WspaceError(f"{path}: its wspace text does not unpack: it is damaged.") from None
+    if unpacker.unconsumed_tail:
+        raise WspaceError(
+            f"{path}: its wspace text unpacks to more than {MAX_TEXT_BYTES} bytes: "
+            "no picture that wspace wrote."
+        )
+    return text

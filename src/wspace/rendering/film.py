@@ -1,0 +1,143 @@
+"""Walks rendered into a film, or into a folder of pictures that carry their recipes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wspace.errors import WspaceError
+from wspace.figures.frame import Sheet
+from wspace.figures.video import film_kind, open_film, tile_frames
+from wspace.networks.generator import Generator
+from wspace.recipes.document import Cell, PictureDocument, RenderedBy, SheetLayout
+from wspace.recipes.png import write_png
+from wspace.recipes.recipe import Recipe
+from wspace.rendering.identity import identity_of
+from wspace.rendering.render import (
+    Progress,
+    RenderPath,
+    default_batch_size,
+    even_batch_size,
+    rendered_by,
+    stream,
+)
+
+__all__ = ["write_walks"]
+
+Frame = npt.NDArray[np.uint8]
+
+
+def write_walks(
+    generator: Generator,
+    walks: Sequence[Sequence[Recipe]],
+    out: Path | str,
+    *,
+    fps: int = 30,
+    loop: bool = False,
+    columns: int | None = None,
+    scale: int | None = None,
+    batch_size: int | None = None,
+    path: RenderPath = "folded",
+    progress: Progress | None = None,
+) -> int:
+    """Render walks beside each other.
+
+    Args:
+        generator: the model.
+        walks: the recipes of each walk's frames, all of one length; see
+            `interpolation.walk_recipes`.
+        out: NAME.mp4, NAME.webp, NAME.gif, or a folder of PNGs.
+        fps: frames a second, 1 to 100.
+        loop: whether webp and gif start again at the end.
+        columns: walks a row; None makes a square.
+        scale: see `video.open_film`; not for folders.
+        batch_size: see `render`.
+        path: see `render`.
+        progress: called with frames done and frames in all.
+
+    Returns:
+        Frames written: fewer than all after Ctrl-C, which leaves a film that plays. Ctrl-C before
+        the first frame is raised on.
+
+    Raises:
+        WspaceError: no walks, walks of several lengths, or a place that cannot be written;
+            otherwise as `render`.
+    """
+    lengths = {len(walk) for walk in walks}
+    if len(lengths) != 1 or 0 in lengths:
+        raise WspaceError(f"walks have {sorted(lengths)} frames: give walks of one length.")
+    columns = columns or math.ceil(math.sqrt(len(walks)))
+    together = [recipe for frame in zip(*walks, strict=True) for recipe in frame]
+    most = default_batch_size(generator) if batch_size is None else batch_size
+    size = even_batch_size(len(together), most)
+    frames = _frames(generator, together, len(walks), size, path)
+    if film_kind(out) == "folder":
+        by = rendered_by(generator, batch_size=size, path=path)
+        return _write_folder(generator, walks, frames, Path(out), columns, by, progress)
+    done = 0
+    with open_film(out, fps=fps, loop=loop, scale=scale) as write:
+        try:
+            for pictures in frames:
+                write(tile_frames(pictures, columns))
+                done += 1
+                if progress is not None:
+                    progress(done, len(walks[0]))
+        except KeyboardInterrupt:
+            if done == 0:
+                raise
+    return done
+
+
+def _frames(
+    generator: Generator,
+    together: Sequence[Recipe],
+    walks: int,
+    batch_size: int,
+    path: RenderPath,
+) -> Iterator[list[Frame]]:
+    """The pictures of each frame, one a walk."""
+    waiting: list[Frame] = []
+    for batch in stream(generator, together, batch_size=batch_size, path=path):
+        waiting.extend(batch)
+        while len(waiting) >= walks:
+            yield waiting[:walks]
+            waiting = waiting[walks:]
+
+
+def _write_folder(
+    generator: Generator,
+    walks: Sequence[Sequence[Recipe]],
+    frames: Iterator[list[Frame]],
+    folder: Path,
+    columns: int,
+    by: RenderedBy,
+    progress: Progress | None,
+) -> int:
+    """Each frame a PNG; several walks make each a sheet."""
+    model = identity_of(generator)
+    done = 0
+    try:
+        for number, pictures in enumerate(frames):
+            recipes = [walk[number].replace(model=model) for walk in walks]
+            path = folder / f"frame{number:05d}.png"
+            if len(recipes) == 1:
+                document = PictureDocument(recipe=recipes[0], rendered_by=by)
+                write_png(path, pictures[0], document)
+            else:
+                Sheet(
+                    layout=SheetLayout(columns=columns),
+                    cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
+                    tiles=tuple(pictures),
+                    rendered_by=by,
+                ).save(path)
+            done += 1
+            if progress is not None:
+                progress(done, len(walks[0]))
+    except KeyboardInterrupt:
+        if done == 0:
+            raise
+    return done

@@ -1,0 +1,274 @@
+"""The figures of the StyleGAN paper, and what goes beyond them, as sheets of recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from wspace.errors import WspaceError
+from wspace.figures.frame import Sheet, Theme, readable_scale, render_sheet, seed_label
+from wspace.networks.generator import Generator
+from wspace.recipes.document import Cell, SheetLayout
+from wspace.recipes.recipe import NoiseMode, NoiseSettings, Recipe
+from wspace.recipes.syntax import Layers, spread_per_layer
+from wspace.rendering.render import Progress
+from wspace.steering.mixing import mix_recipes
+
+__all__ = [
+    "describe_recipe",
+    "mixing_sheet",
+    "noise_deviation_sheet",
+    "noise_layers_sheet",
+    "psi_sheet",
+]
+
+SHOWN_REALISATIONS = 4  # pictures beside the deviation map
+
+
+def mixing_sheet(
+    generator: Generator,
+    rows: Sequence[Recipe],
+    columns: Sequence[Recipe],
+    layers: Sequence[int],
+    *,
+    theme: Theme = "light",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Sheet:
+    """The paper's grid: each picture has some layers of its column, the rest of its row.
+
+    Source: Karras et al. 2019 (StyleGAN), Figure 3.
+
+    Args:
+        generator: the model.
+        rows: shown in the first column.
+        columns: shown in the first row.
+        layers: of ws, that come from the column.
+        theme: "light" or "dark".
+        batch_size: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: as `render`.
+    """
+    cells = [Cell(show="empty"), *(Cell(recipes=(column,)) for column in columns)]
+    for row in rows:
+        cells.append(Cell(recipes=(row,)))
+        for column in columns:
+            mixed = mix_recipes(row, column, layers, generator.num_ws)
+            cells.append(Cell(recipes=(mixed,)))
+    named = Layers.of(generator).name(tuple(layers))
+    layout = SheetLayout(
+        columns=len(columns) + 1,
+        title="Style mixing",
+        note=_note(generator, f"{named} from the column, the rest from the row", rows[0]),
+        column_labels=("", *map(seed_label, columns)),
+        row_labels=("", *map(seed_label, rows)),
+        header_row=True,
+        header_column=True,
+        scale=readable_scale(generator.resolution),
+        theme=theme,
+    )
+    return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
+
+
+def psi_sheet(
+    generator: Generator,
+    recipes: Sequence[Recipe],
+    values: Sequence[float],
+    *,
+    theme: Theme = "light",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Sheet:
+    """Each picture in a row of its own, at several psi.
+
+    Source: Karras et al. 2019 (StyleGAN), Figure 8.
+
+    Args:
+        generator: the model.
+        recipes: a row each; their psi is replaced.
+        values: a column each.
+        theme: "light" or "dark".
+        batch_size: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: a psi outside its range; otherwise as `render`.
+    """
+    if not values:
+        raise WspaceError("a psi sheet needs values: give such as -1,0,0.5,1.")
+    cells = [
+        Cell(recipes=(recipe.replace(psi=float(psi)),)) for recipe in recipes for psi in values
+    ]
+    centred = any(source.centre is not None for r in recipes for source in r.sources)
+    zero = "the nearest centre" if centred else "the mean picture"
+    cutoff = recipes[0].cutoff
+    known = f"psi 1 = off, 0 = {zero}" + ("" if cutoff is None else f", cutoff {cutoff}")
+    layout = SheetLayout(
+        columns=len(values),
+        title="Truncation",
+        note=_note(generator, known, None),
+        column_labels=tuple(f"psi {psi:g}" for psi in values),
+        row_labels=tuple(map(seed_label, recipes)),
+        scale=readable_scale(generator.resolution),
+        theme=theme,
+    )
+    return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
+
+
+def noise_deviation_sheet(
+    generator: Generator,
+    recipe: Recipe,
+    *,
+    realisations: int,
+    theme: Theme = "light",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Sheet:
+    """One picture under many noise realisations, and where they differ.
+
+    Source: Karras et al. 2019 (StyleGAN), Figure 4.
+
+    Args:
+        generator: the model, with noise inputs.
+        recipe: its noise strengths are kept; mode and seed are replaced.
+        realisations: noise seeds 0, 1, ... that the deviation is over, >= 2.
+        theme: "light" or "dark".
+        batch_size: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: fewer than two realisations; otherwise as `render`.
+    """
+    drawn = _realisations(recipe, "seeded", realisations)
+    shown = drawn[:SHOWN_REALISATIONS]
+    without = recipe.replace(noise=NoiseSettings(mode="none"))
+    cells = [Cell(recipes=(without,)), *(Cell(recipes=(r,)) for r in shown)]
+    cells.append(Cell(show="deviation", recipes=tuple(drawn)))
+    layout = SheetLayout(
+        columns=len(cells),
+        title=f"Stochastic variation: {seed_label(recipe)}",
+        captions=(
+            "no noise",
+            *(f"noise seed {i}" for i in range(len(shown))),
+            f"deviation over {realisations}",
+        ),
+        scale=readable_scale(generator.resolution),
+        theme=theme,
+    )
+    sheet = render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
+    return _with_white(generator, sheet, "one w, different noise", recipe)
+
+
+def noise_layers_sheet(
+    generator: Generator,
+    recipe: Recipe,
+    *,
+    realisations: int,
+    theme: Theme = "light",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Sheet:
+    """Noise in all, no, coarse, middle and fine layers side by side, and what each varies.
+
+    Source: Karras et al. 2019 (StyleGAN), Figure 5.
+
+    Args:
+        generator: the model, with noise inputs.
+        recipe: its noise strengths are kept; mode and seed are replaced.
+        realisations: noise seeds 0, 1, ... that the deviations are over, >= 2.
+        theme: "light" or "dark".
+        batch_size: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: fewer than two realisations; otherwise as `render`.
+    """
+    layers = Layers.of(generator)
+    everywhere = range(generator.num_ws)
+    places = {"noise in all layers": everywhere, "no noise": range(0)}
+    places |= {layers.name(tuple(group)): group for group in layers.groups.values() if group}
+    pictures: list[Cell] = []
+    deviations: list[Cell] = []
+    for where in places.values():
+        modes: tuple[NoiseMode, ...] = tuple(
+            "seeded" if layer in where else "none" for layer in everywhere
+        )
+        drawn = _realisations(recipe, modes, realisations)
+        pictures.append(Cell(recipes=(drawn[0],)))
+        deviations.append(Cell(show="deviation", recipes=tuple(drawn)))
+    layout = SheetLayout(
+        columns=len(places),
+        title=f"Noise by layer: {seed_label(recipe)}",
+        column_labels=tuple(places),
+        row_labels=("noise seed 0", f"deviation over {realisations}"),
+        scale=readable_scale(generator.resolution),
+        theme=theme,
+    )
+    sheet = render_sheet(
+        generator, layout, pictures + deviations, batch_size=batch_size, progress=progress
+    )
+    return _with_white(generator, sheet, "one w, noise in some layers", recipe)
+
+
+def describe_recipe(generator: Generator, recipe: Recipe) -> str:
+    """All but the sources, in words: such as "psi 0.7, cutoff 8; model avatars"."""
+    return _note(generator, "", recipe)
+
+
+def _describe_psi(recipe: Recipe) -> str:
+    """Such as "psi 0.7 up to layer 8", or the curve over the layers."""
+    if isinstance(recipe.psi, tuple):
+        text = "psi by layer " + " ".join(f"{psi:g}" for psi in recipe.psi)
+    else:
+        text = f"psi {recipe.psi:g}"
+    if recipe.cutoff is not None:
+        text += f", cutoff {recipe.cutoff}"
+    centred = any(source.centre is not None for source in recipe.sources)
+    return text + (" towards the nearest centre" if centred else "")
+
+
+def _realisations(
+    recipe: Recipe, mode: NoiseMode | tuple[NoiseMode, ...], count: int
+) -> list[Recipe]:
+    """The recipe under noise seeds 0 to count - 1."""
+    if not 2 <= count <= 10_000:
+        raise WspaceError(f"realisations={count} is outside 2 to 10000.")
+    strength = recipe.noise.strength
+    return [
+        recipe.replace(noise=NoiseSettings(mode=mode, seed=seed, strength=strength))
+        for seed in range(count)
+    ]
+
+
+def _note(generator: Generator, text: str, recipe: Recipe | None) -> str:
+    parts = [text]
+    if recipe is not None:
+        parts += [_describe_psi(recipe), _describe_noise(recipe.noise)]
+        parts.append("bf16" if recipe.precision == "bf16" else "")
+    if generator.name:
+        parts.append(f"model {generator.name.removesuffix('.safetensors')}")
+    return "; ".join(part for part in parts if part)
+
+
+def _describe_noise(noise: NoiseSettings) -> str:
+    """What differs from the model's own noise."""
+    modes = tuple(dict.fromkeys(spread_per_layer(noise.mode, 1)))
+    seeds = tuple(dict.fromkeys(spread_per_layer(noise.seed, 1)))
+    strengths = tuple(dict.fromkeys(spread_per_layer(noise.strength, 1)))
+    if modes == ("none",):
+        return "no noise"
+    words = [] if modes == ("const",) else ["noise", " and ".join(modes)]
+    if "seeded" in modes:
+        words += ["seed", " and ".join(f"{seed}" for seed in seeds)]
+    if strengths != (1.0,):
+        words += ["noise strength" if not words else "strength"]
+        words += [" and ".join(f"{strength:g}" for strength in strengths)]
+    return " ".join(words)
+
+
+def _with_white(generator: Generator, sheet: Sheet, text: str, recipe: Recipe) -> Sheet:
+    """The sheet with a note that says what white means in its deviation maps."""
+    note = _note(generator, f"{text}; white is a deviation of {sheet.white:.1f} / 255", recipe)
+    return dataclasses.replace(sheet, layout=dataclasses.replace(sheet.layout, note=note))
