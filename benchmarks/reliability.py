@@ -31,7 +31,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
 sys.path[:0] = [str(ROOT / "tests" / "helpers")]
-os.environ["PYTHONPATH"] = sys.path[0]  # for the processes that are killed
+inherited = os.environ.get("PYTHONPATH", "")
+os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], inherited])  # of those to be killed
 
 import torch  # noqa: E402
 from killing import kill_at_operations, kill_at_random  # noqa: E402

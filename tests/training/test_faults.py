@@ -49,7 +49,8 @@ def spawn() -> Iterator[Spawn]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("PYTHONPATH", str(Path(killing.__file__).parent))
+        helpers = str(Path(killing.__file__).parent)
+        patch.setenv("PYTHONPATH", helpers, prepend=os.pathsep)
         yield start
 
 
