@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wspace.formats.model_file import load, load_model_file, save
-from wspace.recipes.recipe import recipes
+from wspace.recipe.recipe import recipes
 from wspace.rendering.render import render
 
 ROOT = Path(__file__).resolve().parent.parent

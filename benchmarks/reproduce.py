@@ -24,8 +24,8 @@ from wspace.figures.frame import Sheet
 from wspace.networks.config import AdaINConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
-from wspace.recipes.png import read_document
-from wspace.recipes.recipe import NOISE_MODES, NoiseSettings, Recipe, Source
+from wspace.recipe.png import read_document
+from wspace.recipe.recipe import NOISE_MODES, NoiseSettings, Recipe, Source
 from wspace.rendering.reproduce import compare, remake
 
 BATCH_SIZES, THREADS = (1, 3, 8), (1, 2)

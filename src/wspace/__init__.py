@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from wspace.formats.model_file import load as load
     from wspace.formats.model_file import save as save
     from wspace.networks.generator import Generator as Generator
-    from wspace.recipes.recipe import Recipe as Recipe
-    from wspace.recipes.recipe import recipes as recipes
+    from wspace.recipe.recipe import Recipe as Recipe
+    from wspace.recipe.recipe import recipes as recipes
     from wspace.rendering.render import render as render
     from wspace.steering.latents import latents as latents
 
@@ -23,11 +23,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Generator": "wspace.networks.generator",
-    "Recipe": "wspace.recipes.recipe",
+    "Recipe": "wspace.recipe.recipe",
     "WspaceError": "wspace.errors",
     "latents": "wspace.steering.latents",
     "load": "wspace.formats.model_file",
-    "recipes": "wspace.recipes.recipe",
+    "recipes": "wspace.recipe.recipe",
     "render": "wspace.rendering.render",
     "save": "wspace.formats.model_file",
 }

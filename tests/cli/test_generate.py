@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from wspace.recipes.document import PictureDocument, SheetDocument
-from wspace.recipes.png import read_document, read_pixels
-from wspace.recipes.recipe import NoiseSettings
+from wspace.recipe.document import PictureDocument, SheetDocument
+from wspace.recipe.png import read_document, read_pixels
+from wspace.recipe.recipe import NoiseSettings
 
 Run = Callable[..., Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from wspace.recipes.document import PictureDocument, SheetDocument
-from wspace.recipes.png import read_document, read_pixels
+from wspace.recipe.document import PictureDocument, SheetDocument
+from wspace.recipe.png import read_document, read_pixels
 
 Run = Callable[..., Any]
 

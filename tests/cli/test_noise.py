@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wspace.recipes.document import SheetDocument
-from wspace.recipes.png import read_document
+from wspace.recipe.document import SheetDocument
+from wspace.recipe.png import read_document
 
 Run = Callable[..., Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wspace.recipes.png import read_document, read_pixels, write_png
+from wspace.recipe.png import read_document, read_pixels, write_png
 
 Run = Callable[..., Any]
 

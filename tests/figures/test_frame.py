@@ -9,9 +9,9 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.figures.frame import deviation_map, render_sheet
 from wspace.networks.generator import Generator
-from wspace.recipes.document import Cell, SheetDocument, SheetLayout
-from wspace.recipes.png import read_document
-from wspace.recipes.recipe import NoiseSettings
+from wspace.recipe.document import Cell, SheetDocument, SheetLayout
+from wspace.recipe.png import read_document
+from wspace.recipe.recipe import NoiseSettings
 from wspace.rendering.sheets import (
     describe_recipe,
     mixing_sheet,

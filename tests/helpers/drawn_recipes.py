@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from wspace.recipes.recipe import ModelIdentity, NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import ModelIdentity, NoiseSettings, Recipe, Source
 
 NUM_WS, W_DIM = 6, 8  # of conftest's tiny_generator
 

@@ -25,7 +25,7 @@ from wspace.formats.official.convert import import_official
 from wspace.networks.config import AdaINConfig, DiscriminatorConfig, GeneratorConfig, MappingConfig
 from wspace.networks.generator import build_generator
 from wspace.networks.stylegan1.discriminator import build_discriminator
-from wspace.recipes.document import (
+from wspace.recipe.document import (
     Cell,
     PictureDocument,
     RenderedBy,
@@ -33,9 +33,9 @@ from wspace.recipes.document import (
     SheetLayout,
     document_from_json,
 )
-from wspace.recipes.png import read_document, read_pixels
-from wspace.recipes.recipe import ModelIdentity, NoiseSettings, Recipe, Source
-from wspace.recipes.syntax import (
+from wspace.recipe.png import read_document, read_pixels
+from wspace.recipe.recipe import ModelIdentity, NoiseSettings, Recipe, Source
+from wspace.recipe.syntax import (
     Layers,
     parse_crossover,
     parse_layers,

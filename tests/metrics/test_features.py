@@ -18,7 +18,7 @@ from wspace.metrics.features import (
 )
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
-from wspace.recipes.recipe import NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.rendering.render import render
 
 

@@ -12,9 +12,9 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.figures.video import film_kind, open_film, tile_frames
 from wspace.networks.generator import Generator
-from wspace.recipes.document import PictureDocument, SheetDocument
-from wspace.recipes.png import read_document, read_pixels
-from wspace.recipes.recipe import Recipe
+from wspace.recipe.document import PictureDocument, SheetDocument
+from wspace.recipe.png import read_document, read_pixels
+from wspace.recipe.recipe import Recipe
 from wspace.rendering.film import write_walks
 from wspace.steering.interpolation import walk_recipes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wspace.formats.model_file import bundled_models, load
-from wspace.recipes.recipe import recipes
+from wspace.recipe.recipe import recipes
 from wspace.rendering.render import render
 
 

@@ -14,8 +14,8 @@ from wspace.errors import WspaceError
 from wspace.formats.model_file import model_sha256
 from wspace.images import to_uint8
 from wspace.networks.generator import Generator
-from wspace.recipes.png import read_document
-from wspace.recipes.recipe import NoiseSettings, Recipe
+from wspace.recipe.png import read_document
+from wspace.recipe.recipe import NoiseSettings, Recipe
 from wspace.rendering.render import even_batch_size, stream
 from wspace.rendering.sheets import mixing_sheet
 from wspace.steering.latents import MAPPING_BATCH

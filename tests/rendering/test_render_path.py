@@ -18,8 +18,8 @@ from wspace.formats.model_file import bundled_models, load
 from wspace.machine import compiled, compiler_at_hand
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
-from wspace.recipes.document import PictureDocument
-from wspace.recipes.recipe import recipes
+from wspace.recipe.document import PictureDocument
+from wspace.recipe.recipe import recipes
 from wspace.rendering import render as rendering
 from wspace.rendering.render import choose_path, render
 from wspace.rendering.reproduce import compare, remake

@@ -11,14 +11,14 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.document import (
+from wspace.recipe.document import (
     PictureDocument,
     RenderedBy,
     SheetDocument,
     document_from_json,
 )
-from wspace.recipes.png import read_document, read_pixels, write_png
-from wspace.recipes.recipe import Recipe
+from wspace.recipe.png import read_document, read_pixels, write_png
+from wspace.recipe.recipe import Recipe
 from wspace.rendering.render import ARITHMETIC, Pictures
 from wspace.rendering.reproduce import (
     choose_recorded_device,

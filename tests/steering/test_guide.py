@@ -12,7 +12,7 @@ import pytest
 
 import wspace
 from conftest import make_tiny_generator
-from wspace.recipes.recipe import Recipe
+from wspace.recipe.recipe import Recipe
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "steering.md").read_text()
 

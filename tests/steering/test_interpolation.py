@@ -7,7 +7,7 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import Source
+from wspace.recipe.recipe import Source
 from wspace.steering.interpolation import PATHS, follow, slerp, walk_recipes
 from wspace.steering.latents import w_of_sources
 

@@ -8,7 +8,7 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.images import to_uint8
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import Recipe, Source
+from wspace.recipe.recipe import Recipe, Source
 from wspace.steering.mixing import assign_recipe, gather_styles, mix_recipes, mix_styles
 
 

@@ -9,7 +9,7 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import NoiseSettings
+from wspace.recipe.recipe import NoiseSettings
 from wspace.steering.noise import NoiseInputs, check_noise, seeded_map
 
 CONST, NONE = NoiseSettings(), NoiseSettings(mode="none")

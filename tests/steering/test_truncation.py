@@ -7,7 +7,7 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import Source
+from wspace.recipe.recipe import Source
 from wspace.steering.latents import w_of_sources
 from wspace.steering.truncation import (
     kmeans,

@@ -14,7 +14,7 @@ import torch
 from wspace.bench.timing import PeakMemory, gflop_of, time_calls
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import recipes
+from wspace.recipe.recipe import recipes
 from wspace.rendering.render import RenderPath, render
 
 __all__ = ["GenerationSpeed", "first_picture_seconds", "generation_gflop", "measure_generation"]

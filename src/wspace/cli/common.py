@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from wspace.errors import WspaceError
-from wspace.recipes.recipe import NoiseSettings, Recipe, Source, recipes
-from wspace.recipes.syntax import Layers, parse_per_layer, parse_seeds
+from wspace.recipe.recipe import NoiseSettings, Recipe, Source, recipes
+from wspace.recipe.syntax import Layers, parse_per_layer, parse_seeds
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator

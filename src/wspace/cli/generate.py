@@ -25,8 +25,8 @@ from wspace.errors import WspaceError
 if TYPE_CHECKING:
     from wspace.figures.frame import Sheet
     from wspace.networks.generator import Generator
-    from wspace.recipes.document import RenderedBy
-    from wspace.recipes.recipe import Recipe
+    from wspace.recipe.document import RenderedBy
+    from wspace.recipe.recipe import Recipe
 
 __all__ = ["generate_command"]
 
@@ -165,9 +165,9 @@ def _recipes(
 
 def _read_recipe(path: Path) -> Recipe:
     """The recipe of a JSON file: by itself, or as a sidecar has it."""
-    from wspace.recipes.document import PictureDocument, document_from_json
-    from wspace.recipes.png import MAX_TEXT_BYTES
-    from wspace.recipes.recipe import Recipe, parse_json
+    from wspace.recipe.document import PictureDocument, document_from_json
+    from wspace.recipe.png import MAX_TEXT_BYTES
+    from wspace.recipe.recipe import Recipe, parse_json
 
     try:
         with open(path, "rb") as file:

@@ -107,7 +107,7 @@ def _count(module: nn.Module) -> int:
 
 def _draw_sheet(generator: Generator, path: Path, *, title: str) -> None:
     """A few seeds at `SHEET_PSI`, one a class where the model has classes."""
-    from wspace.recipes.recipe import recipes
+    from wspace.recipe.recipe import recipes
     from wspace.rendering.render import render
 
     count = max(2, min(SHEET_PICTURES, SHEET_PIXELS // generator.resolution**2))

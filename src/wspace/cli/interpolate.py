@@ -17,7 +17,7 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.recipes.syntax import Layers, parse_layers, parse_seeds
+from wspace.recipe.syntax import Layers, parse_layers, parse_seeds
 
 __all__ = ["interpolate_command"]
 

@@ -17,8 +17,8 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.recipes.recipe import Recipe
-from wspace.recipes.syntax import (
+from wspace.recipe.recipe import Recipe
+from wspace.recipe.syntax import (
     Layers,
     parse_crossover,
     parse_layers,

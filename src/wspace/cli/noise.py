@@ -10,8 +10,8 @@ import click
 from wspace.cli.common import SteeringOptions, load_generator, steering_options, theme_option
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.recipes.recipe import MAX_STRENGTH
-from wspace.recipes.syntax import MAX_SEED
+from wspace.recipe.recipe import MAX_STRENGTH
+from wspace.recipe.syntax import MAX_SEED
 
 __all__ = ["noise_command"]
 

@@ -41,7 +41,7 @@ def reproduce_command(
     Rendered as before (the same torch, CPU, threads, batch size), it is the same to the last bit;
     otherwise fp32 differs by at most 1 / 255.
     """
-    from wspace.recipes.png import read_document
+    from wspace.recipe.png import read_document
     from wspace.rendering.reproduce import (
         choose_recorded_device,
         compare,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wspace.recipes.syntax import spread_per_layer
+from wspace.recipe.syntax import spread_per_layer
 
 if TYPE_CHECKING:
-    from wspace.recipes.document import RenderedBy
-    from wspace.recipes.recipe import Recipe, Source
+    from wspace.recipe.document import RenderedBy
+    from wspace.recipe.recipe import Recipe, Source
 
 __all__ = ["show_command"]
 
@@ -21,8 +21,8 @@ __all__ = ["show_command"]
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, as the PNG has it.")
 def show_command(picture: Path, as_json: bool) -> None:
     """Print how PICTURE.png was made."""
-    from wspace.recipes.document import PictureDocument
-    from wspace.recipes.png import read_document
+    from wspace.recipe.document import PictureDocument
+    from wspace.recipe.png import read_document
 
     document = read_document(picture)
     if as_json:

@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from wspace.errors import WspaceError
 from wspace.files import atomic_write_text
 from wspace.networks.generator import Generator
-from wspace.recipes.document import Cell, RenderedBy, SheetDocument, SheetLayout
-from wspace.recipes.png import MAX_PIXELS, write_png
-from wspace.recipes.recipe import Recipe
+from wspace.recipe.document import Cell, RenderedBy, SheetDocument, SheetLayout
+from wspace.recipe.png import MAX_PIXELS, write_png
+from wspace.recipe.recipe import Recipe
 from wspace.rendering.render import Pictures, Progress, RenderPath, render
 
 __all__ = ["Sheet", "deviation_map", "picture_sheet", "readable_scale", "render_sheet"]

@@ -18,7 +18,7 @@ from wspace.errors import WspaceError
 from wspace.files import atomic_path, cache_root
 from wspace.images import from_uint8
 from wspace.networks.pretrained.efficientnet import VARIANTS, EfficientNetLite
-from wspace.recipes.recipe import NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.rendering.render import Progress, default_batch_size, stream
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from wspace.errors import WspaceError
 from wspace.figures.frame import Sheet
 from wspace.figures.video import film_kind, open_film, tile_frames
 from wspace.networks.generator import Generator
-from wspace.recipes.document import Cell, PictureDocument, RenderedBy, SheetLayout
-from wspace.recipes.png import write_png
-from wspace.recipes.recipe import Recipe
+from wspace.recipe.document import Cell, PictureDocument, RenderedBy, SheetLayout
+from wspace.recipe.png import write_png
+from wspace.recipe.recipe import Recipe
 from wspace.rendering.identity import identity_of
 from wspace.rendering.render import (
     Progress,

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import ModelIdentity
+from wspace.recipe.recipe import ModelIdentity
 
 __all__ = ["WeightsState", "identity_of", "weights_state"]
 

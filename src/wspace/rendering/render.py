@@ -22,9 +22,9 @@ from wspace.images import to_uint8
 from wspace.machine import compiled, compiling_pays, cpu_capability
 from wspace.networks.generator import Generator
 from wspace.networks.mapping import truncate
-from wspace.recipes.document import PictureDocument, RenderedBy
-from wspace.recipes.png import write_png
-from wspace.recipes.recipe import Recipe, Source
+from wspace.recipe.document import PictureDocument, RenderedBy
+from wspace.recipe.png import write_png
+from wspace.recipe.recipe import Recipe, Source
 from wspace.rendering.identity import WeightsState, identity_of, weights_state
 from wspace.rendering.prepare import fold
 from wspace.steering.latents import w_of_sources

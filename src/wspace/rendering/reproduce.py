@@ -16,9 +16,9 @@ from wspace.errors import WspaceError
 from wspace.figures.frame import Sheet, render_sheet
 from wspace.formats.model_file import bundled_models, load
 from wspace.networks.generator import Generator
-from wspace.recipes.document import PictureDocument, RenderedBy, SheetDocument
-from wspace.recipes.png import read_pixels
-from wspace.recipes.recipe import ModelIdentity, Recipe
+from wspace.recipe.document import PictureDocument, RenderedBy, SheetDocument
+from wspace.recipe.png import read_pixels
+from wspace.recipe.recipe import ModelIdentity, Recipe
 from wspace.rendering.identity import identity_of
 from wspace.rendering.render import Pictures, Progress, RenderPath, choose_path, render
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from wspace.errors import WspaceError
 from wspace.figures.frame import Sheet, Theme, readable_scale, render_sheet, seed_label
 from wspace.networks.generator import Generator
-from wspace.recipes.document import Cell, SheetLayout
-from wspace.recipes.recipe import NoiseMode, NoiseSettings, Recipe
-from wspace.recipes.syntax import Layers, spread_per_layer
+from wspace.recipe.document import Cell, SheetLayout
+from wspace.recipe.recipe import NoiseMode, NoiseSettings, Recipe
+from wspace.recipe.syntax import Layers, spread_per_layer
 from wspace.rendering.render import Progress
 from wspace.steering.mixing import mix_recipes
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import Recipe, Source
+from wspace.recipe.recipe import Recipe, Source
 from wspace.steering.latents import check_source, latents, map_latents, w_of_sources
 from wspace.steering.mixing import mix_recipes
 

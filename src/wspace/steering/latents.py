@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import Source
+from wspace.recipe.recipe import Source
 
 __all__ = ["MAPPING_BATCH", "check_source", "latents", "map_latents", "w_of_sources"]
 

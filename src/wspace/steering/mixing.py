@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wspace.errors import WspaceError
-from wspace.recipes.recipe import Recipe, Source
+from wspace.recipe.recipe import Recipe, Source
 
 __all__ = ["assign_recipe", "gather_styles", "mix_recipes", "mix_styles"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.networks.noise import Noise
-from wspace.recipes.recipe import NoiseSettings
-from wspace.recipes.syntax import spread_per_layer
+from wspace.recipe.recipe import NoiseSettings
+from wspace.recipe.syntax import spread_per_layer
 
 __all__ = ["NoiseInputs", "check_noise", "seeded_map"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import Recipe, Source
-from wspace.recipes.syntax import spread_per_layer
+from wspace.recipe.recipe import Recipe, Source
+from wspace.recipe.syntax import spread_per_layer
 from wspace.steering.latents import w_of_sources
 
 __all__ = ["kmeans", "nearest_centres", "psi_curve", "towards_nearest_centre", "w_centres"]

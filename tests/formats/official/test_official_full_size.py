@@ -128,7 +128,7 @@ PROGRAM = """
 import resource, sys
 from wspace.cli.main import main
 from wspace.formats.model_file import load
-from wspace.recipes.recipe import recipes
+from wspace.recipe.recipe import recipes
 from wspace.rendering.render import render
 try:
     main(["import", sys.argv[1], sys.argv[2], "--no-sheet", *sys.argv[3:]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wspace.networks.generator import Generator
-from wspace.recipes.recipe import recipes
+from wspace.recipe.recipe import recipes
 from wspace.rendering.render import render
 
 __all__ = ["SAMPLE_SEEDS", "save_samples"]

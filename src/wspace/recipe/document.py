@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from wspace.errors import WspaceError
-from wspace.recipes.recipe import Recipe, parse_json
+from wspace.recipe.recipe import Recipe, parse_json
 
 __all__ = [
     "Cell",

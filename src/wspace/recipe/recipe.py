@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
 from wspace.errors import WspaceError
-from wspace.recipes.syntax import MAX_SEED
+from wspace.recipe.syntax import MAX_SEED
 
 __all__ = [
     "MAX_PSI",

@@ -14,8 +14,8 @@ from PIL import Image, PngImagePlugin
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipes.document import PictureDocument
-from wspace.recipes.png import MAX_TEXT_BYTES, read_document, read_pixels, write_png
+from wspace.recipe.document import PictureDocument
+from wspace.recipe.png import MAX_TEXT_BYTES, read_document, read_pixels, write_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -213,7 +213,7 @@ def test_pixels_that_another_program_changed_are_refused(tmp_path: Path) -> None
 def test_a_sheet_with_too_many_recipes_is_not_written(
     document: PictureDocument, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wspace.recipes.png.MAX_TEXT_BYTES", 100)
+    monkeypatch.setattr("wspace.recipe.png.MAX_TEXT_BYTES", 100)
     with pytest.raises(WspaceError, match="fewer pictures"):
         write_png(tmp_path / "a.png", np.zeros((1, 1, 3), np.uint8), document)
     assert list(tmp_path.iterdir()) == []

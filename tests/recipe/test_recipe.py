@@ -13,7 +13,7 @@ from hypothesis import given
 
 import wspace
 from wspace.errors import WspaceError
-from wspace.recipes.recipe import ModelIdentity, NoiseSettings, Recipe, Source, parse_json
+from wspace.recipe.recipe import ModelIdentity, NoiseSettings, Recipe, Source, parse_json
 
 
 @given(recipe=recipes(models))

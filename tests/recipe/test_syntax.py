@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from wspace.errors import WspaceError
-from wspace.recipes.syntax import (
+from wspace.recipe.syntax import (
     Layers,
     parse_crossover,
     parse_layers,

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
-from wspace.recipes.document import PictureDocument, SheetDocument, document_from_json
+from wspace.recipe.document import PictureDocument, SheetDocument, document_from_json
 
 __all__ = ["MAX_PIXELS", "MAX_TEXT_BYTES", "read_document", "read_pixels", "write_png"]
 
