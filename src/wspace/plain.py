@@ -1,0 +1,534 @@
+"""Frozen dataclasses and plain data: what a field may hold is said once, in its annotation.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Run:
+        total_kimg: Annotated[float, Range(above=0), About("length of the run", unit="kimg")] = 1000
+        preset: Annotated[str, Choice("compact", "paper"), About("the networks")] = "compact"
+
+        def __post_init__(self) -> None:
+            check(self)
+
+`from_plain` and `to_plain` go from JSON or TOML data to such a class and back, `options_of` lists
+its fields, `from_text` reads the value of one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from wspace.errors import WspaceError, shown
+
+__all__ = [
+    "About",
+    "Choice",
+    "Key",
+    "Length",
+    "Option",
+    "Range",
+    "check",
+    "from_plain",
+    "from_text",
+    "options_of",
+    "settle",
+    "to_plain",
+]
+
+LARGEST = 1e15  # bounds numbers without a range of their own; nothing in wspace comes near it
+REQUIRED: Any = dataclasses.MISSING  # the default of an option that has none
+
+_T = TypeVar("_T")
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that a field may hold, or each number of a list; infinity and NaN never are."""
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None  # a lower bound that is itself outside
+
+    def holds(self, value: float) -> bool:
+        """Whether a number lies inside."""
+        return (
+            (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+            and abs(value) <= (LARGEST if self.high is None or self.low is None else math.inf)
+        )
+
+    def __str__(self) -> str:
+        """Such as "0 to 1", "more than 0" or "1 or more"."""
+        low, high = (None if end is None else _plain_number(end) for end in (self.low, self.high))
+        if self.above is not None:
+            text = f"more than {_plain_number(self.above)}"
+            return text if high is None else f"{text}, up to {high}"
+        if low is not None and high is not None:
+            return f"{low} to {high}"
+        if low is not None:
+            return f"{low} or more"
+        return f"up to {_plain_number(LARGEST) if high is None else high}"
+
+
+@dataclass(frozen=True, init=False)
+class Choice:
+    """The values that a field may hold; a `Literal` type says the same."""
+
+    values: tuple[Any, ...]
+
+    def __init__(self, *values: Any) -> None:
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many values a list may hold, or characters a text."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Key:
+    """The name of a field in plain data and messages, where it is not that in Python."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class About:
+    """What a field means, in a few words, and the unit of its number."""
+
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One field of a dataclass, for people.
+
+    Attributes:
+        name: with dots where the dataclass holds another: "optimizer.learning_rate".
+        kind: such as "number", "whole number or none" or "true or false".
+        default: `REQUIRED` where there is none.
+        choices: the values it may hold; empty where these are not counted.
+        range: such as "0 to 1"; empty without one.
+        unit: of the number; empty without one.
+        meaning: in a few words.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    choices: tuple[Any, ...] = ()
+    range: str = ""
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What an annotation allows, all members of a union together."""
+
+    optional: bool = False  # None
+    scalars: tuple[type, ...] = ()  # of bool, int, float, str
+    choices: tuple[Any, ...] = ()
+    classes: tuple[type, ...] = ()  # dataclasses
+    items: _Shape | None = None  # of a list of any length
+    places: tuple[_Shape, ...] = ()  # of a list of fixed length
+    range: Range | None = None
+    length: Length | None = None
+
+    @property
+    def is_list(self) -> bool:
+        return self.items is not None or bool(self.places)
+
+    def __str__(self) -> str:
+        names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+        kinds = [names[scalar] for scalar in self.scalars]
+        kinds += [f"one of {', '.join(map(str, self.choices))}"] if self.choices else []
+        kinds += [kind.__name__ for kind in self.classes]
+        if self.items is not None:
+            kinds.append(f"list of {_plural(str(self.items))}")
+        if self.places:
+            kinds.append(f"list of {len(self.places)} values")
+        return " or ".join([*kinds, "none"] if self.optional else kinds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    key: str
+    shape: _Shape
+    required: bool
+    about: About
+
+
+_known: dict[type, dict[str, _Field]] = {}
+
+
+def check(instance: Any, what: str = "") -> None:
+    """Refuse values that the annotations of a dataclass do not allow; for its ``__post_init__``.
+
+    A whole number may stand for a number with a point, as in JSON.
+
+    Args:
+        instance: of the dataclass.
+        what: put before the field's name in messages, such as "recipe: ".
+
+    Raises:
+        WspaceError: names the first field that does not fit, its value and what to give.
+    """
+    for name, field in _fields(type(instance)).items():
+        _check(getattr(instance, name), field.shape, what + field.key)
+
+
+def settle(instance: Any, what: str = "") -> None:
+    """As `check`; numbers of NumPy become Python's, and whole ones get a point where one belongs.
+
+    So equal values are written alike, wherever they came from.
+    """
+    for name, field in _fields(type(instance)).items():
+        value = getattr(instance, name)
+        settled = _settled(value, field.shape)
+        _check(settled, field.shape, what + field.key)
+        if settled is not value:
+            object.__setattr__(instance, name, settled)
+
+
+def to_plain(instance: Any, *, leave_out_none: bool = False) -> dict[str, Any]:
+    """A dataclass as plain data: dicts, lists, texts, numbers, true, false and None.
+
+    Args:
+        instance: of the dataclass; those that it holds are made plain, too.
+        leave_out_none: leaves out the fields that hold None.
+    """
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return to_plain(value, leave_out_none=leave_out_none)
+        return [plain(inner) for inner in value] if isinstance(value, tuple) else value
+
+    values = {field.key: getattr(instance, name) for name, field in _fields(type(instance)).items()}
+    return {
+        key: plain(value)
+        for key, value in values.items()
+        if value is not None or not leave_out_none
+    }
+
+
+def from_plain(kind: type[_T], data: Any, *, what: str = "") -> _T:
+    """The inverse of `to_plain`; what is left out has its default.
+
+    The class must call `check` or `settle`: values are handed to it as they are, but for lists,
+    which become tuples, and the dataclasses that it holds, which are made first.
+
+    Args:
+        kind: the dataclass.
+        data: what JSON or TOML gave, of anybody. Values that are instances already stay.
+        what: names the data in messages, such as "recipe"; the class's name by default.
+
+    Raises:
+        WspaceError: no dict, a field missing or unknown, or a value that does not fit.
+    """
+    what = what or kind.__name__
+    if not isinstance(data, dict):
+        raise WspaceError(f"{what} is {type(data).__name__}, not a JSON object.")
+    fields = _fields(kind)
+    names = {field.key: name for name, field in fields.items()}
+    if unknown := sorted((key for key in data if key not in names), key=str):
+        raise WspaceError(f"{what} knows no {shown(unknown[0])}: {_advice(unknown[0], fields)}")
+    if missing := [f.key for f in fields.values() if f.required and f.key not in data]:
+        raise WspaceError(f"{what} is incomplete: it lacks {missing[0]!r}.")
+    return kind(
+        **{
+            names[key]: _from_plain(value, fields[names[key]].shape, f"{what}: {key}")
+            for key, value in data.items()
+        }
+    )
+
+
+def options_of(kind: type) -> tuple[Option, ...]:
+    """What can be given to a dataclass, in its order, those that it holds in their place."""
+    found: list[Option] = []
+    for path, field, default in _leaves(kind):
+        scalars = field.shape.items or field.shape
+        found.append(
+            Option(
+                name=".".join(path),
+                kind=str(field.shape),
+                default=default,
+                choices=field.shape.choices or scalars.choices,
+                range=str(field.shape.range or scalars.range or ""),
+                unit=field.about.unit,
+                meaning=field.about.meaning,
+            )
+        )
+    return tuple(found)
+
+
+def from_text(kind: type, name: str, text: str) -> Any:
+    """Read the value of one field as people write it: "0.5", "true", "none", "1,2,3".
+
+    Args:
+        kind: the dataclass.
+        name: the field's, as `options_of` gives it.
+        text: what was written.
+
+    Raises:
+        WspaceError: no such field, or a value that it cannot hold.
+    """
+    fields = {".".join(path): field for path, field, _ in _leaves(kind)}
+    if name not in fields:
+        near = difflib.get_close_matches(name, fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}."
+        raise WspaceError(f"there is no option {shown(name)}: {hint}")
+    shape = fields[name].shape
+    value = _parse(text.strip(), shape)
+    _check(value, shape, name)
+    return value
+
+
+def _fields(kind: type) -> dict[str, _Field]:
+    """The fields of a dataclass by their name in Python."""
+    if kind not in _known:
+        _known[kind] = _read_fields(kind)
+    return _known[kind]
+
+
+def _read_fields(kind: Any) -> dict[str, _Field]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    found = {}
+    for field in dataclasses.fields(kind):
+        annotation = hints[field.name]
+        marks = _marks(annotation)
+        key = next((mark.name for mark in marks if isinstance(mark, Key)), field.name)
+        found[field.name] = _Field(
+            key=key,
+            shape=_shape_of(annotation),
+            required=field.default is REQUIRED and field.default_factory is REQUIRED,
+            about=next((mark for mark in marks if isinstance(mark, About)), About("")),
+        )
+    return found
+
+
+def _leaves(kind: type, prefix: _Path = (), default: Any = REQUIRED) -> Iterator[Any]:
+    """Path, field and default of each field; a dataclass that is always there is gone into."""
+    fields = _fields(kind)
+    for place in dataclasses.fields(typing.cast(Any, kind)):
+        field = fields[place.name]
+        shape = field.shape
+        if default is not REQUIRED:
+            value = getattr(default, place.name)
+        elif callable(place.default_factory):
+            value = place.default_factory()
+        else:
+            value = place.default
+        if shape == _Shape(classes=shape.classes) and len(shape.classes) == 1:
+            yield from _leaves(shape.classes[0], (*prefix, field.key), value)
+        else:
+            yield (*prefix, field.key), field, value
+
+
+def _marks(annotation: Any) -> tuple[Any, ...]:
+    return annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
+
+
+def _shape_of(annotation: Any) -> _Shape:
+    """What an annotation says; marks on a union or a list hold for what is in it."""
+    if marks := _marks(annotation):
+        shape = _shape_of(annotation.__origin__)
+        for mark in marks:
+            shape = _marked(shape, mark)
+        return shape
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return _union([_shape_of(argument) for argument in arguments])
+    if origin is Literal:
+        return _Shape(choices=arguments)
+    if origin is tuple and arguments[1:] == (...,):
+        return _Shape(items=_shape_of(arguments[0]))
+    if origin is tuple:
+        return _Shape(places=tuple(map(_shape_of, arguments)))
+    if annotation in (None, type(None)):
+        return _Shape(optional=True)
+    if annotation in (bool, int, float, str):
+        return _Shape(scalars=(annotation,))
+    assert dataclasses.is_dataclass(annotation), f"plain data cannot be {annotation}"
+    return _Shape(classes=(typing.cast(type, annotation),))
+
+
+def _marked(shape: _Shape, mark: Any) -> _Shape:
+    if isinstance(mark, Length):
+        return dataclasses.replace(shape, length=mark)
+    if isinstance(mark, Range):
+        items = None if shape.items is None else _marked(shape.items, mark)
+        places = tuple(_marked(place, mark) for place in shape.places)
+        return dataclasses.replace(shape, range=mark, items=items, places=places)
+    if isinstance(mark, Choice):
+        return dataclasses.replace(shape, choices=mark.values, scalars=())
+    return shape
+
+
+def _union(shapes: list[_Shape]) -> _Shape:
+    def first(name: str) -> Any:
+        return next((value for s in shapes if (value := getattr(s, name))), None)
+
+    def joined(name: str) -> tuple[Any, ...]:
+        return tuple(value for shape in shapes for value in getattr(shape, name))
+
+    return _Shape(
+        optional=any(shape.optional for shape in shapes),
+        scalars=joined("scalars"),
+        choices=joined("choices"),
+        classes=joined("classes"),
+        items=first("items"),
+        places=joined("places"),
+        range=first("range"),
+        length=first("length"),
+    )
+
+
+def _check(value: Any, shape: _Shape, name: str) -> None:
+    if value is None and shape.optional:
+        return
+    if isinstance(value, tuple) and shape.is_list:
+        _check_list(value, shape, name)
+    elif shape.choices and not (shape.scalars or shape.classes):
+        if not any(type(value) is type(choice) and value == choice for choice in shape.choices):
+            known = ", ".join(map(str, shape.choices))
+            raise WspaceError(f"{name}={shown(value)} is unknown: give one of {known}.")
+    elif isinstance(value, str) and str in shape.scalars:
+        if shape.length is not None and not shape.length.low <= len(value) <= shape.length.high:
+            raise WspaceError(f"{name} is no text of at most {shape.length.high} characters.")
+    elif _is_number(value, shape):
+        limits = shape.range or Range()
+        if not limits.holds(value):
+            raise WspaceError(f"{name}={shown(value)} is out of range: give {limits}.")
+    elif not (isinstance(value, bool) and bool in shape.scalars) and not isinstance(
+        value, shape.classes
+    ):
+        raise WspaceError(f"{name}={shown(value)} is {_no(shape)}.")
+
+
+def _check_list(values: tuple[Any, ...], shape: _Shape, name: str) -> None:
+    if shape.places:
+        if len(values) != len(shape.places):
+            raise WspaceError(f"{name} has {len(values)} values: give {len(shape.places)}.")
+        for value, place in zip(values, shape.places, strict=True):
+            _check(value, place, name)
+        return
+    if shape.length is not None and not shape.length.low <= len(values) <= shape.length.high:
+        low, high = shape.length.low, shape.length.high
+        raise WspaceError(f"{name} has {len(values)} values: give {low} to {high}.")
+    assert shape.items is not None
+    if _are_plain_numbers(values, shape.items):
+        return
+    for value in values:
+        _check(value, shape.items, name)
+
+
+def _are_plain_numbers(values: tuple[Any, ...], shape: _Shape) -> bool:
+    """Whether a list is of numbers in their range: the usual case, decided quickly."""
+    if shape.scalars != (float,) or set(map(type, values)) != {float}:
+        return False
+    limits = shape.range or Range()
+    return (
+        all(map(math.isfinite, values)) and limits.holds(min(values)) and limits.holds(max(values))
+    )
+
+
+def _is_number(value: Any, shape: _Shape) -> bool:
+    if isinstance(value, bool):
+        return False
+    return (isinstance(value, int) and (int in shape.scalars or float in shape.scalars)) or (
+        isinstance(value, float) and float in shape.scalars
+    )
+
+
+def _settled(value: Any, shape: _Shape) -> Any:
+    if isinstance(value, tuple) and shape.items is not None:
+        if _are_plain_numbers(value, shape.items):
+            return value
+        return tuple(_settled(inner, shape.items) for inner in value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral) and int in shape.scalars:
+        return int(value)
+    if isinstance(value, numbers.Real) and float in shape.scalars:
+        try:
+            return float(value)
+        except OverflowError:
+            return value  # out of any range
+    return value
+
+
+def _from_plain(value: Any, shape: _Shape, what: str) -> Any:
+    if value is None and shape.optional:
+        return None
+    if isinstance(value, list) and shape.items is not None:
+        return tuple(_from_plain(inner, shape.items, what) for inner in value)
+    if isinstance(value, list) and len(value) == len(shape.places):
+        pairs = zip(value, shape.places, strict=True)
+        return tuple(_from_plain(inner, place, what) for inner, place in pairs)
+    if len(shape.classes) == 1 and not (shape.scalars or shape.choices or shape.is_list):
+        kind = shape.classes[0]
+        return value if isinstance(value, kind) else from_plain(kind, value, what=what)
+    return value
+
+
+def _parse(text: str, shape: _Shape) -> Any:
+    """The value that a text means; the text itself where it means none."""
+    if shape.optional and text.lower() == "none":
+        return None
+    for choice in shape.choices:
+        if text == str(choice):
+            return choice
+    if shape.is_list and ("," in text or not shape.scalars):
+        parts = [part.strip() for part in text.split(",")]
+        inner = shape.places or (shape.items,) * len(parts)
+        if len(inner) == len(parts):
+            return tuple(_parse(p, s) for p, s in zip(parts, inner, strict=True) if s is not None)
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    if bool in shape.scalars and text.lower() in words:
+        return words[text.lower()]
+    for scalar in (int, float):
+        if scalar in shape.scalars and text.isascii() and "_" not in text and len(text) <= 60:
+            try:
+                return scalar(text)
+            except ValueError:
+                continue
+    return text
+
+
+def _advice(unknown: Any, fields: dict[str, _Field]) -> str:
+    """What to do about a name that a dataclass has not."""
+    if unknown in fields:
+        return f'write "{fields[unknown].key}".'
+    keys = [field.key for field in fields.values()]
+    if near := difflib.get_close_matches(str(unknown)[:60], keys, n=1):
+        return f"did you mean {near[0]}?"
+    return "it is damaged, or made by a newer wspace (pip install -U wspace)."
+
+
+def _no(shape: _Shape) -> str:
+    """Such as "no whole number", with what to give where that is not plain."""
+    if shape.scalars == (bool,):
+        return "neither true nor false"
+    limits = "" if shape.range is None else f": give {shape.range}"
+    return f"no {shape}{limits}"
+
+
+def _plural(kind: str) -> str:
+    return kind if kind.startswith(("one of", "true or")) else f"{kind}s"
+
+
+def _plain_number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
