@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import wspace
-from wspace.figures.frame import Sheet
+from wspace.figures.sheet import Sheet
 from wspace.networks.config import AdaINConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset

@@ -106,7 +106,7 @@ def test_neighbours_are_shown_beside_generated_pictures(
         values = found[key]
         assert 0 < values["closest"] <= values["first_percentile"] <= values["median"]
     with Image.open(sheet) as image:
-        assert image.height == 5 * (96 + 20) + 8
+        assert image.height == 5 * (128 + 31) + 123  # five rows; title and labels
 
     assert run(model, data, "--num", 5, "--metrics", "pr", "--neighbours", sheet) == 0
     assert "unseen" not in capsys.readouterr().out

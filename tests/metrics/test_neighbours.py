@@ -1,17 +1,10 @@
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.metrics.neighbours import (
-    CELL_SIDE,
-    GAP,
-    MARGIN,
-    TEXT_HEIGHT,
     Neighbours,
     find_neighbours,
-    neighbour_sheet,
     summary,
     telling_rows,
 )
@@ -44,26 +37,3 @@ def test_rows_to_look_at_are_the_closest_and_then_the_first_others() -> None:
     assert telling_rows(neighbours, num_closest=2, num_first=3) == [2, 4, 0, 1, 3]
     assert telling_rows(neighbours, num_closest=4, num_first=9) == [2, 4, 3, 1, 0, 5]
     assert telling_rows(neighbours, num_closest=9, num_first=9) == [2, 4, 3, 1, 0, 5]
-
-
-def flat(value: int, *shape: int) -> Tensor:
-    return torch.full((*shape, 16, 16), value, dtype=torch.uint8)
-
-
-def test_a_row_of_the_sheet_is_a_generated_picture_and_its_neighbours() -> None:
-    generated = torch.stack([flat(10, 1), flat(20, 1)])  # grey: (2, 1, 16, 16)
-    train = torch.stack([flat(30 + i, 3) for i in range(6)]).reshape(2, 3, 3, 16, 16)
-    distances = torch.arange(6.0).reshape(2, 3)
-    sheet = np.asarray(neighbour_sheet(generated, train, distances, ["seed 0", "seed 1"]))
-    step = CELL_SIDE + MARGIN
-    assert sheet.shape == (2 * (CELL_SIDE + TEXT_HEIGHT) + MARGIN, 4 * step + MARGIN + GAP, 3)
-    for row in range(2):
-        y = MARGIN + row * (CELL_SIDE + TEXT_HEIGHT)
-        cells = [MARGIN, *(MARGIN + GAP + column * step for column in (1, 2, 3))]
-        values = [sheet[y + dy, x + dy].tolist() for x in cells for dy in (0, CELL_SIDE - 1)]
-        grey = [10 * (row + 1), *(30 + 3 * row + i for i in range(3))]
-        assert values == [[value] * 3 for value in np.repeat(grey, 2)]
-        texts = sheet[y + CELL_SIDE : y + CELL_SIDE + TEXT_HEIGHT]
-        for x in cells:
-            assert texts[:, x : x + CELL_SIDE].min() < 100  # something is written there
-        assert (sheet[:, cells[0] + CELL_SIDE : cells[1]] == 255).all()

@@ -23,7 +23,7 @@ from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 
 if TYPE_CHECKING:
-    from wspace.figures.frame import Sheet
+    from wspace.figures.sheet import Sheet
     from wspace.networks.generator import Generator
     from wspace.recipe.document import RenderedBy
     from wspace.recipe.recipe import Recipe

@@ -13,7 +13,7 @@ from wspace.cli.common import file_path
 from wspace.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from wspace.figures.frame import Sheet
+    from wspace.figures.sheet import Sheet
     from wspace.rendering.render import Pictures
 
 __all__ = ["reproduce_command"]
@@ -78,7 +78,7 @@ def reproduce_command(
 
 
 def _save(made: Pictures | Sheet, out: Path) -> None:
-    from wspace.figures.frame import Sheet
+    from wspace.figures.sheet import Sheet
 
     if isinstance(made, Sheet):
         made.save(out)

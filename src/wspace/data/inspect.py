@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from wspace.data.build import MAX_FILE_BYTES
 from wspace.data.checks import check_headers
@@ -20,12 +20,12 @@ from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
 from wspace.data.source import PictureSource, UnreadableFileError, shown, source_in_worker
 from wspace.errors import WspaceError
+from wspace.figures.contact import contact_sheet
 from wspace.files import atomic_path
 
 __all__ = ["DatasetReport", "default_sheet_path", "inspect_dataset"]
 
 SHEET_COLUMNS, SHEET_ROWS = 12, 8
-SHEET_CELL = (64, 128)  # smallest and largest side of a picture on the sheet, in pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,23 +194,11 @@ def _histogram(values: Iterable[str]) -> dict[str, int]:
 
 
 def _contact_sheet(source: PictureSource, readable: Sequence[tuple[str, _Checked]]) -> Image.Image:
-    """Pictures taken evenly from the sorted data, each whole, in rows."""
+    """Pictures taken evenly from the sorted data."""
     count = min(SHEET_COLUMNS * SHEET_ROWS, len(readable))
     picked = [readable[position * len(readable) // count] for position in range(count)]
-    smallest, largest = SHEET_CELL
-    cell = min(max(*(max(c.width, c.height) for _, c in picked), smallest), largest)
-    columns = min(SHEET_COLUMNS, count)
-    rows = -(-count // columns)
-    canvas = Image.new("RGB", (columns * (cell + 2) + 2, rows * (cell + 2) + 2), "white")
-    for position, (name, _) in enumerate(picked):
-        picture = decode_rgb(source.read(name, MAX_FILE_BYTES))
-        thumbnail = ImageOps.contain(picture, (cell, cell), _resampling(picture, cell))
-        row, column = divmod(position, columns)
-        left_top = (2 + column * (cell + 2), 2 + row * (cell + 2))
-        canvas.paste(thumbnail, left_top)
-    return canvas
-
-
-def _resampling(picture: Image.Image, cell: int) -> Image.Resampling:
-    """Small pictures keep their pixels visible; large ones are reduced smoothly."""
-    return Image.Resampling.NEAREST if max(picture.size) <= cell else Image.Resampling.LANCZOS
+    return contact_sheet(
+        (decode_rgb(source.read(name, MAX_FILE_BYTES)) for name, _ in picked),
+        side=max(max(checked.width, checked.height) for _, checked in picked),
+        columns=SHEET_COLUMNS,
+    )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from wspace.errors import WspaceError
+from wspace.figures.neighbours import neighbour_sheet
 from wspace.metrics.distances import nearest
 from wspace.metrics.features import Labels, generated_pixels
 
@@ -24,13 +23,11 @@ __all__ = [
     "Neighbours",
     "find_neighbours",
     "generator_sheet",
-    "neighbour_sheet",
     "summary",
     "telling_rows",
 ]
 
 SHEET_CLOSEST, SHEET_FIRST = 8, 8  # rows of each kind on the sheet
-CELL_SIDE, MARGIN, GAP, TEXT_HEIGHT = 96, 8, 16, 20  # pixels of the sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,44 +108,11 @@ def generator_sheet(
     rows = telling_rows(neighbours, SHEET_CLOSEST, SHEET_FIRST)
     seeds = [first_seed + row for row in rows]
     indices = neighbours.indices[rows]  # (rows, k)
+    generated = generated_pixels(generator, seeds, psi=psi, labels=labels)  # (rows, C, H, W)
+    near = train.images(indices.flatten()).unflatten(0, tuple(indices.shape))  # (rows, k, 3, H, W)
     return neighbour_sheet(
-        generated_pixels(generator, seeds, psi=psi, labels=labels),
-        train.images(indices.flatten()).unflatten(0, tuple(indices.shape)),
-        neighbours.distances[rows],
+        generated.movedim(1, -1).numpy(),
+        near.movedim(2, -1).numpy(),
+        neighbours.distances[rows].numpy(),
         [f"seed {seed}" for seed in seeds],
     )
-
-
-def neighbour_sheet(
-    generated: Tensor, train: Tensor, distances: Tensor, names: Sequence[str]
-) -> Image.Image:
-    """A row for each generated picture: itself, a gap, its nearest training pictures.
-
-    Args:
-        generated: (N, 1 or 3, H, W), uint8.
-        train: (N, k, 3, H, W), uint8, nearest first.
-        distances: (N, k), written under the training pictures.
-        names: N labels, such as "seed 3", written under the generated pictures.
-    """
-    scale = max(1, CELL_SIDE // generated.shape[-1])  # small pictures are enlarged, pixel by pixel
-    side = generated.shape[-1] * scale
-    step = side + TEXT_HEIGHT
-    width = MARGIN + (1 + train.shape[1]) * (side + MARGIN) + GAP
-    sheet = Image.new("RGB", (width, len(names) * step + MARGIN), "white")
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(13)
-    for row, name in enumerate(names):
-        top = MARGIN + row * step
-        texts = [name, *(f"{distance:.2f}" for distance in distances[row].tolist())]
-        for column, text in enumerate(texts):
-            left = MARGIN + column * (side + MARGIN) + (GAP if column else 0)
-            pixels = generated[row] if column == 0 else train[row, column - 1]
-            sheet.paste(_picture(pixels, side), (left, top))
-            pen.text((left, top + side + 1), text, fill="black", font=font)
-    return sheet
-
-
-def _picture(pixels: Tensor, side: int) -> Image.Image:
-    """(1 or 3, H, W), uint8, as a picture of ``side`` pixels."""
-    array = np.ascontiguousarray(pixels.expand(3, -1, -1).permute(1, 2, 0).numpy())  # (H, W, 3)
-    return Image.fromarray(array).resize((side, side), Image.Resampling.NEAREST)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wspace.errors import WspaceError
-from wspace.figures.frame import Sheet
+from wspace.figures.sheet import Sheet
 from wspace.figures.video import film_kind, open_film, tile_frames
 from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, PictureDocument, RenderedBy, SheetLayout

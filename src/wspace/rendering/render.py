@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from wspace.errors import WspaceError
+from wspace.figures.sheet import Sheet, picture_sheet
 from wspace.files import atomic_write_text
 from wspace.images import to_uint8
 from wspace.machine import compiled, compiling_pays, cpu_capability
@@ -31,9 +32,6 @@ from wspace.steering.latents import w_of_sources
 from wspace.steering.mixing import gather_styles
 from wspace.steering.noise import NoiseInputs, check_noise
 from wspace.steering.truncation import psi_curve
-
-if TYPE_CHECKING:
-    from wspace.figures.frame import Sheet
 
 __all__ = [
     "ARITHMETIC",
@@ -108,10 +106,8 @@ class Pictures:
         return paths
 
     def grid(self, **layout: Any) -> Sheet:
-        """All pictures on one sheet; see `figures.picture_sheet` for the arguments."""
-        from wspace.figures.frame import picture_sheet
-
-        return picture_sheet(self, **layout)
+        """All pictures on one sheet; see `figures.sheet.picture_sheet` for the arguments."""
+        return picture_sheet(self.pixels, self.recipes, self.rendered_by, **layout)
 
 
 def render(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from wspace.errors import WspaceError
-from wspace.figures.frame import Sheet, render_sheet
+from wspace.figures.sheet import Sheet
 from wspace.formats.model_file import bundled_models, load
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument, RenderedBy, SheetDocument
@@ -21,6 +21,7 @@ from wspace.recipe.png import read_pixels
 from wspace.recipe.recipe import ModelIdentity, Recipe
 from wspace.rendering.identity import identity_of
 from wspace.rendering.render import Pictures, Progress, RenderPath, choose_path, render
+from wspace.rendering.sheets import render_sheet
 
 __all__ = ["Comparison", "choose_recorded_device", "compare", "find_recipe_model", "remake"]
 

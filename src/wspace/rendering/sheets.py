@@ -1,4 +1,4 @@
-"""The figures of the StyleGAN paper, and what goes beyond them, as sheets of recipes."""
+"""Recipes to sheets: the figures of the StyleGAN paper, and any other layout of recipes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 
 from wspace.errors import WspaceError
-from wspace.figures.frame import Sheet, Theme, readable_scale, render_sheet, seed_label
+from wspace.figures.deviation import deviation_map, grey_tile
+from wspace.figures.frame import Theme, Tile, readable_scale
+from wspace.figures.sheet import Sheet, seed_label
 from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, SheetLayout
 from wspace.recipe.recipe import NoiseMode, NoiseSettings, Recipe
 from wspace.recipe.syntax import Layers, spread_per_layer
-from wspace.rendering.render import Progress
+from wspace.rendering.render import Progress, RenderPath, render
 from wspace.steering.mixing import mix_recipes
 
 __all__ = [
@@ -20,9 +22,72 @@ __all__ = [
     "noise_deviation_sheet",
     "noise_layers_sheet",
     "psi_sheet",
+    "render_sheet",
 ]
 
 SHOWN_REALISATIONS = 4  # pictures beside the deviation map
+
+
+def render_sheet(
+    generator: Generator,
+    layout: SheetLayout,
+    cells: Sequence[Cell],
+    *,
+    batch_size: int | None = None,
+    exact_batch: bool = False,
+    path: RenderPath = "folded",
+    progress: Progress | None = None,
+) -> Sheet:
+    """Render all that a sheet shows, each distinct recipe once.
+
+    Args:
+        generator: the model.
+        layout: of the sheet.
+        cells: row by row.
+        batch_size: see `render`.
+        exact_batch: see `render`.
+        path: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: labels that do not fit the cells; otherwise as `render`.
+    """
+    layout.check_fits(len(cells))
+    numbers: dict[Recipe, int] = {}
+    for cell in cells:
+        for recipe in cell.recipes:
+            numbers.setdefault(recipe, len(numbers))
+    pictures = render(
+        generator,
+        list(numbers),
+        batch_size=batch_size,
+        exact_batch=exact_batch,
+        path=path,
+        progress=progress,
+    )
+    rows = [[numbers[recipe] for recipe in cell.recipes] for cell in cells]
+    deviations = {
+        i: deviation_map(pictures.pixels[own])
+        for i, (cell, own) in enumerate(zip(cells, rows, strict=True))
+        if cell.show == "deviation"
+    }
+    white = max((float(deviation.max()) for deviation in deviations.values()), default=0.0)
+    tiles: list[Tile | None] = []
+    for i, own in enumerate(rows):
+        if i in deviations:
+            tiles.append(grey_tile(deviations[i], white))
+        else:
+            tiles.append(pictures.pixels[own[0]] if own else None)
+    return Sheet(
+        layout=layout,
+        cells=tuple(
+            Cell(show=cell.show, recipes=tuple(pictures.recipes[k] for k in own))
+            for cell, own in zip(cells, rows, strict=True)
+        ),
+        tiles=tuple(tiles),
+        white=white,
+        rendered_by=pictures.rendered_by,
+    )
 
 
 def mixing_sheet(

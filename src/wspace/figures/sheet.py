@@ -1,0 +1,147 @@
+"""Pictures on one sheet, with all that makes it again: titles, labels and recipes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wspace.errors import WspaceError
+from wspace.figures.frame import Frame, Theme, Tile, readable_scale
+from wspace.files import atomic_write_text
+from wspace.recipe.document import Cell, RenderedBy, SheetDocument, SheetLayout
+from wspace.recipe.png import MAX_PIXELS, write_png
+from wspace.recipe.recipe import Recipe
+
+__all__ = ["Sheet", "picture_sheet", "seed_label"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """A drawn sheet and what it was drawn from.
+
+    Attributes:
+        layout: titles, labels, columns and the like.
+        cells: what each place shows, row by row.
+        tiles: one a cell, (H, W, C), uint8; None for empty cells.
+        white: the standard deviation, in steps of 1/255, that deviation maps show as white; 0
+            where there is none.
+        rendered_by: what the last bit of the pictures depends on.
+    """
+
+    layout: SheetLayout
+    cells: tuple[Cell, ...]
+    tiles: tuple[Tile | None, ...]
+    white: float = 0.0
+    rendered_by: RenderedBy
+
+    def __post_init__(self) -> None:
+        self.layout.check_fits(len(self.cells))
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The whole sheet, RGB.
+
+        Raises:
+            WspaceError: it would have more pixels than `png.read_pixels` takes.
+        """
+        frame = Frame(self.layout, self.tiles)
+        if frame.width * frame.height > MAX_PIXELS:
+            raise WspaceError(
+                f"the sheet would have {frame.width} x {frame.height} pixels, more than "
+                f"{MAX_PIXELS}: put fewer or smaller pictures on it."
+            )
+        return frame.draw()
+
+    @property
+    def document(self) -> SheetDocument:
+        """What the PNG carries."""
+        boxes = Frame(self.layout, self.tiles).boxes
+        return SheetDocument(
+            layout=self.layout,
+            cells=self.cells,
+            positions=tuple((left, top) for left, top, _, _ in boxes),
+            rendered_by=self.rendered_by,
+        )
+
+    def save(self, path: Path | str, *, sidecar: bool = False) -> Path:
+        """Write a PNG that carries the layout and all recipes.
+
+        Args:
+            path: NAME.png.
+            sidecar: writes NAME.json beside it, with what the PNG carries.
+
+        Returns:
+            The path.
+
+        Raises:
+            WspaceError: the file cannot be written.
+        """
+        document = self.document
+        write_png(path, np.asarray(self.image), document)
+        if sidecar:
+            atomic_write_text(Path(path).with_suffix(".json"), document.to_json() + "\n")
+        return Path(path)
+
+
+def picture_sheet(
+    pixels: npt.NDArray[np.uint8],
+    recipes: Sequence[Recipe],
+    rendered_by: RenderedBy,
+    *,
+    columns: int | None = None,
+    title: str = "",
+    note: str = "",
+    captions: Sequence[str] | None = None,
+    theme: Theme = "light",
+    scale: int | None = None,
+) -> Sheet:
+    """All pictures on one sheet.
+
+    Args:
+        pixels: (N, H, W, C), uint8.
+        recipes: one a picture.
+        rendered_by: what the last bit of the pictures depends on.
+        columns: pictures a row; None makes the sheet about square.
+        title: above all.
+        note: a smaller line under the title.
+        captions: one a picture; None takes each picture's seed.
+        theme: "light" or "dark".
+        scale: whole number to enlarge by; None makes small pictures readable.
+
+    Raises:
+        WspaceError: a value outside its range.
+    """
+    if captions is None:
+        captions = [seed_label(recipe) for recipe in recipes]
+    layout = SheetLayout(
+        columns=columns or math.ceil(math.sqrt(len(recipes))),
+        title=title,
+        note=note,
+        captions=tuple(captions),
+        scale=scale or readable_scale(pixels.shape[1]),
+        theme=theme,
+    )
+    return Sheet(
+        layout=layout,
+        cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
+        tiles=tuple(pixels),
+        rendered_by=rendered_by,
+    )
+
+
+def seed_label(recipe: Recipe) -> str:
+    """Such as "seed 3", "seed 3, class 1" or "seeds 3, 5"."""
+    seeds = [source.seed for source in recipe.sources if source.seed is not None]
+    if not seeds:
+        return "w"
+    label = "seeds " if len(seeds) > 1 else "seed "
+    label += ", ".join(str(seed) for seed in seeds)
+    class_index = recipe.sources[0].class_index
+    return label if class_index is None else f"{label}, class {class_index}"
