@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from wspace.errors import WspaceError
 from wspace.figures.sheet import Sheet
-from wspace.figures.video import film_kind, open_film, tile_frames
+from wspace.figures.video import FrameWriter, film_kind, open_film, tile_frames
 from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, PictureDocument, RenderedBy, SheetLayout
 from wspace.recipe.png import write_png
@@ -28,7 +29,8 @@ from wspace.rendering.render import (
 
 __all__ = ["write_walks"]
 
-Frame = npt.NDArray[np.uint8]
+Frame = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+_Writer = Callable[[int, list[Frame]], None]  # takes a frame's number and its pictures, one a walk
 
 
 def write_walks(
@@ -75,14 +77,18 @@ def write_walks(
     most = default_batch_size(generator) if batch_size is None else batch_size
     size = even_batch_size(len(together), most)
     frames = _frames(generator, together, len(walks), size, path)
-    if film_kind(out) == "folder":
-        by = rendered_by(generator, batch_size=size, path=path)
-        return _write_folder(generator, walks, frames, Path(out), columns, by, progress)
     done = 0
-    with open_film(out, fps=fps, loop=loop, scale=scale) as write:
+    with contextlib.ExitStack() as stack:
+        write: _Writer
+        if film_kind(out) == "folder":
+            by = rendered_by(generator, batch_size=size, path=path)
+            write = _folder_writer(generator, walks, Path(out), columns, by)
+        else:
+            film = stack.enter_context(open_film(out, fps=fps, loop=loop, scale=scale))
+            write = _film_writer(film, columns)
         try:
-            for pictures in frames:
-                write(tile_frames(pictures, columns))
+            for number, pictures in enumerate(frames):
+                write(number, pictures)
                 done += 1
                 if progress is not None:
                     progress(done, len(walks[0]))
@@ -108,36 +114,37 @@ def _frames(
             waiting = waiting[walks:]
 
 
-def _write_folder(
+def _film_writer(film: FrameWriter, columns: int) -> _Writer:
+    """Each frame one picture of the film, the walks beside each other."""
+
+    def write(_number: int, pictures: list[Frame]) -> None:
+        film(tile_frames(pictures, columns))
+
+    return write
+
+
+def _folder_writer(
     generator: Generator,
     walks: Sequence[Sequence[Recipe]],
-    frames: Iterator[list[Frame]],
     folder: Path,
     columns: int,
     by: RenderedBy,
-    progress: Progress | None,
-) -> int:
+) -> _Writer:
     """Each frame a PNG; several walks make each a sheet."""
     model = identity_of(generator)
-    done = 0
-    try:
-        for number, pictures in enumerate(frames):
-            recipes = [walk[number].replace(model=model) for walk in walks]
-            path = folder / f"frame{number:05d}.png"
-            if len(recipes) == 1:
-                document = PictureDocument(recipe=recipes[0], rendered_by=by)
-                write_png(path, pictures[0], document)
-            else:
-                Sheet(
-                    layout=SheetLayout(columns=columns),
-                    cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
-                    tiles=tuple(pictures),
-                    rendered_by=by,
-                ).save(path)
-            done += 1
-            if progress is not None:
-                progress(done, len(walks[0]))
-    except KeyboardInterrupt:
-        if done == 0:
-            raise
-    return done
+
+    def write(number: int, pictures: list[Frame]) -> None:
+        recipes = [walk[number].replace(model=model) for walk in walks]
+        path = folder / f"frame{number:05d}.png"
+        if len(recipes) == 1:
+            document = PictureDocument(recipe=recipes[0], rendered_by=by)
+            write_png(path, pictures[0], document)
+        else:
+            Sheet(
+                layout=SheetLayout(columns=columns),
+                cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
+                tiles=tuple(pictures),
+                rendered_by=by,
+            ).save(path)
+
+    return write
