@@ -86,6 +86,9 @@ class Layers:
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Read a list of seeds such as ``0-3,7,12-14``, in the order given, repeats kept.
 
+    >>> parse_seeds("0-3,7,2")
+    (0, 1, 2, 3, 7, 2)
+
     Raises:
         WspaceError: not such a list, a range that runs backwards, a seed above 2**32 - 1.
     """
@@ -109,6 +112,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def parse_layers(text: str, layers: Layers) -> tuple[int, ...]:
     """Read a list of layers such as ``0-3,6``, ``8-``, ``coarse`` or ``coarse,6``.
+
+    >>> parse_layers("0-2,6,8-", Layers(num_ws=10))
+    (0, 1, 2, 6, 8, 9)
 
     Returns:
         The layers, ascending, each once.
@@ -134,6 +140,9 @@ def parse_per_layer(
 
     LAYERS may hold commas: ``0.5@0-3,6,1@8-`` gives layer 6 the value 0.5. A first entry without
     ``@`` is the value of the layers that no other entry names: ``0.7,1@8-``.
+
+    >>> parse_per_layer("0.7,1@2-", Layers(num_ws=4), float, what="psi")
+    (0.7, 0.7, 1.0, 1.0)
 
     Args:
         text: what the user wrote.
