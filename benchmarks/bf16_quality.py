@@ -21,14 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wspace.data.dataset import Dataset
 from wspace.formats.model_file import load
 from wspace.machine import choose_precision
-from wspace.metrics.features import (
-    cache_folder,
-    dataset_features,
-    extractor,
-    generator_features,
-)
+from wspace.metrics.features.datasets import cache_folder, dataset_features
+from wspace.metrics.features.generators import generator_features
+from wspace.metrics.features.lite import LiteExtractor
 from wspace.metrics.frechet import FewSamplesWarning
-from wspace.metrics.measurement import compare
+from wspace.metrics.table import measure
 from wspace.training import loop
 from wspace.training.config import DISCRIMINATORS, TrainConfig, defaults
 
@@ -68,8 +65,8 @@ def curve(config: TrainConfig, ends: list[float], real: torch.Tensor, num: int) 
             else:
                 loop.resume(run, total_kimg=kimg)
             model = load(run)
-            fake = generator_features(model, num, extractor=extractor())
-            found[f"{kimg:g}"] = compare(real, fake, ["fd"])["fd_lite"]
+            fake = generator_features(model, num, extractor=LiteExtractor())
+            found[f"{kimg:g}"] = measure(real, fake, ["fd"])["fd_lite"]
             print(
                 f"{config.precision}  {kimg:g} kimg  FD (lite) {found[f'{kimg:g}']:.1f}", flush=True
             )
@@ -95,7 +92,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     warnings.simplefilter("ignore", FewSamplesWarning)
     with Dataset.open(arguments.heldout) as data:
-        real = dataset_features(data, None, extractor=extractor(), cache=cache_folder())
+        real = dataset_features(data, None, extractor=LiteExtractor(), cache=cache_folder())
     steps = int(arguments.kimg / arguments.every)
     ends = [arguments.every * (k + 1) for k in range(steps)]
     curves = {}

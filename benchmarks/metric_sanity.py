@@ -19,12 +19,8 @@ from torch import Tensor
 
 from wspace.data.dataset import Dataset
 from wspace.images import from_uint8
-from wspace.metrics.features import (
-    cache_folder,
-    dataset_features,
-    dataset_indices,
-    extractor,
-)
+from wspace.metrics.features.datasets import cache_folder, dataset_features, dataset_indices
+from wspace.metrics.features.lite import LiteExtractor
 from wspace.metrics.frechet import frechet_distance, statistics
 from wspace.metrics.precision_recall import precision_recall
 
@@ -50,7 +46,7 @@ def report(name: str, fake: Tensor, real: Tensor) -> None:
 
 
 def sanity(data: Dataset, heldout: Dataset, num: int, other: Dataset | None) -> None:
-    lite = extractor("cpu")
+    lite = LiteExtractor("cpu")
     cache = cache_folder()
     real = dataset_features(heldout, extractor=lite, cache=cache)
     fake = dataset_features(data, num, extractor=lite, cache=cache)
@@ -82,7 +78,7 @@ def speed(data: Dataset) -> None:
 
     print(f"{torch.get_num_threads()} threads; pictures/s, decoding left out")
     for batch_size in (1, 4, 8, 16, 32, 64):
-        folded = extractor("cpu", batch_size)
+        folded = LiteExtractor("cpu", batch_size)
         rates = []
         for run in (as_published, lambda _, network=folded: network(pixels)):
             run(batch_size)

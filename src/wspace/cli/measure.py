@@ -11,12 +11,13 @@ import click
 
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.metrics.table import METRICS, measure, parse_metrics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from wspace.data.dataset import Dataset
-    from wspace.metrics.features import Extractor
+    from wspace.metrics.features.extractor import Extractor
     from wspace.networks.generator import Generator
 
 __all__ = ["measure_command"]
@@ -34,7 +35,7 @@ SHEET_COLUMNS = 4  # training pictures beside each generated one
     default="fd,pr",
     show_default=True,
     metavar="NAMES",
-    help="fd: Frechet distance; pr: precision and recall.",
+    help="; ".join(f"{name}: {metric.about}" for name, metric in METRICS.items()) + ".",
 )
 @click.option(
     "--num", type=click.IntRange(min=2), default=5000, show_default=True, help="Pictures to make."
@@ -91,8 +92,9 @@ def measure_command(
     from wspace.data.dataset import Dataset
     from wspace.formats.model_file import load
     from wspace.machine import choose_device
-    from wspace.metrics.features import cache_folder, extractor, generator_features
-    from wspace.metrics.measurement import compare, parse_metrics
+    from wspace.metrics.features.datasets import cache_folder
+    from wspace.metrics.features.generators import generator_features
+    from wspace.metrics.features.lite import LiteExtractor
 
     metrics = parse_metrics(metrics_text)
     _check_sheet_options(sheet, train)
@@ -102,18 +104,18 @@ def measure_command(
     with Dataset.open(data) as dataset, Dataset.open(train or data) as train_data:
         for one in (dataset, train_data):
             _require_resolution(one, generator, model)
-        lite = extractor(chosen, batch_size)
-        real = _dataset_features(dataset, real_num, lite, cache)
+        extractor = LiteExtractor(chosen, batch_size)
+        real = _dataset_features(dataset, real_num, extractor, cache)
         how: dict[str, Any] = {"first_seed": first_seed, "psi": psi, "labels": dataset.labels}
         with progress_bar(f"measuring {model}", "pictures") as progress:
             fake = generator_features(
-                generator, num, extractor=lite, batch_size=batch_size, progress=progress, **how
+                generator, num, extractor=extractor, batch_size=batch_size, progress=progress, **how
             )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found: dict[str, Any] = dict(compare(real, fake, metrics))
+            found: dict[str, Any] = dict(measure(real, fake, metrics))
         if sheet is not None:
-            known = _dataset_features(train_data, None, lite, cache)
+            known = _dataset_features(train_data, None, extractor, cache)
             unseen = None if train is None else real
             found["neighbours"] = _neighbours(
                 sheet, generator, train_data, known, fake, unseen, how
@@ -125,7 +127,7 @@ def measure_command(
         "real_num": len(real),
         "first_seed": first_seed,
         "psi": psi,
-        "extractor": lite.id,
+        "extractor": extractor.id,
         **found,
         "warnings": [str(one.message) for one in caught],
     }
@@ -158,12 +160,12 @@ def _require_resolution(dataset: Dataset, generator: Generator, model: str) -> N
 
 
 def _dataset_features(
-    dataset: Dataset, num: int | None, lite: Extractor, cache: Path | None
+    dataset: Dataset, num: int | None, extractor: Extractor, cache: Path | None
 ) -> Tensor:
-    from wspace.metrics.features import dataset_features
+    from wspace.metrics.features.datasets import dataset_features
 
     with progress_bar(f"measuring {dataset.path}", "pictures") as progress:
-        return dataset_features(dataset, num, extractor=lite, cache=cache, progress=progress)
+        return dataset_features(dataset, num, extractor=extractor, cache=cache, progress=progress)
 
 
 def _neighbours(
@@ -198,9 +200,10 @@ def _print_report(report: dict[str, Any]) -> None:
         f"{report['model']}: {report['num']} pictures from seed {report['first_seed']} on, psi "
         f"{report['psi']:g}, against {report['real_num']} of {report['data']}"
     )
-    for name, key in (("FD (lite)", "fd_lite"), ("precision", "precision"), ("recall", "recall")):
+    titles = {key: title for metric in METRICS.values() for key, title in metric.titles.items()}
+    for key, title in titles.items():
         if key in report:
-            click.echo(f"{name:10} {report[key]:.3f}")
+            click.echo(f"{title:10} {report[key]:.3f}")
     if "neighbours" not in report:
         return
     neighbours = report["neighbours"]

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 
-__all__ = ["FewSamplesWarning", "RunningStatistics", "Statistics", "frechet_distance", "statistics"]
+__all__ = [
+    "FewSamplesWarning",
+    "RunningStatistics",
+    "Statistics",
+    "frechet_distance",
+    "measure",
+    "statistics",
+]
 
 
 class FewSamplesWarning(UserWarning):
@@ -77,6 +84,11 @@ def statistics(features: Tensor, block: int = 4096) -> Statistics:
     for rows in torch.split(features, block):
         running.update(rows)
     return running.result()
+
+
+def measure(real: Tensor, fake: Tensor) -> dict[str, float]:
+    """``fd_lite``, lower is better, of features (N, D) and (M, D); see `frechet_distance`."""
+    return {"fd_lite": frechet_distance(statistics(real), statistics(fake))}
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.figures.neighbours import neighbour_sheet
 from wspace.metrics.distances import nearest
-from wspace.metrics.features import Labels, generated_pixels
+from wspace.metrics.features.generators import Labels, generated_pixels
 
 if TYPE_CHECKING:
     from wspace.data.dataset import Dataset
@@ -100,7 +100,7 @@ def generator_sheet(
     Args:
         generator: the model.
         train: what it was trained on, all of it in ``neighbours``.
-        neighbours: of the features that `features.generator_features` gave for it.
+        neighbours: of the features that `generators.generator_features` gave for it.
         first_seed: as there.
         psi: as there.
         labels: as there.

@@ -10,7 +10,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.metrics.distances import distance_blocks
 
-__all__ = ["PrecisionRecall", "precision_recall"]
+__all__ = ["PrecisionRecall", "measure", "precision_recall"]
 
 
 class PrecisionRecall(NamedTuple):
@@ -18,6 +18,11 @@ class PrecisionRecall(NamedTuple):
 
     precision: float
     recall: float
+
+
+def measure(real: Tensor, fake: Tensor) -> dict[str, float]:
+    """``precision`` and ``recall``, in [0, 1], of features (N, D) and (M, D)."""
+    return precision_recall(real, fake)._asdict()
 
 
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:

@@ -1,0 +1,46 @@
+"""Features by EfficientNet-Lite0: batches, grey pictures, resizing."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from wspace.data.dataset import Dataset
+from wspace.metrics.features.lite import LiteExtractor
+
+
+def test_features_depend_on_the_batch_size_by_rounding_only(
+    lite: LiteExtractor, dataset: Dataset
+) -> None:
+    pixels = dataset.images(range(10))
+    expected = lite(pixels)
+    assert expected.shape == (10, 1280)
+    assert expected.dtype == torch.float32
+    assert expected.std(dim=0).max() > 0.1  # pictures differ
+    for batch_size in (1, 3, 10):
+        torch.testing.assert_close(
+            LiteExtractor("cpu", batch_size)(pixels), expected, atol=1e-4, rtol=0
+        )
+
+
+def test_grey_pictures_count_as_rgb(lite: LiteExtractor) -> None:
+    grey = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    assert torch.equal(lite(grey), lite(grey.expand(1, 3, 16, 16)))
+
+
+def test_no_pictures_have_no_features(lite: LiteExtractor) -> None:
+    assert lite(torch.empty(0, 3, 16, 16, dtype=torch.uint8)).shape == (0, 1280)
+
+
+def test_pictures_are_resized_as_pillow_does_in_floats(lite: LiteExtractor) -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (300, 300, 3), dtype=np.uint8)
+    channels = [
+        Image.fromarray(pixels[:, :, i].astype(np.float32)).resize(
+            (224, 224), Image.Resampling.BICUBIC
+        )
+        for i in range(3)
+    ]
+    resized = torch.from_numpy(np.stack([np.asarray(one) for one in channels]))[None]
+    with torch.inference_mode():
+        expected = lite._network((resized / 127.5 - 1).clamp(-1, 1))
+    found = lite(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
