@@ -25,7 +25,7 @@ from wspace.networks.config import AdaINConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
 from wspace.recipe.png import read_document
-from wspace.recipe.recipe import NOISE_MODES, NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import SETTABLE_NOISE, NoiseSettings, Recipe, Source
 from wspace.rendering.reproduce import compare, remake
 
 BATCH_SIZES, THREADS = (1, 3, 8), (1, 2)
@@ -52,7 +52,7 @@ def random_recipe(generator: Generator, draw: random.Random, precision: str) -> 
     noise = NoiseSettings()
     if generator.const_noise:
         noise = NoiseSettings(
-            mode=per_layer(lambda: draw.choice(NOISE_MODES)),
+            mode=per_layer(lambda: draw.choice(SETTABLE_NOISE)),
             seed=per_layer(lambda: draw.randrange(2**32)),
             strength=per_layer(lambda: draw.choice((0.0, 1.0, 1.0, draw.uniform(0, 4)))),
         )

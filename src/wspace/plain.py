@@ -44,6 +44,8 @@ __all__ = [
 LARGEST = 1e15  # bounds numbers without a range of their own; nothing in wspace comes near it
 REQUIRED: Any = dataclasses.MISSING  # the default of an option that has none
 
+_SCALARS = {type(None), bool, int, float, str}
+
 _T = TypeVar("_T")
 _Path = tuple[str, ...]
 
@@ -159,7 +161,8 @@ class _Shape:
         if self.items is not None:
             kinds.append(f"list of {_plural(str(self.items))}")
         if self.places:
-            kinds.append(f"list of {len(self.places)} values")
+            count = "pair" if len(self.places) == 2 else f"list of {len(self.places)}"
+            kinds.append(f"{count} of {_plural(str(self.places[0]))}")
         return " or ".join([*kinds, "none"] if self.optional else kinds)
 
 
@@ -207,14 +210,20 @@ def to_plain(instance: Any, *, leave_out_none: bool = False) -> dict[str, Any]:
     """A dataclass as plain data: dicts, lists, texts, numbers, true, false and None.
 
     Args:
-        instance: of the dataclass; those that it holds are made plain, too.
+        instance: of the dataclass; those that it holds are made plain, too, by their own
+            ``to_dict`` where they have one.
         leave_out_none: leaves out the fields that hold None.
     """
 
     def plain(value: Any) -> Any:
+        if hasattr(value, "to_dict"):
+            return value.to_dict()
         if dataclasses.is_dataclass(value):
             return to_plain(value, leave_out_none=leave_out_none)
-        return [plain(inner) for inner in value] if isinstance(value, tuple) else value
+        if isinstance(value, tuple):
+            flat = set(map(type, value)) <= _SCALARS
+            return list(value) if flat else [plain(inner) for inner in value]
+        return value
 
     values = {field.key: getattr(instance, name) for name, field in _fields(type(instance)).items()}
     return {
@@ -228,7 +237,8 @@ def from_plain(kind: type[_T], data: Any, *, what: str = "") -> _T:
     """The inverse of `to_plain`; what is left out has its default.
 
     The class must call `check` or `settle`: values are handed to it as they are, but for lists,
-    which become tuples, and the dataclasses that it holds, which are made first.
+    which become tuples, and the dataclasses that it holds, which are made first, by their own
+    ``from_dict`` where they have one.
 
     Args:
         kind: the dataclass.
@@ -421,7 +431,7 @@ def _check(value: Any, shape: _Shape, name: str) -> None:
 def _check_list(values: tuple[Any, ...], shape: _Shape, name: str) -> None:
     if shape.places:
         if len(values) != len(shape.places):
-            raise WspaceError(f"{name} has {len(values)} values: give {len(shape.places)}.")
+            raise WspaceError(f"{name}={shown(list(values))} is {_no(shape)}.")
         for value, place in zip(values, shape.places, strict=True):
             _check(value, place, name)
         return
@@ -440,9 +450,8 @@ def _are_plain_numbers(values: tuple[Any, ...], shape: _Shape) -> bool:
     if shape.scalars != (float,) or set(map(type, values)) != {float}:
         return False
     limits = shape.range or Range()
-    return (
-        all(map(math.isfinite, values)) and limits.holds(min(values)) and limits.holds(max(values))
-    )
+    finite = math.isfinite(sum(values))  # an infinity or NaN stays in the sum
+    return finite and limits.holds(min(values)) and limits.holds(max(values))
 
 
 def _is_number(value: Any, shape: _Shape) -> bool:
@@ -454,12 +463,12 @@ def _is_number(value: Any, shape: _Shape) -> bool:
 
 
 def _settled(value: Any, shape: _Shape) -> Any:
+    if type(value) in shape.scalars or value is None or isinstance(value, bool | str):
+        return value
     if isinstance(value, tuple) and shape.items is not None:
-        if _are_plain_numbers(value, shape.items):
+        if set(map(type, value)) == set(shape.items.scalars):
             return value
         return tuple(_settled(inner, shape.items) for inner in value)
-    if isinstance(value, bool):
-        return value
     if isinstance(value, numbers.Integral) and int in shape.scalars:
         return int(value)
     if isinstance(value, numbers.Real) and float in shape.scalars:
@@ -474,13 +483,19 @@ def _from_plain(value: Any, shape: _Shape, what: str) -> Any:
     if value is None and shape.optional:
         return None
     if isinstance(value, list) and shape.items is not None:
+        if not shape.items.classes and set(map(type, value)) <= _SCALARS:
+            return tuple(value)
         return tuple(_from_plain(inner, shape.items, what) for inner in value)
     if isinstance(value, list) and len(value) == len(shape.places):
         pairs = zip(value, shape.places, strict=True)
         return tuple(_from_plain(inner, place, what) for inner, place in pairs)
     if len(shape.classes) == 1 and not (shape.scalars or shape.choices or shape.is_list):
-        kind = shape.classes[0]
-        return value if isinstance(value, kind) else from_plain(kind, value, what=what)
+        kind: Any = shape.classes[0]
+        if isinstance(value, kind):
+            return value
+        if hasattr(kind, "from_dict"):
+            return kind.from_dict(value)
+        return from_plain(kind, value, what=what)
     return value
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, shown
+from wspace.plain import Length, Range, check, from_plain, to_plain
 from wspace.recipe.recipe import Recipe, parse_json
 
 __all__ = [
@@ -24,7 +25,11 @@ __all__ = [
 
 MAX_CELLS = 10_000
 MAX_TEXT = 1000  # characters of a title or label
-THEMES = ("light", "dark")
+
+_Text = Annotated[str, Length(0, MAX_TEXT)]
+_Labels = Annotated[tuple[_Text, ...], Length(0, MAX_CELLS)]
+_Count = Annotated[int, Range(1, 65536)]
+_Place = Annotated[int, Range(0, 2**24)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +46,16 @@ class RenderedBy:
         arithmetic: `render.ARITHMETIC` of the wspace that drew it.
     """
 
-    torch: str
-    device: str
-    cpu: str
-    threads: int
-    batch_size: int
-    path: str
-    arithmetic: int = 1  # of files that do not say
+    torch: _Text
+    device: _Text
+    cpu: _Text
+    threads: _Count
+    batch_size: _Count
+    path: _Text
+    arithmetic: _Count = 1  # of files that do not say
 
     def __post_init__(self) -> None:
-        for name in ("torch", "device", "cpu", "path"):
-            _check_text(f"rendered_by: {name}", getattr(self, name))
-        for name in ("threads", "batch_size", "arithmetic"):
-            _check_count(f"rendered_by: {name}", getattr(self, name), 1, 65536)
+        check(self, "rendered_by: ")
 
     def differences(self, other: RenderedBy) -> list[str]:
         """Such as "threads 2 instead of 4", this one's value first."""
@@ -83,33 +85,19 @@ class SheetLayout:
         theme: "light" or "dark".
     """
 
-    columns: int
-    title: str = ""
-    note: str = ""
-    column_labels: tuple[str, ...] = ()
-    row_labels: tuple[str, ...] = ()
-    captions: tuple[str, ...] = ()
+    columns: Annotated[int, Range(1, MAX_CELLS)]
+    title: _Text = ""
+    note: _Text = ""
+    column_labels: _Labels = ()
+    row_labels: _Labels = ()
+    captions: _Labels = ()
     header_row: bool = False
     header_column: bool = False
-    scale: int = 1
+    scale: Annotated[int, Range(1, 64)] = 1
     theme: Literal["light", "dark"] = "light"
 
     def __post_init__(self) -> None:
-        _check_count("sheet: columns", self.columns, 1, MAX_CELLS)
-        _check_count("sheet: scale", self.scale, 1, 64)
-        if self.theme not in THEMES:
-            raise WspaceError(f"sheet: theme={self.theme!r:.60} is unknown: give light or dark.")
-        for name in ("title", "note"):
-            _check_text(f"sheet: {name}", getattr(self, name))
-        for name in ("column_labels", "row_labels", "captions"):
-            labels = getattr(self, name)
-            if not isinstance(labels, tuple) or len(labels) > MAX_CELLS:
-                raise WspaceError(f"sheet: {name} is no list of texts: the file is damaged.")
-            for label in labels:
-                _check_text(f"sheet: {name}", label)
-        for name in ("header_row", "header_column"):
-            if not isinstance(getattr(self, name), bool):
-                raise WspaceError(f"sheet: {name} is neither true nor false: the file is damaged.")
+        check(self, "sheet: ")
 
     def check_fits(self, cells: int) -> None:
         """Whether the labels are as many as a sheet of so many cells has places.
@@ -140,15 +128,16 @@ class Cell:
     recipes: tuple[Recipe, ...] = ()
 
     def __post_init__(self) -> None:
-        fits = {
-            "picture": len(self.recipes) == 1,
-            "deviation": 2 <= len(self.recipes) <= MAX_CELLS,
-            "empty": not self.recipes,
-        }
+        if isinstance(self.recipes, tuple):
+            self._check_show(len(self.recipes))
+        check(self, "sheet: ")
+
+    def _check_show(self, count: int) -> None:
+        fits = {"picture": count == 1, "deviation": 2 <= count <= MAX_CELLS, "empty": count == 0}
         if not isinstance(self.show, str) or not fits.get(self.show, False):
             raise WspaceError(
-                f"sheet: a cell shows {self.show!r:.60} of {len(self.recipes)} recipes: a picture "
-                "has one, a deviation several, an empty cell none."
+                f"sheet: a cell shows {shown(self.show)} of {count} recipes: a picture has one, a "
+                "deviation several, an empty cell none."
             )
 
 
@@ -159,14 +148,12 @@ class PictureDocument:
     recipe: Recipe
     rendered_by: RenderedBy
 
+    def __post_init__(self) -> None:
+        check(self)
+
     def to_json(self) -> str:
         """One line of JSON."""
-        data = {
-            "kind": "picture",
-            "recipe": self.recipe.to_dict(),
-            "rendered_by": dataclasses.asdict(self.rendered_by),
-        }
-        return json.dumps(data, allow_nan=False)
+        return json.dumps({"kind": "picture"} | to_plain(self), allow_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,33 +169,47 @@ class SheetDocument:
 
     layout: SheetLayout
     cells: tuple[Cell, ...]
-    positions: tuple[tuple[int, int], ...]
+    positions: tuple[tuple[_Place, _Place], ...]
     rendered_by: RenderedBy
 
     def __post_init__(self) -> None:
+        check(self, "sheet: ")
         self.layout.check_fits(len(self.cells))
         if len(self.positions) != len(self.cells):
             raise WspaceError(f"sheet: {len(self.positions)} positions of {len(self.cells)} cells.")
-        for x, y in self.positions:
-            _check_count("sheet: position", x, 0, 2**24)
-            _check_count("sheet: position", y, 0, 2**24)
 
     def to_json(self) -> str:
         """One line of JSON."""
+        cells = [
+            {"show": cell.show, "position": position, "recipes": to_plain(cell)["recipes"]}
+            for cell, position in zip(self.cells, self.positions, strict=True)
+        ]
         data = {
             "kind": "sheet",
-            "layout": dataclasses.asdict(self.layout),
-            "cells": [
-                {
-                    "show": cell.show,
-                    "position": position,
-                    "recipes": [recipe.to_dict() for recipe in cell.recipes],
-                }
-                for cell, position in zip(self.cells, self.positions, strict=True)
-            ],
-            "rendered_by": dataclasses.asdict(self.rendered_by),
+            "layout": to_plain(self.layout),
+            "cells": cells,
+            "rendered_by": to_plain(self.rendered_by),
         }
         return json.dumps(data, allow_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedCell(Cell):
+    """A cell as files have it, with its position."""
+
+    position: tuple[_Place, _Place]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SheetFile:
+    """A sheet as files have it."""
+
+    layout: SheetLayout
+    cells: Annotated[tuple[PlacedCell, ...], Length(0, MAX_CELLS)]
+    rendered_by: RenderedBy
+
+    def __post_init__(self) -> None:
+        check(self, "sheet: ")
 
 
 def document_from_json(text: str | bytes) -> PictureDocument | SheetDocument:
@@ -220,61 +221,13 @@ def document_from_json(text: str | bytes) -> PictureDocument | SheetDocument:
     data = parse_json(text, "the wspace data")
     if not isinstance(data, dict) or data.get("kind") not in ("picture", "sheet"):
         raise WspaceError("the wspace data is neither of a picture nor of a sheet: it is damaged.")
+    written = {key: value for key, value in data.items() if key != "kind"}
     if data["kind"] == "picture":
-        _check_keys("the wspace data", data, {"kind", "recipe", "rendered_by"})
-        return PictureDocument(
-            recipe=Recipe.from_dict(data["recipe"]),
-            rendered_by=_build(RenderedBy, "rendered_by", data["rendered_by"]),
-        )
-    _check_keys("the wspace data", data, {"kind", "layout", "cells", "rendered_by"})
-    if not isinstance(data["cells"], list) or len(data["cells"]) > MAX_CELLS:
-        raise WspaceError("sheet: cells are no list: the file is damaged.")
+        return from_plain(PictureDocument, written, what="the wspace data")
+    sheet = from_plain(_SheetFile, written, what="the wspace data")
     return SheetDocument(
-        layout=_build(SheetLayout, "sheet: layout", data["layout"]),
-        cells=tuple(_cell(cell) for cell in data["cells"]),
-        positions=tuple(_position(cell) for cell in data["cells"]),
-        rendered_by=_build(RenderedBy, "rendered_by", data["rendered_by"]),
+        layout=sheet.layout,
+        cells=tuple(Cell(show=cell.show, recipes=cell.recipes) for cell in sheet.cells),
+        positions=tuple(cell.position for cell in sheet.cells),
+        rendered_by=sheet.rendered_by,
     )
-
-
-def _cell(data: Any) -> Cell:
-    _check_keys("sheet: cell", data, {"show", "position", "recipes"})
-    if not isinstance(data["recipes"], list) or len(data["recipes"]) > MAX_CELLS:
-        raise WspaceError("sheet: a cell's recipes are no list: the file is damaged.")
-    return Cell(show=data["show"], recipes=tuple(Recipe.from_dict(r) for r in data["recipes"]))
-
-
-def _position(data: Any) -> tuple[int, int]:
-    position = data["position"]
-    if not isinstance(position, list) or len(position) != 2:
-        raise WspaceError("sheet: a cell's position is no pair of numbers: the file is damaged.")
-    return position[0], position[1]
-
-
-def _build(kind: type[Any], what: str, data: Any) -> Any:
-    if kind is RenderedBy and isinstance(data, dict):
-        data = {"arithmetic": RenderedBy.arithmetic} | data  # files from before it was counted
-    _check_keys(what, data, {f.name for f in dataclasses.fields(kind)})
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
-
-
-def _check_keys(what: str, data: Any, keys: set[str]) -> None:
-    if not isinstance(data, dict):
-        raise WspaceError(f"{what} is {type(data).__name__}, not a JSON object: it is damaged.")
-    if wrong := sorted(keys ^ set(data)):
-        verb = "lacks" if wrong[0] in keys else "knows no"
-        raise WspaceError(
-            f"{what} {verb} {wrong[0]!r:.60}: it is damaged, or made by a newer wspace "
-            "(pip install -U wspace)."
-        )
-
-
-def _check_text(what: str, value: Any) -> None:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise WspaceError(f"{what} is no text of at most {MAX_TEXT} characters: it is damaged.")
-
-
-def _check_count(what: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        shown = value if isinstance(value, bool | float | None) else type(value).__name__
-        raise WspaceError(f"{what}={shown} is no whole number from {low} to {high}.")
