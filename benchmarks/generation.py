@@ -8,7 +8,7 @@ from table import Row, convolution_shares, parse_arguments, show
 from wspace.bench.generation import measure_generation
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
-from wspace.rendering.render import RenderPath
+from wspace.rendering.synthesis_cache import RenderPath
 
 # preset, side, batch; NVIDIA's code; goals by precision
 WORK = (

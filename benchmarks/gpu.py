@@ -19,7 +19,7 @@ from wspace.bench.hardware import MATRIX_SIDE, describe_machine, measure_peaks
 from wspace.bench.training import measure_training
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
-from wspace.rendering.render import RenderPath
+from wspace.rendering.synthesis_cache import RenderPath
 from wspace.training.config import PRESET_DEFAULTS, TrainConfig
 
 GOALS = {"generation": 0.40, "training": 0.25}  # of the measured bf16 matrix peak, at 256²

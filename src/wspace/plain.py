@@ -421,7 +421,9 @@ def _check(value: Any, shape: _Shape, name: str) -> None:
     elif _is_number(value, shape):
         limits = shape.range or Range()
         if not limits.holds(value):
-            raise WspaceError(f"{name}={shown(value)} is out of range: give {limits}.")
+            between = limits.low is not None and limits.high is not None
+            says = f"outside {limits}" if between else f"out of range: give {limits}"
+            raise WspaceError(f"{name}={shown(value)} is {says}.")
     elif not (isinstance(value, bool) and bool in shape.scalars) and not isinstance(
         value, shape.classes
     ):

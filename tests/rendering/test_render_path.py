@@ -20,8 +20,9 @@ from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import preset
 from wspace.recipe.document import PictureDocument
 from wspace.recipe.recipe import recipes
-from wspace.rendering import render as rendering
-from wspace.rendering.render import choose_path, render
+from wspace.rendering import render_path, synthesis_cache
+from wspace.rendering.render import render
+from wspace.rendering.render_path import choose_path
 from wspace.rendering.reproduce import compare, remake
 
 
@@ -41,7 +42,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         modes.append(mode)
         return torch.compile(network, backend="eager")
 
-    monkeypatch.setattr(rendering, "compiled", quickly)
+    monkeypatch.setattr(synthesis_cache, "compiled", quickly)
     return modes
 
 
@@ -67,8 +68,8 @@ def test_long_work_is_compiled_where_that_pays(
     compilations: list[str | None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rendering, "COMPILE_FROM_SECONDS", 0.0)
-    monkeypatch.setattr(rendering, "compiling_pays", lambda _, given: pays and given == "bf16")
+    monkeypatch.setattr(render_path, "COMPILE_FROM_SECONDS", 0.0)
+    monkeypatch.setattr(render_path, "compiling_pays", lambda _, given: pays and given == "bf16")
     made = recipes(seeds=range(8), precision=precision)
     worth = pays and precision == "bf16"
     assert choose_path(generator, made) == ("compiled" if worth else "folded")
@@ -112,7 +113,7 @@ def test_new_weights_are_compiled_anew(
 def test_where_compiling_fails_one_line_says_so(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendering, "compiled", refuse)
+    monkeypatch.setattr(synthesis_cache, "compiled", refuse)
     with pytest.warns(RuntimeWarning, match=r"compiled here \(no C\+\+ compiler\)") as told:
         assert choose_path(generator, recipes(seeds=[0]), wanted="compiled") == "folded"
     assert len(told) == 1
@@ -126,7 +127,7 @@ def test_commands_draw_without_what_cannot_be_compiled(
     monkeypatch: pytest.MonkeyPatch,
     run_wspace: Callable[..., Any],
 ) -> None:
-    monkeypatch.setattr(rendering, "compiled", refuse)
+    monkeypatch.setattr(synthesis_cache, "compiled", refuse)
     words = [command, "avatars", "--seeds", "0,1", "--compile", "on", "--out", tmp_path / "o"]
     words += ["--frames", "2"] if command == "interpolate" else []
     result = run_wspace(*words)

@@ -19,7 +19,8 @@ from wspace.recipe.document import (
 )
 from wspace.recipe.png import read_document, read_pixels, write_png
 from wspace.recipe.recipe import Recipe
-from wspace.rendering.render import ARITHMETIC, Pictures
+from wspace.rendering.identity import ARITHMETIC
+from wspace.rendering.pictures import Pictures
 from wspace.rendering.reproduce import (
     choose_recorded_device,
     compare,

@@ -15,7 +15,8 @@ from wspace.bench.timing import PeakMemory, gflop_of, time_calls
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import recipes
-from wspace.rendering.render import RenderPath, render
+from wspace.rendering.render import render
+from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = ["GenerationSpeed", "first_picture_seconds", "generation_gflop", "measure_generation"]
 

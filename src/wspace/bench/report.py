@@ -31,7 +31,7 @@ from wspace.machine import (
 from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import PRESETS, preset
-from wspace.rendering.render import RenderPath
+from wspace.rendering.synthesis_cache import RenderPath
 from wspace.training.config import PRESET_DEFAULTS, TrainConfig
 
 __all__ = ["BenchConfig", "BenchReport", "bench"]

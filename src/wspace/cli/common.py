@@ -17,7 +17,7 @@ from wspace.recipe.syntax import Layers, parse_per_layer, parse_seeds
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator
-    from wspace.rendering.render import RenderPath
+    from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = [
     "SteeringOptions",
@@ -141,7 +141,7 @@ def choose_render_path(
     generator: Generator, recipes: Sequence[Recipe], compiling: str, batch_size: int | None
 ) -> RenderPath:
     """What ``--compile`` comes to here; what keeps it from that is told in one line."""
-    from wspace.rendering.render import choose_path
+    from wspace.rendering.render_path import choose_path
 
     wanted: dict[str, RenderPath | None] = {"auto": None, "on": "compiled", "off": "folded"}
     with warnings.catch_warnings(record=True) as caught:

@@ -14,7 +14,7 @@ from wspace.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from wspace.figures.sheet import Sheet
-    from wspace.rendering.render import Pictures
+    from wspace.rendering.pictures import Pictures
 
 __all__ = ["reproduce_command"]
 

@@ -42,8 +42,8 @@ class RenderedBy:
         cpu: machine and instruction set that torch uses.
         threads: of torch on the CPU.
         batch_size: pictures that went through the networks at once.
-        path: "folded" (see `networks.inference.fold`) or "compiled" (see `render.choose_path`).
-        arithmetic: `render.ARITHMETIC` of the wspace that drew it.
+        path: "folded" (see `rendering.prepare`) or "compiled" (see `rendering.render_path`).
+        arithmetic: `rendering.identity.ARITHMETIC` of the wspace that drew it.
     """
 
     torch: _Text

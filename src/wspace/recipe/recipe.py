@@ -142,8 +142,7 @@ class Recipe:
             )
         if self.layer_sources is not None and max(self.layer_sources) >= count:
             raise WspaceError(
-                f"recipe: layer_sources={max(self.layer_sources)} is out of range: give 0 to "
-                f"{count - 1}."
+                f"recipe: layer_sources={max(self.layer_sources)} is outside 0 to {count - 1}."
             )
 
     def replace(self, **changes: Any) -> Self:

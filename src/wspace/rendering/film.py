@@ -17,15 +17,9 @@ from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, PictureDocument, RenderedBy, SheetLayout
 from wspace.recipe.png import write_png
 from wspace.recipe.recipe import Recipe
-from wspace.rendering.identity import identity_of
-from wspace.rendering.render import (
-    Progress,
-    RenderPath,
-    default_batch_size,
-    even_batch_size,
-    rendered_by,
-    stream,
-)
+from wspace.rendering.identity import identity_of, rendered_by
+from wspace.rendering.render import Progress, default_batch_size, even_batch_size, stream
+from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = ["write_walks"]
 

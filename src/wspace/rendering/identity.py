@@ -1,31 +1,53 @@
-"""Which model a generator is, worked out once and again only when its weights change."""
+"""What a picture says of its origin: which model made it, and what its last bit depends on."""
 
 from __future__ import annotations
 
+import platform
 from weakref import WeakKeyDictionary
 
+import torch
+
 from wspace.formats.model_file import model_sha256
+from wspace.machine import cpu_capability
 from wspace.networks.generator import Generator
+from wspace.recipe.document import RenderedBy
 from wspace.recipe.recipe import ModelIdentity
+from wspace.rendering.synthesis_cache import RenderPath, WeightsState, weights_state
 
-__all__ = ["WeightsState", "identity_of", "weights_state"]
+__all__ = ["ARITHMETIC", "identity_of", "rendered_by"]
 
-WeightsState = tuple[tuple[int, int], ...]
+# Counts the ways in which networks have been worked out: a change after which some network's last
+# bits differ raises it, so that no picture of before is promised to come back to the bit.
+ARITHMETIC = 2
 
 _known: WeakKeyDictionary[Generator, tuple[WeightsState, str]] = WeakKeyDictionary()
 
 
-def weights_state(generator: Generator) -> WeightsState:
-    """Changes whenever a weight or buffer is replaced or written to; costs no reading of them."""
-    tensors = [*generator.parameters(), *generator.buffers()]
-    return tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
-
-
 def identity_of(generator: Generator) -> ModelIdentity:
-    """The name that a generator was loaded under, and the fingerprint of its weights."""
+    """The name that a generator was loaded under, and the fingerprint of its weights.
+
+    The fingerprint is worked out once, and again only when the weights change.
+    """
     state = weights_state(generator)
     known = _known.get(generator)
     if known is None or known[0] != state:
         known = (state, model_sha256(generator))
         _known[generator] = known
     return ModelIdentity(name=generator.name, sha256=known[1])
+
+
+def rendered_by(
+    generator: Generator, *, batch_size: int, path: RenderPath = "folded"
+) -> RenderedBy:
+    """What the last bit of a picture depends on, here and now."""
+    device = generator.w_avg.device
+    name = f" {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
+    return RenderedBy(
+        torch=str(torch.__version__),
+        device=device.type + name,
+        cpu=f"{platform.machine()} {cpu_capability()}",
+        threads=torch.get_num_threads(),
+        batch_size=batch_size,
+        path=path,
+        arithmetic=ARITHMETIC,
+    )

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -17,97 +10,28 @@ import torch
 from torch import Tensor
 
 from wspace.errors import WspaceError
-from wspace.figures.sheet import Sheet, picture_sheet
-from wspace.files import atomic_write_text
 from wspace.images import to_uint8
-from wspace.machine import compiled, compiling_pays, cpu_capability
 from wspace.networks.generator import Generator
 from wspace.networks.mapping import truncate
-from wspace.recipe.document import PictureDocument, RenderedBy
-from wspace.recipe.png import write_png
 from wspace.recipe.recipe import Recipe, Source
-from wspace.rendering.identity import WeightsState, identity_of, weights_state
-from wspace.rendering.prepare import fold
+from wspace.rendering.identity import identity_of, rendered_by
+from wspace.rendering.pictures import Pictures
+from wspace.rendering.synthesis_cache import DTYPES, RenderPath, prepared_synthesis
 from wspace.steering.latents import w_of_sources
 from wspace.steering.mixing import gather_styles
 from wspace.steering.noise import NoiseInputs, check_noise
 from wspace.steering.truncation import psi_curve
 
 __all__ = [
-    "ARITHMETIC",
-    "Pictures",
     "Progress",
-    "RenderPath",
-    "choose_path",
+    "check_recipes",
     "default_batch_size",
     "even_batch_size",
     "render",
-    "rendered_by",
     "stream",
 ]
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
-
-# How a synthesis network draws: made ready by `fold`, or compiled on top of that.
-RenderPath = Literal["folded", "compiled"]
-# Compiling takes 10 to 20 seconds; what is over sooner than this is drawn without.
-COMPILE_FROM_SECONDS = 60.0
-
-# Counts the ways in which networks have been worked out: a change after which some network's last
-# bits differ raises it, so that no picture of before is promised to come back to the bit.
-ARITHMETIC = 2
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# by precision and path: the synthesis made ready to draw, and the weights that it was made of
-_Ready = dict[tuple[str, RenderPath], tuple[WeightsState, Callable[[Tensor, Any], Tensor]]]
-_made_ready: WeakKeyDictionary[Generator, _Ready] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pictures:
-    """Rendered pictures, each with its recipe.
-
-    Attributes:
-        pixels: (N, H, W, C), uint8.
-        recipes: N of them, with the model filled in.
-        rendered_by: what the last bit depends on.
-    """
-
-    pixels: npt.NDArray[np.uint8]
-    recipes: tuple[Recipe, ...]
-    rendered_by: RenderedBy
-
-    def __len__(self) -> int:
-        return len(self.recipes)
-
-    def save(
-        self, folder: Path | str, *, names: Sequence[str] | None = None, sidecar: bool = False
-    ) -> list[Path]:
-        """Write PNGs that carry their recipes.
-
-        Args:
-            folder: made if need be.
-            names: of the files, without ending; None names them after their seeds.
-            sidecar: writes NAME.json beside each, with what the PNG carries.
-
-        Returns:
-            The PNGs' paths.
-
-        Raises:
-            WspaceError: a file cannot be written.
-        """
-        names = names or _names(self.recipes)
-        paths = [Path(folder) / f"{name}.png" for name in names]
-        for path, pixels, recipe in zip(paths, self.pixels, self.recipes, strict=True):
-            document = PictureDocument(recipe=recipe, rendered_by=self.rendered_by)
-            write_png(path, pixels, document)
-            if sidecar:
-                atomic_write_text(path.with_suffix(".json"), document.to_json() + "\n")
-        return paths
-
-    def grid(self, **layout: Any) -> Sheet:
-        """All pictures on one sheet; see `figures.sheet.picture_sheet` for the arguments."""
-        return picture_sheet(self.pixels, self.recipes, self.rendered_by, **layout)
 
 
 def render(
@@ -129,7 +53,7 @@ def render(
         recipes: at least one.
         batch_size: the most pictures to render at once; None chooses by resolution.
         exact_batch: fills even a single batch up to ``batch_size``, to render as before.
-        path: see `choose_path`.
+        path: see `render_path.choose_path`.
         progress: called after each batch.
 
     Returns:
@@ -172,7 +96,7 @@ def stream(
         recipes: any number.
         batch_size: pictures that go through the networks at once; the last batch is filled up
             and what fills it is dropped.
-        path: see `choose_path`.
+        path: see `render_path.choose_path`.
 
     Yields:
         (n, H, W, C), uint8, in order, n <= batch_size.
@@ -195,70 +119,6 @@ def stream(
         batch = recipes[start : start + batch_size]
         rows = [[numbers[source] for source in recipe.sources] for recipe in batch]
         yield _render_batch(generator, batch, rows, w, centres, noise, batch_size, path)
-
-
-def choose_path(
-    generator: Generator,
-    recipes: Sequence[Recipe],
-    *,
-    batch_size: int | None = None,
-    exact_batch: bool = False,
-    wanted: RenderPath | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> RenderPath:
-    """How to draw recipes: compiled where that is possible, and pays.
-
-    Compiled networks draw the same pictures but for rounding, on a CPU with bfloat16 units 1.1
-    to 1.6 times as fast (benchmarks/RESULTS.md).
-
-    Args:
-        generator: the model.
-        recipes: all that are to be drawn.
-        batch_size: as in `render`.
-        exact_batch: as in `render`.
-        wanted: compiles even what is short, or nothing; None: "compiled" where drawing would take
-            longer than `COMPILE_FROM_SECONDS`, by the time of a batch.
-        say: told before it compiles, which takes a while.
-
-    Returns:
-        "folded" or "compiled"; then it has been compiled.
-
-    Raises:
-        WspaceError: as `render`.
-
-    Warns:
-        RuntimeWarning: compiling failed, such as without a C++ compiler.
-    """
-    most = default_batch_size(generator) if batch_size is None else batch_size
-    size = most if exact_batch else even_batch_size(max(len(recipes), 1), most)
-
-    def seconds(path: RenderPath) -> float:
-        start = time.perf_counter()
-        next(stream(generator, recipes[:size], batch_size=size, path=path))
-        return time.perf_counter() - start
-
-    if wanted == "folded" or not recipes:
-        return "folded"
-    if wanted is None:
-        fastest = "bf16" if {recipe.precision for recipe in recipes} == {"bf16"} else "fp32"
-        if not compiling_pays(generator.w_avg.device.type, fastest):
-            return "folded"
-        batches = len(recipes) / size
-        longest = seconds("folded") * batches  # the first batch is slower than those after it
-        if longest < COMPILE_FROM_SECONDS or seconds("folded") * batches < COMPILE_FROM_SECONDS:
-            return "folded"
-    try:
-        say("compiling the network: 10 to 20 seconds, a few where that was done before")
-        seconds("compiled")
-    except RuntimeError as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        warnings.warn(
-            f"the network could not be compiled here ({reason:.100}): it draws without that.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return "folded"
-    return "compiled"
 
 
 def check_recipes(generator: Generator, recipes: Sequence[Recipe]) -> None:
@@ -308,23 +168,6 @@ def even_batch_size(count: int, most: int) -> int:
     return -(-count // -(-count // most))
 
 
-def rendered_by(
-    generator: Generator, *, batch_size: int, path: RenderPath = "folded"
-) -> RenderedBy:
-    """What the last bit of a picture depends on, here and now."""
-    device = generator.w_avg.device
-    name = f" {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
-    return RenderedBy(
-        torch=str(torch.__version__),
-        device=device.type + name,
-        cpu=f"{platform.machine()} {cpu_capability()}",
-        threads=torch.get_num_threads(),
-        batch_size=batch_size,
-        path=path,
-        arithmetic=ARITHMETIC,
-    )
-
-
 @torch.inference_mode()
 def _render_batch(
     generator: Generator,
@@ -342,8 +185,8 @@ def _render_batch(
         members = [i for i, recipe in enumerate(recipes) if recipe.precision == precision]
         filled = members + members[-1:] * (batch_size - len(members))
         ws = _ws_of(generator, [recipes[i] for i in filled], [rows[i] for i in filled], w, centres)
-        synthesis = _synthesis_for(generator, precision, path)
-        dtype = _DTYPES[precision]
+        synthesis = prepared_synthesis(generator, precision, path)
+        dtype = DTYPES[precision]
         maps = noise.of([recipes[i].noise for i in filled], dtype)
         images = synthesis(ws, maps)
         for i, picture in zip(members, to_uint8(images[: len(members)]).cpu().numpy(), strict=True):
@@ -374,39 +217,3 @@ def _ws_of(
         return ws
     psi = torch.tensor(curves, device=w.device)[:, :, None]  # (N, num_ws, 1)
     return truncate(ws, gather_styles(centres, layer_sources), psi)
-
-
-def _synthesis_for(
-    generator: Generator, precision: str, path: RenderPath
-) -> Callable[[Tensor, Any], Tensor]:
-    """The synthesis to call, made anew where the weights have changed."""
-    state = weights_state(generator)
-    kept = _made_ready.setdefault(generator, {})
-    key = (precision, path)
-    if key not in kept or kept[key][0] != state:
-        if path == "compiled":
-            # on a GPU its kernels are then started all at once
-            mode = "reduce-overhead" if generator.w_avg.device.type == "cuda" else None
-            ready = compiled(_synthesis_for(generator, precision, "folded"), mode)  # type: ignore[arg-type]
-        else:
-            with torch.inference_mode(False), torch.no_grad():
-                ready = fold(generator.synthesis, _DTYPES[precision])
-        kept[key] = (state, ready)
-    return kept[key][1]
-
-
-def _names(recipes: Sequence[Recipe]) -> list[str]:
-    """File names after the seeds where each recipe has one, made distinct by a number."""
-    names: list[str] = []
-    used: dict[str, int] = {}
-    for i, recipe in enumerate(recipes):
-        source = recipe.sources[0]
-        if len(recipe.sources) == 1 and source.seed is not None:
-            name = f"seed{source.seed:04d}"
-            if source.class_index is not None:
-                name += f"-class{source.class_index}"
-        else:
-            name = f"picture{i:04d}"
-        used[name] = used.get(name, 0) + 1
-        names.append(name if used[name] == 1 else f"{name}-{used[name]}")
-    return names

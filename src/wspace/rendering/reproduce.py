@@ -20,8 +20,11 @@ from wspace.recipe.document import PictureDocument, RenderedBy, SheetDocument
 from wspace.recipe.png import read_pixels
 from wspace.recipe.recipe import ModelIdentity, Recipe
 from wspace.rendering.identity import identity_of
-from wspace.rendering.render import Pictures, Progress, RenderPath, choose_path, render
+from wspace.rendering.pictures import Pictures
+from wspace.rendering.render import Progress, render
+from wspace.rendering.render_path import choose_path
 from wspace.rendering.sheets import render_sheet
+from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = ["Comparison", "choose_recorded_device", "compare", "find_recipe_model", "remake"]
 

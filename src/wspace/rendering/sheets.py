@@ -13,7 +13,8 @@ from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, SheetLayout
 from wspace.recipe.recipe import NoiseMode, NoiseSettings, Recipe
 from wspace.recipe.syntax import Layers, spread_per_layer
-from wspace.rendering.render import Progress, RenderPath, render
+from wspace.rendering.render import Progress, render
+from wspace.rendering.synthesis_cache import RenderPath
 from wspace.steering.mixing import mix_recipes
 
 __all__ = [
