@@ -146,10 +146,12 @@ def load_model_file(model: Path | str, *, discriminator: bool = True) -> ModelFi
             f"{path} is damaged ({reason(error)}): fetch or train it again."
         ) from None
     config = GeneratorConfig.from_dict(header["generator"])
-    generator = _fill(config, tensors, "generator", path)
+    generator = _build_with_tensors(config, tensors, "generator", path)
     judge = None
     if discriminator and "discriminator" in header:
-        judge = _fill(discriminator_config(header["discriminator"]), tensors, "discriminator", path)
+        judge = _build_with_tensors(
+            discriminator_config(header["discriminator"]), tensors, "discriminator", path
+        )
     assert isinstance(generator, Generator)
     generator.name = _plain_name(model, path)
     return ModelFile(generator=generator, discriminator=judge, metadata=header["metadata"])
@@ -257,13 +259,13 @@ def _read_header(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], content)
 
 
-def _fill(
+def _build_with_tensors(
     config: GeneratorConfig | DiscriminatorConfig | ProjectedConfig,
     tensors: dict[str, Tensor],
     part: str,
     path: Path,
 ) -> nn.Module:
-    """Build a network around the file's tensors, without initialising weights first.
+    """The network with the tensors of the file, without drawing random weights first.
 
     The tensors stay memory-mapped where their type is float32 already.
     """

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.formats.official.convert import ImportedModel, import_official
-from wspace.formats.official.records import read_official
+from wspace.formats.official.file import read_official
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, shown
+from wspace.formats.official.file import OfficialFile, read_official
 from wspace.formats.official.network import OfficialNetwork
-from wspace.formats.official.records import OfficialFile, read_official
 from wspace.formats.official.stylegan1 import (
     convert_stylegan1_discriminator,
     convert_stylegan1_generator,
@@ -28,7 +28,6 @@ from wspace.formats.official.stylegan3 import (
     check_stylegan3_filters,
     convert_stylegan3_generator,
 )
-from wspace.formats.pickles.data import clean
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.stylegan1.discriminator import build_discriminator
@@ -64,7 +63,7 @@ def import_official(
     """Read an official pickle as data and make wspace's networks of it.
 
     Args:
-        path: see `official.read_official`.
+        path: see `file.read_official`.
         network: the averaged generator, to sample from, or the one under training.
         with_discriminator: bring the discriminator along, for fine-tuning.
 
@@ -99,7 +98,7 @@ def convert_generator(network: OfficialNetwork) -> Generator:
     else:
         convert = convert_stylegan2_generator
     config, state = convert(network)
-    generator = _fill(config, state, network)
+    generator = _build_with_state(config, state, network)
     assert isinstance(generator, Generator)
     if network.generation == 3:
         check_stylegan3_filters(network, generator)
@@ -120,17 +119,17 @@ def convert_discriminator(network: OfficialNetwork) -> nn.Module:
     else:
         convert = convert_stylegan2_discriminator
     config, state = convert(network)
-    return _fill(config, state, network)
+    return _build_with_state(config, state, network)
 
 
 def _parts(network: OfficialNetwork) -> set[str]:
     return {name.split("/" if network.tensorflow else ".")[0] for name in network.tensors}
 
 
-def _fill(
+def _build_with_state(
     config: GeneratorConfig | DiscriminatorConfig, state: State, network: OfficialNetwork
 ) -> nn.Module:
-    """Build the network and give it the tensors, all shapes checked before memory is taken."""
+    """The network with the tensors of the file, all shapes checked before memory is taken."""
     owner = network.arguments.owner
     try:
         with torch.device("meta"):
@@ -147,7 +146,7 @@ def _fill(
             )
     if extra := sorted(set(state) - set(expected)):
         raise WspaceError(
-            f"{owner} holds a tensor {clean(extra[0])!r} that wspace's networks have no place for: "
+            f"{owner} holds a tensor {shown(extra[0])} that wspace's networks have no place for: "
             "it was not made by the official code."
         )
     with torch.random.fork_rng(devices=[]):

@@ -10,11 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from wspace.errors import WspaceError
-from wspace.formats.pickles.data import clean
+from wspace.errors import WspaceError, one_line, shown
 from wspace.formats.pickles.stored_array import StoredArray
 
-__all__ = ["MAX_NETWORK_BYTES", "Facts", "OfficialNetwork", "TensorReader"]
+__all__ = ["MAX_NETWORK_BYTES", "Facts", "OfficialNetwork", "TensorReader", "check_size"]
 
 MAX_NETWORK_BYTES = 1 << 30  # StyleGAN3-r at 1024 pixels, the largest official one, has 0.3 GB
 _MISSING = object()
@@ -94,7 +93,7 @@ class Facts:
         """Refuse arguments whose effect nobody here knows."""
         if unknown := sorted(name for name in self.values if name not in known):
             raise WspaceError(
-                f"{self.owner} was made with the argument {clean(unknown[0])!r}, which wspace "
+                f"{self.owner} was made with the argument {shown(unknown[0])}, which wspace "
                 "does not know, so its pictures would come out wrong: give a file of the official "
                 "code."
             )
@@ -104,8 +103,8 @@ class Facts:
         value = self.values.get(name, only)
         if value != only:
             raise WspaceError(
-                f"{self.owner} was made with {name}={_show(value)}, which wspace's networks cannot "
-                f"do: only {name}={only!r} can be imported."
+                f"{self.owner} was made with {name}={_quoted(value)}, which wspace's networks "
+                f"cannot do: only {name}={only!r} can be imported."
             )
 
     def _get(self, name: str, default: object) -> object:
@@ -118,7 +117,7 @@ class Facts:
 
     def _wrong(self, name: str, value: object, wanted: str) -> WspaceError:
         return WspaceError(
-            f"{self.owner}: {name}={_show(value)} is not {wanted}: the file is damaged, or not "
+            f"{self.owner}: {name}={_quoted(value)} is not {wanted}: the file is damaged, or not "
             "made by the official code."
         )
 
@@ -159,7 +158,7 @@ class OfficialNetwork:
         shape = stored.shape if isinstance(stored, StoredArray) else ()
         if len(shape) != rank:
             raise WspaceError(
-                f"{self.arguments.owner}: {clean(name)} has {len(shape)} axes, not {rank}: "
+                f"{self.arguments.owner}: {one_line(name)} has {len(shape)} axes, not {rank}: "
                 "the file is damaged."
             )
         return shape
@@ -256,9 +255,23 @@ class TensorReader:
         return iter(sorted(self._left))
 
 
-def _show(value: object) -> str:
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return clean(repr(value))
-    if isinstance(value, (list, tuple)) and all(isinstance(x, (int, float)) for x in value[:64]):
-        return clean(repr(value[:64]))
-    return f"a {type(value).__name__}"
+def check_size(tensors: Mapping[str, StoredArray | float], owner: str, file_bytes: int) -> None:
+    """Refuse a network whose tensors take more memory than its file, or than any network does.
+
+    Many names may point to the same bytes of a file, so its size alone bounds nothing.
+    """
+    total = sum(array.num_bytes for array in tensors.values() if isinstance(array, StoredArray))
+    if total > min(file_bytes, MAX_NETWORK_BYTES):
+        raise WspaceError(
+            f"{owner} declares {total} bytes of tensors in a file of {file_bytes} bytes: "
+            "the file is damaged or hostile, and was not imported."
+        )
+
+
+def _quoted(value: object) -> str:
+    """A plain value as messages quote it; of anything else the kind."""
+    numbers = isinstance(value, (list, tuple)) and all(
+        isinstance(entry, (int, float)) for entry in value[:64]
+    )
+    plain = isinstance(value, (str, int, float)) or value is None or numbers
+    return shown(value) if plain else f"a {type(value).__name__}"

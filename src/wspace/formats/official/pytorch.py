@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from wspace.errors import WspaceError
-from wspace.formats.official.network import MAX_NETWORK_BYTES, Facts, OfficialNetwork
-from wspace.formats.pickles.data import Record, clean
+from wspace.errors import WspaceError, shown
+from wspace.formats.official.network import Facts, OfficialNetwork, check_size
 from wspace.formats.pickles.stored_array import StoredArray
+from wspace.formats.pickles.values import Record
 
-__all__ = ["read_module"]
+__all__ = ["read_pytorch_network"]
 
 _MAX_MODULES = 2_000
 _MAX_DEPTH = 8
 
 
-def read_module(record: Record, name: str, owner: str, file_bytes: int) -> OfficialNetwork:
+def read_pytorch_network(record: Record, name: str, owner: str, file_bytes: int) -> OfficialNetwork:
     """Flatten a generator's or discriminator's module tree.
 
     Args:
-        record: the network, as `safe_pickle.read_pickle` makes it.
+        record: the network, as `read.read_pickle` makes it.
         name: "G", "D" or "G_ema".
         owner: what to call it in messages.
         file_bytes: size of the file; no network has more bytes of tensors.
@@ -43,19 +43,6 @@ def read_module(record: Record, name: str, owner: str, file_bytes: int) -> Offic
     return OfficialNetwork(name, _generation(modules, owner), False, facts, tensors, modules)
 
 
-def check_size(tensors: dict[str, StoredArray | float], owner: str, file_bytes: int) -> None:
-    """Refuse a network whose tensors take more memory than its file, or than any network does.
-
-    Many names may point to the same bytes of a file, so its size alone bounds nothing.
-    """
-    total = sum(array.num_bytes for array in tensors.values() if isinstance(array, StoredArray))
-    if total > min(file_bytes, MAX_NETWORK_BYTES):
-        raise WspaceError(
-            f"{owner} declares {total} bytes of tensors in a file of {file_bytes} bytes: "
-            "the file is damaged or hostile, and was not imported."
-        )
-
-
 def _walk(record: Record, owner: str) -> Iterator[tuple[str, dict[str, object]]]:
     """Every module's path and state, parents first."""
     pending: list[tuple[str, object]] = [("", record)]
@@ -63,7 +50,7 @@ def _walk(record: Record, owner: str) -> Iterator[tuple[str, dict[str, object]]]
         path, module = pending.pop()
         state = module.state if isinstance(module, Record) else None
         if not isinstance(state, dict) or path.count(".") > _MAX_DEPTH:
-            raise WspaceError(f"{owner}: {clean(path)!r} is no part of a network: damaged file.")
+            raise WspaceError(f"{owner}: {shown(path)} is no part of a network: damaged file.")
         yield path, state
         children = state.get("_modules")
         for name, child in children.items() if isinstance(children, dict) else ():
@@ -84,7 +71,7 @@ def _own_tensors(state: dict[str, object], owner: str) -> Iterator[tuple[str, St
             if array is None:
                 continue
             if not isinstance(array, StoredArray):
-                raise WspaceError(f"{owner}: {clean(str(leaf))!r} is no tensor: damaged file.")
+                raise WspaceError(f"{owner}: {shown(str(leaf))} is no tensor: damaged file.")
             yield str(leaf), array
 
 

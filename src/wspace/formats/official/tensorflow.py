@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from wspace.errors import WspaceError
-from wspace.formats.official.network import Facts, OfficialNetwork
-from wspace.formats.official.pytorch import check_size
-from wspace.formats.pickles.data import Record, clean
+from wspace.errors import WspaceError, one_line, shown
+from wspace.formats.official.network import Facts, OfficialNetwork, check_size
 from wspace.formats.pickles.stored_array import StoredArray
+from wspace.formats.pickles.values import Record
 
 __all__ = ["read_tensorflow_network"]
 
@@ -25,7 +24,7 @@ def read_tensorflow_network(
     under those of the network, which it passes on to them.
 
     Args:
-        record: the network, as `safe_pickle.read_pickle` makes it.
+        record: the network, as `read.read_pickle` makes it.
         name: "G", "D" or "G_ema".
         owner: what to call it in messages.
         file_bytes: size of the file; no network has more bytes of tensors.
@@ -42,7 +41,7 @@ def read_tensorflow_network(
         prefix, part = pending.pop(0)
         state = part.state if isinstance(part, Record) else None
         if not isinstance(state, dict):
-            raise WspaceError(f"{owner}: {clean(prefix)!r} is no network: the file is damaged.")
+            raise WspaceError(f"{owner}: {shown(prefix)} is no network: the file is damaged.")
         for variable, value in _variables(state, owner):
             tensors[prefix + variable] = value
         given = state.get("static_kwargs")
@@ -77,7 +76,7 @@ def _variables(state: dict[str, object], owner: str) -> Iterator[tuple[str, Stor
             raise WspaceError(f"{owner} has a variable without a name: the file is damaged.")
         name, value = pair
         if not isinstance(value, (StoredArray, int, float)):
-            raise WspaceError(f"{owner}: {clean(name)} is no tensor: the file is damaged.")
+            raise WspaceError(f"{owner}: {one_line(name)} is no tensor: the file is damaged.")
         yield name, value if isinstance(value, StoredArray) else float(value)
 
 

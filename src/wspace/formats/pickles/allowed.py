@@ -8,16 +8,16 @@ from functools import partial
 
 import numpy as np
 
-from wspace.formats.pickles.data import (
+from wspace.errors import one_line
+from wspace.formats.pickles.stored_array import DTYPES, Storage, StoredArray
+from wspace.formats.pickles.unpickler import SafeUnpickler, check_key
+from wspace.formats.pickles.values import (
     AllowedGlobal,
     Limits,
     Pending,
     PickleRefusedError,
     Record,
-    clean,
 )
-from wspace.formats.pickles.machine import SafeUnpickler, check_key
-from wspace.formats.pickles.stored_array import DTYPES, Storage, StoredArray
 
 __all__ = ["official_globals"]
 
@@ -136,10 +136,10 @@ def _numpy_scalar(dtype: object, content: object) -> object:
 def _empty_numpy_array(kind: object, *_shape_and_code: object) -> Pending:
     if not isinstance(kind, AllowedGlobal) or kind.name != "numpy.ndarray":
         raise PickleRefusedError("it holds a numpy array of a class of its own: not allowed")
-    return Pending(_fill_numpy_array)
+    return Pending(_numpy_array_of_state)
 
 
-def _fill_numpy_array(state: object) -> StoredArray:
+def _numpy_array_of_state(state: object) -> StoredArray:
     """Source: the state that ``numpy.ndarray.__reduce__`` documents."""
     if not isinstance(state, tuple) or len(state) not in (4, 5):
         raise TypeError("a numpy array's state is not a tuple of 5")
@@ -202,7 +202,7 @@ def _torch_size(sides: object) -> tuple[int, ...]:
 def _torch_device(kind: object, index: object = 0) -> str:
     if not isinstance(kind, str) or type(index) is not int:
         raise TypeError("a device is neither a name nor a name and a number")
-    return clean(kind)
+    return one_line(kind)
 
 
 def _storage_globals() -> Table:

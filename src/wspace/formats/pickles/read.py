@@ -7,8 +7,8 @@ from pathlib import Path
 
 from wspace.errors import WspaceError
 from wspace.formats.pickles.allowed import official_globals
-from wspace.formats.pickles.data import ForbiddenNameError, Limits, PickleRefusedError
-from wspace.formats.pickles.machine import SafeUnpickler
+from wspace.formats.pickles.unpickler import SafeUnpickler
+from wspace.formats.pickles.values import ForbiddenNameError, Limits, PickleRefusedError
 
 __all__ = ["read_pickle"]
 

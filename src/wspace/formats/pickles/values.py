@@ -12,7 +12,6 @@ __all__ = [
     "Pending",
     "PickleRefusedError",
     "Record",
-    "clean",
 ]
 
 
@@ -83,9 +82,3 @@ class Pending:
 
     build: Callable[[object], object]
     memo_keys: list[int] = field(default_factory=list)  # where the final value replaces this one
-
-
-def clean(text: str) -> str:
-    """``text`` for a one-line message: printable, at most 160 characters."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:160])
-    return shown + ("…" if len(text) > 160 else "")

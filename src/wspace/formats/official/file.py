@@ -1,4 +1,4 @@
-"""Official StyleGAN files: which networks they hold, as plain records."""
+"""An official StyleGAN file: which networks it holds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from wspace.errors import WspaceError
 from wspace.formats.official.network import OfficialNetwork
-from wspace.formats.official.pytorch import read_module
+from wspace.formats.official.pytorch import read_pytorch_network
 from wspace.formats.official.tensorflow import read_tensorflow_network
-from wspace.formats.pickles.data import Record
 from wspace.formats.pickles.read import read_pickle
+from wspace.formats.pickles.values import Record
 
 __all__ = ["OfficialFile", "read_official"]
 
@@ -47,7 +47,7 @@ class OfficialFile:
         size = self.path.stat().st_size
         if record.class_name == "Network":
             return read_tensorflow_network(record, name, owner, size)
-        return read_module(record, name, owner, size)
+        return read_pytorch_network(record, name, owner, size)
 
 
 def read_official(path: Path | str) -> OfficialFile:
@@ -59,7 +59,7 @@ def read_official(path: Path | str) -> OfficialFile:
         path: a TensorFlow pickle, (G, D, Gs), or a PyTorch one, with the keys G, D and G_ema.
 
     Raises:
-        WspaceError: see `safe_pickle.read_pickle`; or the pickle holds something else.
+        WspaceError: see `read.read_pickle`; or the pickle holds something else.
     """
     path = Path(path)
     content = read_pickle(path)

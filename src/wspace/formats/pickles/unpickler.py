@@ -14,14 +14,14 @@ import struct
 from collections.abc import Callable, Mapping
 from pickletools import opcodes
 
-from wspace.formats.pickles.data import (
+from wspace.errors import one_line, reason
+from wspace.formats.pickles.values import (
     AllowedGlobal,
     ForbiddenNameError,
     Limits,
     Pending,
     PickleRefusedError,
     Record,
-    clean,
 )
 
 __all__ = ["SafeUnpickler", "check_key"]
@@ -77,8 +77,9 @@ class SafeUnpickler:
             try:
                 handler(self)
             except (ValueError, TypeError, OverflowError, struct.error) as error:
-                text = clean(str(error))
-                raise PickleRefusedError(f"{_NAMES[opcode]} at byte {start}: {text}") from error
+                raise PickleRefusedError(
+                    f"{_NAMES[opcode]} at byte {start}: {reason(error)}"
+                ) from error
 
     # The file.
 
@@ -214,7 +215,7 @@ class SafeUnpickler:
         entry = self._allowed.get((module, name))
         if entry is None:
             raise ForbiddenNameError(
-                f"it asks for {clean(f'{module}.{name}')}, which is not allowed"
+                f"it asks for {one_line(f'{module}.{name}')}, which is not allowed"
             )
         return entry
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from wspace.errors import WspaceError
-from wspace.formats.pickles.data import Record
 from wspace.formats.pickles.read import read_pickle
 from wspace.formats.pickles.stored_array import Storage, StoredArray
+from wspace.formats.pickles.values import Record
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 GIGABYTE = 1 << 30
