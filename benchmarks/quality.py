@@ -56,7 +56,9 @@ from quality_measure import Reference, draw_mixed
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.files import atomic_path, atomic_write_text, cache_root
-from wspace.metrics.features import dataset_indices, extractor, generated_pixels
+from wspace.metrics.features.datasets import dataset_indices
+from wspace.metrics.features.generators import generated_pixels
+from wspace.metrics.features.lite import LiteExtractor
 
 __all__ = ["Cell", "main", "run_cell", "table"]
 
@@ -348,7 +350,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _make_cells(arguments: argparse.Namespace) -> None:
-    lite = extractor()
+    lite = LiteExtractor()
     for name in arguments.only.split(","):
         task = prepare(name, arguments.cache)
         reference = Reference.of(task, arguments.cache, lite)

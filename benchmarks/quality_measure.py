@@ -16,14 +16,15 @@ from quality_data import Task
 from quality_judge import Judge, judge_of, total_variation
 from wspace.data.dataset import Dataset
 from wspace.metrics.distances import nearest
-from wspace.metrics.features import Extractor, dataset_features
+from wspace.metrics.features.datasets import dataset_features
+from wspace.metrics.features.extractor import Extractor
 from wspace.metrics.frechet import (
     FewSamplesWarning,
     Statistics,
     frechet_distance,
     statistics,
 )
-from wspace.metrics.measurement import compare
+from wspace.metrics.precision_recall import precision_recall
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.rendering.render import default_batch_size, stream
@@ -41,6 +42,7 @@ class Reference:
     Attributes:
         extractor: makes features.
         real: (N, D), its features of the held-out pictures.
+        heldout: their statistics.
         train: statistics of the training pictures.
         near: of held-out pictures, one in a hundred lies as close as this to another one.
         judge: the second judge; None without labels.
@@ -51,6 +53,7 @@ class Reference:
 
     extractor: Extractor
     real: Tensor
+    heldout: Statistics
     train: Statistics
     near: float
     judge: Judge | None
@@ -76,6 +79,7 @@ class Reference:
         return cls(
             extractor=extractor,
             real=real,
+            heldout=statistics(real),
             train=statistics(known),
             near=float(_apart(real).quantile(0.01)),
             judge=judge,
@@ -100,8 +104,12 @@ class Reference:
         features = self.extractor(pixels)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found: dict[str, Any] = dict(compare(self.real, features))
-            found["fd_train"] = frechet_distance(self.train, statistics(features))
+            own = statistics(features)
+            found: dict[str, Any] = {
+                "fd_lite": frechet_distance(self.heldout, own),
+                "fd_train": frechet_distance(self.train, own),
+                **precision_recall(self.real, features)._asdict(),
+            }
         found["distinct"] = float((_apart(features) > self.near).double().mean())
         found["judge"] = self._judge(pixels)
         found["warnings"] = [str(one.message) for one in caught]
@@ -111,7 +119,7 @@ class Reference:
         """FD (lite) alone."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FewSamplesWarning)
-            return compare(self.real, self.extractor(pixels), ("fd",))["fd_lite"]
+            return frechet_distance(self.heldout, statistics(self.extractor(pixels)))
 
     def _judge(self, pixels: Tensor) -> dict[str, Any] | None:
         if self.judge is None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from wspace.data.dataset import Dataset
 from wspace.data.writer import png_bytes
+from wspace.metrics.features.extractor import Extractor
 from wspace.networks.generator import Generator
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -40,13 +41,13 @@ def _write_grey(path: Path, count: int, seed: int) -> Path:
     return path
 
 
-class Thumbnails:
+class Thumbnails(Extractor):
     """Features that cost nothing: means over fields of 4²."""
 
     id = "thumbnails"
     dim = 48
 
-    def __call__(self, pixels: Tensor) -> Tensor:
+    def features_of(self, pixels: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(pixels.float(), 4).expand(-1, 3, -1, -1).flatten(1)
 
 
@@ -64,7 +65,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 def reference(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quality_judge, "SEEN", 15 * quality_judge.BATCH)
-        return Reference.of(task, tmp_path_factory.mktemp("cache"), Thumbnails())
+        return Reference.of(task, tmp_path_factory.mktemp("cache"), Thumbnails("cpu", 64))
 
 
 def test_a_dcgan_is_trained_measured_and_kept(
