@@ -8,8 +8,8 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.images import to_uint8
 from wspace.networks.generator import Generator
-from wspace.recipe.recipe import Recipe, Source
-from wspace.steering.mixing import assign_recipe, gather_styles, mix_recipes, mix_styles
+from wspace.recipe.mixing import mix_recipes
+from wspace.steering.mixing import gather_styles, mix_styles
 
 
 def layer_outputs(generator: Generator, ws: Tensor) -> list[Tensor]:
@@ -70,12 +70,3 @@ def test_mixed_recipes_render_as_mixed_ws(tiny_generator: Generator) -> None:
     image = to_uint8(tiny_generator.synthesis(ws))[0].int()
     rendered = torch.from_numpy(wspace.render(tiny_generator, [mixed]).pixels[0]).int()
     assert (image - rendered).abs().max() <= 1
-
-
-def test_assigned_sources_are_listed_once(tiny_generator: Generator) -> None:
-    (base,) = wspace.recipes(seeds=[9], psi=0.5)
-    a, b = Source(seed=12), Source(seed=99)
-    assert assign_recipe(base, [a, a, b, b, a, a]) == Recipe(
-        sources=(a, b), layer_sources=(0, 0, 1, 1, 0, 0), psi=0.5
-    )
-    assert assign_recipe(base, [b] * 6) == Recipe(sources=(b,), psi=0.5)

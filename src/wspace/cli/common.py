@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wspace.errors import WspaceError
-from wspace.recipe.recipe import NoiseSettings, Recipe, Source, recipes
-from wspace.recipe.syntax import Layers, parse_per_layer, parse_seeds
+from wspace.plain import options_of
+from wspace.recipe.recipe import PRECISIONS, Recipe
+from wspace.recipe.request import Request
+from wspace.recipe.syntax import Layers, parse_seeds
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator
@@ -45,14 +47,8 @@ theme_option = click.option(
 class SteeringOptions:
     """What the options of `steering_options` were given as, read once the model is known."""
 
-    psi: str
-    cutoff: int | None
-    class_index: int | None
+    request: Request
     centres: int | None
-    noise: str
-    noise_seed: str
-    noise_strength: str
-    precision: Literal["fp32", "bf16"]
     device: str
     batch_size: int | None
 
@@ -62,48 +58,25 @@ class SteeringOptions:
         Raises:
             WspaceError: an option that this model cannot follow.
         """
-        layers = Layers.of(generator)
-        made = recipes(
-            seeds=seeds,
-            class_index=self.class_index,
-            psi=parse_per_layer(self.psi, layers, float, what="psi", default=1.0),
-            cutoff=self._cutoff(generator.num_ws),
-            noise=NoiseSettings(
-                mode=parse_per_layer(self.noise, layers, str, what="noise mode", default="const"),  # type: ignore[arg-type]
-                seed=parse_per_layer(self.noise_seed, layers, _whole, what="noise seed", default=0),
-                strength=parse_per_layer(
-                    self.noise_strength, layers, float, what="noise strength", default=1.0
-                ),
-            ),
-            precision=self.precision,
-        )
-        return made if self.centres is None else self._centred(generator, made)
-
-    def source(self, seed: int) -> Source:
-        """The source of a seed."""
-        return Source(seed=seed, class_index=self.class_index)
-
-    def _cutoff(self, num_ws: int) -> int | None:
-        if self.cutoff is not None and self.cutoff > num_ws:
-            raise WspaceError(f"cutoff={self.cutoff} is outside this model: give 0 to {num_ws}.")
-        return self.cutoff
-
-    def _centred(self, generator: Generator, made: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        made = self.request.recipes(seeds, Layers.of(generator))
+        if self.centres is None:
+            return made
         from wspace.steering.truncation import towards_nearest_centre, w_centres
 
-        assert self.centres is not None
-        centres = w_centres(generator, self.centres, class_index=self.class_index)
+        centres = w_centres(generator, self.centres, class_index=self.request.class_index)
         return towards_nearest_centre(generator, made, centres)
 
 
 def steering_options(command: _Command) -> _Command:
     """Add the options that say how pictures are made; the command gets them as ``steering``."""
-    names = tuple(SteeringOptions.__dataclass_fields__)
+    own = [field.name for field in fields(Request)]
+    others = ("centres", "device", "batch_size")
 
     @functools.wraps(command)
     def gather(**arguments: Any) -> Any:
-        steering = SteeringOptions(**{name: arguments.pop(name) for name in names})
-        return command(steering=steering, **arguments)
+        request = Request(**{name: arguments.pop(name) for name in own})
+        rest = {name: arguments.pop(name) for name in others}
+        return command(steering=SteeringOptions(request=request, **rest), **arguments)
 
     wrapped: _Command = gather
     for option in reversed(_STEERING):
@@ -174,58 +147,30 @@ def file_path(path: Path, *suffixes: str) -> Path:
     return path
 
 
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise WspaceError(f"{text!r:.60} is no noise seed: give a whole number from 0 on.")
-    return int(text)
+def _asked(name: str, *names: str, **settings: Any) -> Callable[[_Command], _Command]:
+    """The option that fills a field of `Request`; ``names`` are click's for its value."""
+    field = next(option for option in options_of(Request) if option.name == name)
+    shown = {"default": field.default, "show_default": True} if field.default is not None else {}
+    option: Callable[[_Command], _Command] = click.option(
+        f"--{name.replace('_', '-')}", *names, help=field.meaning, **shown, **settings
+    )
+    return option
 
 
 _STEERING = (
-    click.option(
-        "--psi",
-        default="1",
-        show_default=True,
-        metavar="PSI[@LAYERS,...]",
-        help="Truncation, -1 to 1.5: 1 = off, 0 = the mean picture; 0.7 is a good start.",
-    ),
-    click.option("--cutoff", type=click.IntRange(min=0), help="Layers from here on: psi 1."),
+    _asked("psi", metavar="PSI[@LAYERS,...]"),
+    _asked("cutoff", type=click.IntRange(min=0)),
     click.option(
         "--centres",
         type=click.IntRange(min=1),
         metavar="K",
         help="Truncate towards the nearest of K cluster centres of w instead of the mean.",
     ),
-    click.option(
-        "--class", "class_index", type=click.IntRange(min=0), help="For models with classes."
-    ),
-    click.option(
-        "--noise",
-        default="const",
-        show_default=True,
-        metavar="MODE[@LAYERS,...]",
-        help="const (the model's own maps), seeded or none.",
-    ),
-    click.option(
-        "--noise-seed",
-        default="0",
-        show_default=True,
-        metavar="SEED[@LAYERS,...]",
-        help="Of seeded noise.",
-    ),
-    click.option(
-        "--noise-strength",
-        default="1",
-        show_default=True,
-        metavar="FACTOR[@LAYERS,...]",
-        help="Multiplies the strength that the model learned.",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["fp32", "bf16"]),
-        default="fp32",
-        show_default=True,
-        help="Of the synthesis network.",
-    ),
+    _asked("class", "class_index", type=click.IntRange(min=0)),
+    _asked("noise", metavar="MODE[@LAYERS,...]"),
+    _asked("noise_seed", metavar="SEED[@LAYERS,...]"),
+    _asked("noise_strength", metavar="FACTOR[@LAYERS,...]"),
+    _asked("precision", type=click.Choice(PRECISIONS)),
     click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
     click.option("--batch-size", type=click.IntRange(min=1), help="The most pictures at once."),
 )

@@ -21,6 +21,7 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.recipe.syntax import parse_numbers
 
 if TYPE_CHECKING:
     from wspace.figures.sheet import Sheet
@@ -113,7 +114,10 @@ def generate_command(
         names = ["mean"] if mean else None
         paths += pictures.save(out or DEFAULT_FOLDER, names=names, sidecar=sidecar)
     if grid is not None:
-        sheet = pictures.grid(title=title, note=_note(generator, recipes), theme=theme)
+        from wspace.rendering.sheets import describe_recipes
+
+        note = describe_recipes(generator, recipes)
+        sheet = pictures.grid(title=title, note=note, theme=theme)
         paths.append(sheet.save(grid, sidecar=sidecar))
     _report(paths, list(pictures.recipes), as_json, pictures.rendered_by)
 
@@ -157,35 +161,12 @@ def _recipes(
     steering: SteeringOptions,
 ) -> tuple[Recipe, ...]:
     if recipe_file is not None:
-        return (_read_recipe(recipe_file),)
+        from wspace.recipe.document import read_recipe
+
+        return (read_recipe(recipe_file),)
     if mean:
         return tuple(recipe.replace(psi=0.0) for recipe in steering.recipes(generator, (0,)))
     return steering.recipes(generator, seeds or DEFAULT_SEEDS)
-
-
-def _read_recipe(path: Path) -> Recipe:
-    """The recipe of a JSON file: by itself, or as a sidecar has it."""
-    from wspace.recipe.document import PictureDocument, document_from_json
-    from wspace.recipe.png import MAX_TEXT_BYTES
-    from wspace.recipe.recipe import Recipe, parse_json
-
-    try:
-        with open(path, "rb") as file:
-            text = file.read(MAX_TEXT_BYTES + 1)
-    except OSError as error:
-        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
-    if len(text) > MAX_TEXT_BYTES:
-        raise WspaceError(f"{path} is larger than {MAX_TEXT_BYTES} bytes: that is no recipe.")
-    try:
-        data = parse_json(text, "it")
-        if isinstance(data, dict) and "kind" in data:
-            document = document_from_json(text)
-            if not isinstance(document, PictureDocument):
-                raise WspaceError("it is a sheet's: give the recipe of one picture.")
-            return document.recipe
-        return Recipe.from_dict(data)
-    except WspaceError as error:
-        raise WspaceError(f"{path}: {error}") from None
 
 
 def _psi_sheet(
@@ -197,25 +178,11 @@ def _psi_sheet(
 ) -> Sheet:
     from wspace.rendering.sheets import psi_sheet
 
-    try:
-        values = [float(value) for value in text.split(",")]
-    except ValueError:
-        raise WspaceError(f"--psi-sheet {text!r:.60}: give numbers such as -1,0,0.5,1.") from None
+    values = parse_numbers(text, what="--psi-sheet")
     with progress_bar("rendering", "pictures") as progress:
         return psi_sheet(
             generator, recipes, values, theme=theme, batch_size=batch_size, progress=progress
         )
-
-
-def _note(generator: Generator, recipes: tuple[Recipe, ...]) -> str:
-    from wspace.rendering.sheets import describe_recipe
-
-    return describe_recipe(generator, recipes[0]) if len(set(map(_apart, recipes))) == 1 else ""
-
-
-def _apart(recipe: Recipe) -> Any:
-    """A recipe without its sources."""
-    return recipe.psi, recipe.cutoff, recipe.noise, recipe.precision
 
 
 def _report(

@@ -17,15 +17,9 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.recipe.recipe import Recipe
-from wspace.recipe.syntax import (
-    Layers,
-    parse_crossover,
-    parse_layers,
-    parse_per_layer,
-    parse_seeds,
-    spread_per_layer,
-)
+from wspace.recipe.mixing import assign_recipe
+from wspace.recipe.request import taken_layers
+from wspace.recipe.syntax import Layers, parse_assignment
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator
@@ -90,15 +84,10 @@ def mix_command(
     generator = load_generator(model, steering.device)
     known = Layers.of(generator)
     if assign is not None:
-        chosen = spread_per_layer(
-            parse_per_layer(assign, known, _seed, what="--assign"), generator.num_ws
-        )
+        chosen = parse_assignment(assign, known, what="--assign")
         _write_assigned(generator, steering, chosen, out, sidecar)
         return
-    if layers is not None:
-        taken = parse_layers(layers, known)
-    else:
-        taken = tuple(range(parse_crossover(crossover or "", known), generator.num_ws))
+    taken = taken_layers(known, named=layers, crossover=crossover)
     from wspace.rendering.sheets import mixing_sheet
 
     assert rows is not None
@@ -125,9 +114,8 @@ def _write_assigned(
     sidecar: bool,
 ) -> None:
     from wspace.rendering.render import render
-    from wspace.steering.mixing import assign_recipe
 
-    made: tuple[Recipe, ...] = steering.recipes(generator, seeds)
+    made = steering.recipes(generator, seeds)
     recipe = assign_recipe(made[0], [one.sources[0] for one in made])
     pictures = render(generator, [recipe], batch_size=steering.batch_size)
     (path,) = pictures.save(out.parent, names=[out.stem], sidecar=sidecar)
@@ -141,10 +129,3 @@ def _grid_options(
     crossover: str | None,
 ) -> list[tuple[str, object]]:
     return [("--rows", rows), ("--cols", cols), ("--layers", layers), ("--crossover", crossover)]
-
-
-def _seed(text: str) -> int:
-    seeds = parse_seeds(text)
-    if len(seeds) != 1:
-        raise WspaceError(f"--assign: {text!r:.60} is not one seed: write SEED@LAYERS.")
-    return seeds[0]

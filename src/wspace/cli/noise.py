@@ -56,7 +56,7 @@ def noise_command(
     noise-deviation.png has the picture under several noise maps and the standard deviation of each
     pixel over many. noise-layers.png has noise in all, no, coarse, middle and fine layers.
     """
-    if (steering.noise, steering.noise_seed) != ("const", "0"):
+    if (steering.request.noise, steering.request.noise_seed) != ("const", "0"):
         raise WspaceError(
             "the figures choose noise modes and seeds themselves: leave --noise and --noise-seed "
             f"out; --noise-strength, 0 to {MAX_STRENGTH:g}, counts."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from wspace.errors import WspaceError, shown
@@ -15,15 +16,18 @@ from wspace.plain import Length, Range, check, from_plain, to_plain
 from wspace.recipe.recipe import Recipe, parse_json
 
 __all__ = [
+    "MAX_TEXT_BYTES",
     "Cell",
     "PictureDocument",
     "RenderedBy",
     "SheetDocument",
     "SheetLayout",
     "document_from_json",
+    "read_recipe",
 ]
 
 MAX_CELLS = 10_000
+MAX_TEXT_BYTES = 16 * 2**20  # of a document as JSON
 MAX_TEXT = 1000  # characters of a title or label
 
 _Text = Annotated[str, Length(0, MAX_TEXT)]
@@ -231,3 +235,28 @@ def document_from_json(text: str | bytes) -> PictureDocument | SheetDocument:
         positions=tuple(cell.position for cell in sheet.cells),
         rendered_by=sheet.rendered_by,
     )
+
+
+def read_recipe(path: Path | str) -> Recipe:
+    """Read the recipe of one picture from a JSON file: by itself, or as a sidecar has it.
+
+    Raises:
+        WspaceError: the file cannot be read, or holds something else.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MAX_TEXT_BYTES + 1)
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
+    if len(text) > MAX_TEXT_BYTES:
+        raise WspaceError(f"{path} is larger than {MAX_TEXT_BYTES} bytes: that is no recipe.")
+    try:
+        data = parse_json(text, "it")
+        if isinstance(data, dict) and "kind" in data:
+            document = document_from_json(text)
+            if not isinstance(document, PictureDocument):
+                raise WspaceError("it is a sheet's: give the recipe of one picture.")
+            return document.recipe
+        return Recipe.from_dict(data)
+    except WspaceError as error:
+        raise WspaceError(f"{path}: {error}") from None

@@ -16,12 +16,16 @@ from PIL import Image, PngImagePlugin
 
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
-from wspace.recipe.document import PictureDocument, SheetDocument, document_from_json
+from wspace.recipe.document import (
+    MAX_TEXT_BYTES,
+    PictureDocument,
+    SheetDocument,
+    document_from_json,
+)
 
 __all__ = ["MAX_PIXELS", "MAX_TEXT_BYTES", "read_document", "read_pixels", "write_png"]
 
 KEYWORD = b"wspace"
-MAX_TEXT_BYTES = 16 * 2**20
 _PILLOW_UNPACKS = 2**20  # Pillow refuses a PNG whose packed text is larger
 _PACK_FROM = 1024  # shorter text stays readable in any viewer
 MAX_PIXELS = 2**27

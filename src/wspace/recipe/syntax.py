@@ -9,19 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
-from wspace.errors import WspaceError
-
-if TYPE_CHECKING:
-    from wspace.networks.generator import Generator
+from wspace.errors import WspaceError, shown
 
 __all__ = [
     "MAX_SEED",
     "MAX_SEEDS",
     "Layers",
+    "parse_assignment",
     "parse_crossover",
     "parse_layers",
+    "parse_numbers",
     "parse_per_layer",
     "parse_seeds",
     "spread_per_layer",
@@ -31,6 +30,18 @@ MAX_SEED = 2**32 - 1  # what NumPy's RandomState takes
 MAX_SEEDS = 1_000_000  # in one list
 
 _T = TypeVar("_T")
+
+
+class HasLayers(Protocol):
+    """What is asked of a generator here."""
+
+    @property
+    def num_ws(self) -> int:
+        """Layers of ws."""
+
+    @property
+    def block_layers(self) -> tuple[tuple[int, ...], ...]:
+        """Those of each block; see `Layers`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Layers:
     block_layers: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
-    def of(cls, generator: Generator) -> Self:
+    def of(cls, generator: HasLayers) -> Self:
         """The layers of a generator."""
         return cls(generator.num_ws, generator.block_layers)
 
@@ -97,15 +108,15 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,10})(?:-(\d{1,10}))?\s*", part, re.ASCII)
         if match is None:
-            raise WspaceError(f"seeds {_short(text)}: {_short(part)} is no seed: {example}.")
+            raise WspaceError(f"seeds {shown(text)}: {shown(part)} is no seed: {example}.")
         first = int(match[1])
         last = int(match[2] or first)
         if last < first:
-            raise WspaceError(f"seeds {_short(text)}: the range {part} runs backwards: {example}.")
+            raise WspaceError(f"seeds {shown(text)}: the range {part} runs backwards: {example}.")
         if last > MAX_SEED:
             raise WspaceError(f"seed {last} is above {MAX_SEED}: {example}.")
         if len(seeds) + last - first >= MAX_SEEDS:
-            raise WspaceError(f"seeds {_short(text)} are more than {MAX_SEEDS}: give fewer.")
+            raise WspaceError(f"seeds {shown(text)} are more than {MAX_SEEDS}: give fewer.")
         seeds.extend(range(first, last + 1))
     return tuple(seeds)
 
@@ -169,7 +180,7 @@ def parse_per_layer(
             base = _convert(value.strip(), convert, what)
         else:
             raise WspaceError(
-                f"{what} {_short(text)}: {_short(part)} has no layers: write "
+                f"{what} {shown(text)}: {shown(part)} has no layers: write "
                 "VALUE@LAYERS,VALUE@LAYERS, such as 0.5@0-3,1@4-."
             )
     if not entries:
@@ -180,15 +191,51 @@ def parse_per_layer(
         converted = _convert(value, convert, what)
         for layer in parse_layers(",".join(spans), layers):
             if layer in found:
-                raise WspaceError(f"{what} {_short(text)} names layer {layer} twice: name it once.")
+                raise WspaceError(f"{what} {shown(text)} names layer {layer} twice: name it once.")
             found[layer] = converted
     missing = tuple(i for i in range(layers.num_ws) if i not in found)
     if base is None and missing:
         raise WspaceError(
-            f"{what} {_short(text)} leaves out {layers.name(missing)}: give every layer a value; "
+            f"{what} {shown(text)} leaves out {layers.name(missing)}: give every layer a value; "
             f"{layers.describe()}."
         )
     return tuple(found.get(i, base) for i in range(layers.num_ws))  # type: ignore[misc]
+
+
+def parse_assignment(text: str, layers: Layers, *, what: str) -> tuple[int, ...]:
+    """Read a seed for each layer, such as ``12@0-3,99@4-7,5@8-``.
+
+    Args:
+        text: what the user wrote.
+        layers: the model's layers.
+        what: it is, for messages, such as "--assign".
+
+    Returns:
+        (num_ws,), the seed of each layer.
+
+    Raises:
+        WspaceError: as `parse_per_layer` and `parse_seeds`, or several seeds for one layer.
+    """
+
+    def seed(value: str) -> int:
+        seeds = parse_seeds(value)
+        if len(seeds) != 1:
+            raise WspaceError(f"{what}: {shown(value)} is not one seed: write SEED@LAYERS.")
+        return seeds[0]
+
+    return spread_per_layer(parse_per_layer(text, layers, seed, what=what), layers.num_ws)
+
+
+def parse_numbers(text: str, *, what: str) -> tuple[float, ...]:
+    """Read numbers such as ``-1,0,0.5,1``; ``what`` they are stands in messages.
+
+    Raises:
+        WspaceError: something else than numbers.
+    """
+    try:
+        return tuple(float(value) for value in text.split(","))
+    except ValueError:
+        raise WspaceError(f"{what} {shown(text)}: give numbers such as -1,0,0.5,1.") from None
 
 
 def parse_crossover(text: str, layers: Layers) -> int:
@@ -208,19 +255,19 @@ def parse_crossover(text: str, layers: Layers) -> int:
         blocks = layers.block_layers
         if not blocks:
             raise WspaceError(
-                f"crossover {_short(text)}: StyleGAN3 has no blocks: give a layer, "
+                f"crossover {shown(text)}: StyleGAN3 has no blocks: give a layer, "
                 f"0 to {layers.num_ws}."
             )
         number = text.removeprefix("block:")
         if not (_is_number(number) and int(number) < len(blocks)):
             raise WspaceError(
-                f"crossover {_short(text)}: there is no such block: give block:0 (4x4) to "
+                f"crossover {shown(text)}: there is no such block: give block:0 (4x4) to "
                 f"block:{len(blocks) - 1}, or a layer, 0 to {layers.num_ws}."
             )
         return blocks[int(number)][0]
     if not (_is_number(text) and int(text) <= layers.num_ws):
         raise WspaceError(
-            f"crossover {_short(text)} is outside this model: give a layer, 0 to {layers.num_ws}, "
+            f"crossover {shown(text)} is outside this model: give a layer, 0 to {layers.num_ws}, "
             "or block:K."
         )
     return int(text)
@@ -235,12 +282,12 @@ def _layer_span(part: str, layers: Layers) -> range:
     """The layers that one entry of a list names."""
     if part in layers.groups:
         if not layers.groups[part]:
-            raise WspaceError(f"layers {part!r} are empty here: {layers.describe()}.")
+            raise WspaceError(f"layers {shown(part)} are empty here: {layers.describe()}.")
         return layers.groups[part]
     match = re.fullmatch(r"(\d{1,4})(?:(-)(\d{1,4})?)?", part, re.ASCII)
     if match is None:
         raise WspaceError(
-            f"layers {_short(part)}: give numbers, ranges such as 0-3 or 8-, or a group; "
+            f"layers {shown(part)}: give numbers, ranges such as 0-3 or 8-, or a group; "
             f"{layers.describe()}."
         )
     first = int(match[1])
@@ -248,7 +295,7 @@ def _layer_span(part: str, layers: Layers) -> range:
     if max(first, last) >= layers.num_ws:
         raise WspaceError(f"layer {max(first, last)} does not exist: {layers.describe()}.")
     if last < first:
-        raise WspaceError(f"layers {part!r} run backwards: give {last}-{first}.")
+        raise WspaceError(f"layers {shown(part)} run backwards: give {last}-{first}.")
     return range(first, last + 1)
 
 
@@ -263,13 +310,9 @@ def _convert(value: str, convert: Callable[[str], _T], what: str) -> _T:
         raise
     except ValueError:
         raise WspaceError(
-            f"{what} {_short(value)} is no value: write one, or VALUE@LAYERS,VALUE@LAYERS."
+            f"{what} {shown(value)} is no value: write one, or VALUE@LAYERS,VALUE@LAYERS."
         ) from None
 
 
 def _span(span: range) -> str:
     return str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -10,15 +10,17 @@ from wspace.figures.deviation import deviation_map, grey_tile
 from wspace.figures.frame import Theme, Tile, readable_scale
 from wspace.figures.sheet import Sheet, seed_label
 from wspace.networks.generator import Generator
+from wspace.recipe.describe import describe
 from wspace.recipe.document import Cell, SheetLayout
+from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import NoiseMode, NoiseSettings, Recipe
-from wspace.recipe.syntax import Layers, spread_per_layer
+from wspace.recipe.syntax import Layers
 from wspace.rendering.render import Progress, render
 from wspace.rendering.synthesis_cache import RenderPath
-from wspace.steering.mixing import mix_recipes
 
 __all__ = [
     "describe_recipe",
+    "describe_recipes",
     "mixing_sheet",
     "noise_deviation_sheet",
     "noise_layers_sheet",
@@ -283,16 +285,10 @@ def describe_recipe(generator: Generator, recipe: Recipe) -> str:
     return _note(generator, "", recipe)
 
 
-def _describe_psi(recipe: Recipe) -> str:
-    """Such as "psi 0.7 up to layer 8", or the curve over the layers."""
-    if isinstance(recipe.psi, tuple):
-        text = "psi by layer " + " ".join(f"{psi:g}" for psi in recipe.psi)
-    else:
-        text = f"psi {recipe.psi:g}"
-    if recipe.cutoff is not None:
-        text += f", cutoff {recipe.cutoff}"
-    centred = any(source.centre is not None for source in recipe.sources)
-    return text + (" towards the nearest centre" if centred else "")
+def describe_recipes(generator: Generator, recipes: Sequence[Recipe]) -> str:
+    """As `describe_recipe`, where only their sources differ; otherwise empty."""
+    alike = len({r.replace(sources=recipes[0].sources, layer_sources=None) for r in recipes}) == 1
+    return describe_recipe(generator, recipes[0]) if alike else ""
 
 
 def _realisations(
@@ -311,27 +307,10 @@ def _realisations(
 def _note(generator: Generator, text: str, recipe: Recipe | None) -> str:
     parts = [text]
     if recipe is not None:
-        parts += [_describe_psi(recipe), _describe_noise(recipe.noise)]
-        parts.append("bf16" if recipe.precision == "bf16" else "")
+        parts.append(describe(recipe))
     if generator.name:
         parts.append(f"model {generator.name.removesuffix('.safetensors')}")
     return "; ".join(part for part in parts if part)
-
-
-def _describe_noise(noise: NoiseSettings) -> str:
-    """What differs from the model's own noise."""
-    modes = tuple(dict.fromkeys(spread_per_layer(noise.mode, 1)))
-    seeds = tuple(dict.fromkeys(spread_per_layer(noise.seed, 1)))
-    strengths = tuple(dict.fromkeys(spread_per_layer(noise.strength, 1)))
-    if modes == ("none",):
-        return "no noise"
-    words = [] if modes == ("const",) else ["noise", " and ".join(modes)]
-    if "seeded" in modes:
-        words += ["seed", " and ".join(f"{seed}" for seed in seeds)]
-    if strengths != (1.0,):
-        words += ["noise strength" if not words else "strength"]
-        words += [" and ".join(f"{strength:g}" for strength in strengths)]
-    return " ".join(words)
 
 
 def _with_white(generator: Generator, sheet: Sheet, text: str, recipe: Recipe) -> Sheet:

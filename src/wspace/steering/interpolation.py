@@ -11,9 +11,9 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import Recipe, Source
 from wspace.steering.latents import check_source, latents, map_latents, w_of_sources
-from wspace.steering.mixing import mix_recipes
 
 __all__ = ["PATHS", "PathKind", "follow", "slerp", "walk_recipes"]
 

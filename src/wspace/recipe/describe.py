@@ -1,0 +1,87 @@
+"""A recipe in words: a line for a sheet, or all of it for a page."""
+
+from __future__ import annotations
+
+from wspace.recipe.document import RenderedBy
+from wspace.recipe.recipe import NoiseSettings, Recipe, Source
+from wspace.recipe.syntax import spread_per_layer
+
+__all__ = ["describe", "describe_rendered_by", "recipe_lines"]
+
+
+def describe(recipe: Recipe) -> str:
+    """All but sources and model, in a line: such as "psi 0.7, cutoff 8; no noise; bf16"."""
+    parts = [_psi(recipe), _noise(recipe.noise), "bf16" if recipe.precision == "bf16" else ""]
+    return "; ".join(part for part in parts if part)
+
+
+def recipe_lines(recipe: Recipe) -> list[str]:
+    """All of it, in lines that begin with what they say: "model", "source", "psi", ..."""
+    lines: list[str] = []
+    model = recipe.model
+    if model is not None:
+        lines.append(f"model      {model.name or 'without a name'}, sha256 {model.sha256[:16]}...")
+    for i, source in enumerate(recipe.sources):
+        where = ""
+        if recipe.layer_sources is not None:
+            layers = [str(k) for k, taken in enumerate(recipe.layer_sources) if taken == i]
+            where = f" in layers {','.join(layers)}"
+        lines.append(f"{'source' if i == 0 else '':10s} {_source(source)}{where}")
+    psi = " ".join(f"{value:g}" for value in spread_per_layer(recipe.psi, 1))
+    cutoff = "" if recipe.cutoff is None else f", cutoff {recipe.cutoff}"
+    lines.append(f"psi        {psi}{cutoff}")
+    noise = recipe.noise
+    for name, value in (("noise", noise.mode), ("strength", noise.strength), ("seed", noise.seed)):
+        if name != "seed" or "seeded" in spread_per_layer(noise.mode, 1):
+            words = " ".join(
+                f"{one:g}" if isinstance(one, float) else str(one)
+                for one in spread_per_layer(value, 1)
+            )
+            lines.append(f"{name if name == 'noise' else '  ' + name:10s} {words}")
+    lines.append(f"precision  {recipe.precision}")
+    return lines
+
+
+def describe_rendered_by(by: RenderedBy) -> str:
+    """What rendered a picture, in a line."""
+    return (
+        f"torch {by.torch} on {by.device} ({by.cpu}), {by.threads} threads, "
+        f"batches of {by.batch_size}, {by.path}, arithmetic {by.arithmetic}"
+    )
+
+
+def _psi(recipe: Recipe) -> str:
+    """Such as "psi 0.7 up to layer 8", or the curve over the layers."""
+    if isinstance(recipe.psi, tuple):
+        text = "psi by layer " + " ".join(f"{psi:g}" for psi in recipe.psi)
+    else:
+        text = f"psi {recipe.psi:g}"
+    if recipe.cutoff is not None:
+        text += f", cutoff {recipe.cutoff}"
+    centred = any(source.centre is not None for source in recipe.sources)
+    return text + (" towards the nearest centre" if centred else "")
+
+
+def _noise(noise: NoiseSettings) -> str:
+    """What differs from the model's own noise."""
+    modes = tuple(dict.fromkeys(spread_per_layer(noise.mode, 1)))
+    seeds = tuple(dict.fromkeys(spread_per_layer(noise.seed, 1)))
+    strengths = tuple(dict.fromkeys(spread_per_layer(noise.strength, 1)))
+    if modes == ("none",):
+        return "no noise"
+    words = [] if modes == ("const",) else ["noise", " and ".join(modes)]
+    if "seeded" in modes:
+        words += ["seed", " and ".join(f"{seed}" for seed in seeds)]
+    if strengths != (1.0,):
+        words += ["noise strength" if not words else "strength"]
+        words += [" and ".join(f"{strength:g}" for strength in strengths)]
+    return " ".join(words)
+
+
+def _source(source: Source) -> str:
+    if source.w is not None:
+        text = f"a w of {len(source.w)} numbers"
+    else:
+        text = f"seed {source.seed}"
+        text += "" if source.class_index is None else f", class {source.class_index}"
+    return text + ("" if source.centre is None else ", truncated towards a centre")

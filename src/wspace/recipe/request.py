@@ -1,0 +1,95 @@
+"""What a person asks of pictures, as texts: a command's options, or the fields of a form.
+
+    request = Request(psi="0.5@coarse,1@4-", noise="none")
+    recipes = request.recipes(parse_seeds("0-3,7"), Layers.of(generator))
+
+`plain.options_of` lists the fields with their meanings; `plain.from_text` reads one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from wspace.errors import WspaceError, shown
+from wspace.plain import About, Key, Range, check
+from wspace.recipe.recipe import NoiseSettings, Precision, Recipe, recipes
+from wspace.recipe.syntax import Layers, parse_crossover, parse_layers, parse_per_layer
+
+__all__ = ["Request", "taken_layers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """How pictures are to be made, apart from their seeds; texts may say VALUE@LAYERS,..."""
+
+    psi: Annotated[
+        str,
+        About("Truncation, -1 to 1.5: 1 = off, 0 = the mean picture; 0.7 is a good start."),
+    ] = "1"
+    cutoff: Annotated[int | None, Range(low=0), About("Layers from here on: psi 1.")] = None
+    class_index: Annotated[
+        int | None, Range(low=0), Key("class"), About("For models with classes.")
+    ] = None
+    noise: Annotated[str, About("const (the model's own maps), seeded or none.")] = "const"
+    noise_seed: Annotated[str, About("Of seeded noise.")] = "0"
+    noise_strength: Annotated[str, About("Multiplies the strength that the model learned.")] = "1"
+    precision: Annotated[Precision, About("Of the synthesis network.")] = "fp32"
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def recipes(self, seeds: Iterable[int], layers: Layers) -> tuple[Recipe, ...]:
+        """One recipe a seed.
+
+        Args:
+            seeds: 0 to 2**32 - 1 each.
+            layers: of the model that is to draw them.
+
+        Raises:
+            WspaceError: a text that means nothing, or nothing for such a model.
+        """
+        if self.cutoff is not None and self.cutoff > layers.num_ws:
+            raise WspaceError(
+                f"cutoff={self.cutoff} is outside this model: give 0 to {layers.num_ws}."
+            )
+
+        def read(name: str, convert: Any, what: str, default: Any) -> Any:
+            text = getattr(self, name)
+            return parse_per_layer(text, layers, convert, what=what, default=default)
+
+        return recipes(
+            seeds=seeds,
+            class_index=self.class_index,
+            psi=read("psi", float, "psi", 1.0),
+            cutoff=self.cutoff,
+            noise=NoiseSettings(
+                mode=read("noise", str, "noise mode", "const"),
+                seed=read("noise_seed", _noise_seed, "noise seed", 0),
+                strength=read("noise_strength", float, "noise strength", 1.0),
+            ),
+            precision=self.precision,
+        )
+
+
+def taken_layers(layers: Layers, *, named: str | None, crossover: str | None) -> tuple[int, ...]:
+    """The layers of ws that mixing takes from the other picture.
+
+    Args:
+        layers: the model's.
+        named: such as "coarse" or "0-3,6", or None.
+        crossover: where ``named`` is None, the first of them, such as "8" or "block:2".
+
+    Raises:
+        WspaceError: layers that the model has not.
+    """
+    if named is not None:
+        return parse_layers(named, layers)
+    return tuple(range(parse_crossover(crossover or "", layers), layers.num_ws))
+
+
+def _noise_seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise WspaceError(f"{shown(text)} is no noise seed: give a whole number from 0 on.")
+    return int(text)
