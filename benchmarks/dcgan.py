@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wspace.data.dataset import Dataset, ShuffledOrder
+from wspace.data.dataset import Dataset
+from wspace.data.order import ShuffledOrder
 from wspace.files import atomic_path, atomic_write_text
 from wspace.images import from_uint8, to_uint8
 from wspace.machine import keep_freed_memory

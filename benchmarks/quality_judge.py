@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quality_data import Task
-from wspace.data.dataset import Dataset, ShuffledOrder
+from wspace.data.dataset import Dataset
+from wspace.data.order import ShuffledOrder
 from wspace.files import atomic_write_bytes
 from wspace.images import from_uint8
 from wspace.machine import keep_freed_memory

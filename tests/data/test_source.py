@@ -53,7 +53,7 @@ def test_an_empty_name_is_refused(tmp_path: Path) -> None:
         Dataset.open(path)
 
 
-def test_control_signs_of_a_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_of_a_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "a.zip", {"\x1b[2Jbad.png": b"no picture"})
     with pytest.raises(WspaceError, match=r"\?\[2Jbad\.png") as caught:
         Dataset.open(path)

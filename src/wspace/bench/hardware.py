@@ -74,7 +74,7 @@ def measure_peaks(precision: str, device: torch.device, *, seconds: float) -> li
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """What figures depend on, as plain data."""
+    """What measured numbers depend on, as plain data."""
     return {
         "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
         "cpu": _cpu_name(),

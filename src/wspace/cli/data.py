@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wspace.cli.progress import progress_bar
-from wspace.data.source import shown
+from wspace.errors import one_line
 
 if TYPE_CHECKING:
     from wspace.data.build import Fit
@@ -126,7 +126,9 @@ def build_command(
         click.echo(f"{report.num_enlarged} of them were smaller and have been enlarged", err=True)
     if report.unreadable:
         click.echo(f"{len(report.unreadable)} files could not be read and are left out:", err=True)
-        _echo_limited([f"{shown(name)}: {reason}" for name, reason in report.unreadable], err=True)
+        _echo_limited(
+            [f"{one_line(name)}: {reason}" for name, reason in report.unreadable], err=True
+        )
 
 
 @data_command.command("inspect")
@@ -168,9 +170,9 @@ def _echo_report(report: DatasetReport) -> None:
     click.echo(f"attribution  {report.attribution or 'not stated'}")
     repeated = sum(len(group) - 1 for group in report.duplicates)
     click.echo(f"duplicates   {repeated}")
-    _echo_limited([" = ".join(map(shown, group)) for group in report.duplicates], limit=3)
+    _echo_limited([" = ".join(map(one_line, group)) for group in report.duplicates], limit=3)
     click.echo(f"unreadable   {len(report.unreadable)}")
-    _echo_limited([f"{shown(name)}: {reason}" for name, reason in report.unreadable])
+    _echo_limited([f"{one_line(name)}: {reason}" for name, reason in report.unreadable])
     click.echo(f"training     {report.problem or 'ready as it is'}")
 
 

@@ -1,4 +1,4 @@
-"""What ``dataset.json`` says of every picture in words: attributes such as hair or glasses."""
+"""What ``dataset.json`` says of each picture: attributes, such as a colour or a shape."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from wspace.data.source import shown
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, one_line
 
 __all__ = ["MAX_ATTRIBUTES", "MAX_VALUES", "Attributes", "read_attributes"]
 
 MAX_ATTRIBUTES = 512  # each costs memory for every picture, and time in every step
-MAX_VALUES = 256  # of one attribute: more are names or measurements, which say nothing of kinds
+MAX_VALUES = 256  # of one attribute: what has more is a name or a measurement, and groups nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +69,15 @@ def read_attributes(
         return None
     if not isinstance(given, dict) or not all(isinstance(own, dict) for own in given.values()):
         raise WspaceError(
-            f'{where}: attributes must be an object like {{"a.png": {{"hair": "long"}}}}: '
+            f'{where}: attributes must be an object like {{"a.png": {{"colour": "red"}}}}: '
             "write it again."
         )
     by_name = {name.replace("\\", "/"): own for name, own in given.items()}
     missing = [name for name in names if name not in by_name]
     if missing:
         raise WspaceError(
-            f"{where}: {shown(missing[0])} has no attributes ({len(missing)} of {len(names)} have "
-            "none): describe all pictures, or train without --attributes."
+            f"{where}: {one_line(missing[0])} has no attributes ({len(missing)} of {len(names)} "
+            "have none): describe all pictures, or train without --attributes."
         )
     attributes = {key for name in names for key in by_name[name]}
     if len(attributes) > MAX_ATTRIBUTES:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from PIL import Image, ImageColor, ImageOps
 
 from wspace.data.checks import check_size
-from wspace.data.metadata import read_labels, read_text
+from wspace.data.labels import folder_labels, read_labels
+from wspace.data.metadata import read_text
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode_rgb
-from wspace.data.source import PictureSource, UnreadableFileError, shown, source_in_worker
+from wspace.data.source import PictureSource, UnreadableFileError, source_in_worker
 from wspace.data.writer import png_bytes, write_dataset
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, one_line
 
 __all__ = ["MAX_FILE_BYTES", "BuildConfig", "BuildReport", "Fit", "build_dataset", "fit_picture"]
 
@@ -119,7 +120,7 @@ def build_dataset(
                 labels.append([written, classes.get(name)])
             elif strict:
                 raise WspaceError(
-                    f"{shown(name)} cannot be read ({result.problem}): remove it, or leave "
+                    f"{one_line(name)} cannot be read ({result.problem}): remove it, or leave "
                     "--strict out."
                 )
             else:
@@ -129,7 +130,8 @@ def build_dataset(
         if not writer.num_images:
             name, reason = unreadable[0]
             raise WspaceError(
-                f"{source}: none of the {len(names)} pictures can be read; {shown(name)}: {reason}."
+                f"{source}: none of the {len(names)} pictures can be read; "
+                f"{one_line(name)}: {reason}."
             )
         writer.finish({"labels": labels if classes else None, **carried})
         return BuildReport(writer.num_images, num_enlarged, tuple(unreadable))
@@ -179,16 +181,5 @@ def _classes(
         if labels is None:
             return {}, carried
         return dict(zip(names, labels.tolist(), strict=True)), carried
-    folders = {}
-    for name in names:
-        parts = PurePosixPath(name).parts
-        if len(parts) < 2:
-            raise WspaceError(
-                f"{shown(name)} lies in no sub-folder, so it has no class: put every picture into "
-                "the folder of its class, or leave --labels-from-folders out."
-            )
-        folders[name] = parts[0]
-    classes = sorted(set(folders.values()))
-    numbers = {folder: number for number, folder in enumerate(classes)}
-    carried |= {"label_by": "folder", "classes": classes}
-    return {name: numbers[folder] for name, folder in folders.items()}, carried
+    labels_by_name, folders = folder_labels(names)
+    return labels_by_name, carried | {"label_by": "folder", "classes": folders}

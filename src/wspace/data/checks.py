@@ -6,8 +6,8 @@ import hashlib
 import shlex
 
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
-from wspace.data.source import HEAD_BYTES, PictureSource, shown
-from wspace.errors import WspaceError
+from wspace.data.source import HEAD_BYTES, PictureSource
+from wspace.errors import WspaceError, one_line
 
 __all__ = [
     "MAX_RESOLUTION",
@@ -44,13 +44,13 @@ def check_headers(source: PictureSource) -> tuple[int, str]:
             first = header
         if size != (first.width, first.height):
             raise WspaceError(
-                f"{source.path}: {shown(entry.name)} is {size[0]} x {size[1]}, but "
-                f"{shown(source.entries[0].name)} is {first.width} x {first.height}: training "
+                f"{source.path}: {one_line(entry.name)} is {size[0]} x {size[1]}, but "
+                f"{one_line(source.entries[0].name)} is {first.width} x {first.height}: training "
                 f"needs one size; make it so: {_build_line(source, first)}"
             )
         if size[0] != size[1] or not is_resolution(size[0]):
             raise WspaceError(
-                f"{source.path}: {shown(entry.name)} is {size[0]} x {size[1]}: training needs "
+                f"{source.path}: {one_line(entry.name)} is {size[0]} x {size[1]}: training needs "
                 f"square pictures of {MIN_RESOLUTION}, 16, 32, 64, ... {MAX_RESOLUTION} pixels; "
                 f"make them so: {_build_line(source, first)}"
             )
@@ -69,8 +69,8 @@ def _header(source: PictureSource, name: str, head: bytes) -> PictureHeader:
             return read_header(source.read(name, byte_limit(MAX_RESOLUTION)))
     except UnreadablePictureError as error:
         raise WspaceError(
-            f"{source.path}: {shown(name)} is no readable picture ({error}): remove it, or build a "
-            "dataset without it by `wspace data build`."
+            f"{source.path}: {one_line(name)} is no readable picture ({error}): remove it, or "
+            "build a dataset without it by `wspace data build`."
         ) from None
 
 

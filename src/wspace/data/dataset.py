@@ -17,12 +17,13 @@ from torch import Tensor
 
 from wspace.data.attributes import Attributes, read_attributes
 from wspace.data.checks import byte_limit, check_headers
-from wspace.data.metadata import read_labels, read_text
+from wspace.data.labels import read_labels
+from wspace.data.metadata import read_text
 from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
-from wspace.data.source import PictureSource, shown
-from wspace.errors import WspaceError
+from wspace.data.source import PictureSource
+from wspace.errors import WspaceError, one_line
 
-__all__ = ["Dataset", "ShuffledOrder"]
+__all__ = ["Dataset"]
 
 DEFAULT_MEMORY_BUDGET = 4 << 30  # bytes of decoded pictures kept in memory
 
@@ -171,7 +172,7 @@ class Dataset:
 
     @functools.cached_property
     def attributes(self) -> Attributes | None:
-        """What the data says of its pictures in words; None where it tells none of them apart.
+        """The attributes that tell the pictures apart; None where there are none.
 
         Raises:
             WspaceError: it is malformed, or silent of some pictures.
@@ -244,93 +245,10 @@ class Dataset:
             picture = decode_rgb(content)
         except UnreadablePictureError as error:
             raise WspaceError(
-                f"{self.path}: {shown(name)} cannot be decoded ({error}): remove or replace it, or "
-                "build a dataset without it by `wspace data build`."
+                f"{self.path}: {one_line(name)} cannot be decoded ({error}): remove or replace it, "
+                "or build a dataset without it by `wspace data build`."
             ) from None
         return np.asarray(picture).transpose(2, 0, 1)  # (3, H, W)
-
-
-class ShuffledOrder:
-    """An endless order over a dataset: every epoch shows each picture once, freshly shuffled.
-
-    The order of epoch e depends on the seed and e alone, so that a restored order goes on exactly.
-    It is drawn with NumPy's legacy MT19937 stream, which is frozen.
-
-    Args:
-        num_items: size of the dataset, >= 1.
-        seed: >= 0.
-    """
-
-    def __init__(self, num_items: int, seed: int) -> None:
-        if num_items < 1 or seed < 0:
-            raise WspaceError(
-                f"an order of {num_items} pictures with seed {seed} does not exist: give at least "
-                "one picture and a seed >= 0."
-            )
-        self.num_items = num_items
-        self.seed = seed
-        self._order: np.ndarray[Any, np.dtype[np.int64]]
-        self._epoch: int
-        self._position: int
-        self._start_epoch(0)
-
-    def next(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The next ``batch`` indices, (batch,), int64, going on into the next epoch if need be."""
-        parts = []
-        needed = batch
-        while needed > 0:
-            if self._position == self.num_items:
-                self._start_epoch(self._epoch + 1)
-            part = self._order[self._position : self._position + needed]
-            self._position += part.size
-            needed -= part.size
-            parts.append(part)
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-
-    def peek(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """What `next` will give, without going on."""
-        epoch, position, order = self._epoch, self._position, self._order
-        indices = self.next(batch)
-        self._epoch, self._position, self._order = epoch, position, order
-        return indices
-
-    def state(self) -> dict[str, int]:
-        """Where the order stands, as plain integers for a checkpoint."""
-        return {
-            "num_items": self.num_items,
-            "seed": self.seed,
-            "epoch": self._epoch,
-            "position": self._position,
-        }
-
-    def restore(self, state: dict[str, int]) -> None:
-        """Go on from a `state`.
-
-        Raises:
-            WspaceError: the state belongs to another dataset or seed, or is malformed.
-        """
-        mine = {"num_items": self.num_items, "seed": self.seed}
-        if {key: state.get(key) for key in mine} != mine:
-            raise WspaceError(
-                f"the place in the data {state} belongs to another order than {mine}: resume with "
-                "the dataset and seed of the run."
-            )
-        epoch, position = state.get("epoch"), state.get("position")
-        if not (isinstance(epoch, int) and isinstance(position, int)) or not (
-            epoch >= 0 and 0 <= position <= self.num_items
-        ):
-            raise WspaceError(
-                f"the place in the data {state} is malformed: take another checkpoint."
-            )
-        self._start_epoch(epoch)
-        self._position = position
-
-    def _start_epoch(self, epoch: int) -> None:
-        bits = np.random.MT19937(np.random.SeedSequence([self.seed, epoch]))
-        order = np.random.RandomState(bits).permutation(self.num_items)
-        self._order = order.astype(np.int64)
-        self._epoch = epoch
-        self._position = 0
 
 
 def _fingerprint(

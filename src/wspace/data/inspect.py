@@ -15,11 +15,12 @@ from PIL import Image
 
 from wspace.data.build import MAX_FILE_BYTES
 from wspace.data.checks import check_headers
-from wspace.data.metadata import read_labels, read_text
+from wspace.data.labels import read_labels
+from wspace.data.metadata import read_text
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
-from wspace.data.source import PictureSource, UnreadableFileError, shown, source_in_worker
-from wspace.errors import WspaceError
+from wspace.data.source import PictureSource, UnreadableFileError, source_in_worker
+from wspace.errors import WspaceError, one_line
 from wspace.figures.contact import contact_sheet
 from wspace.files import atomic_path
 
@@ -160,7 +161,7 @@ def _class_counts(
         return {}, str(error)
     counts = Counter([] if labels is None else labels.tolist())
     classes = metadata.get("classes")
-    titles = [shown(str(title)) for title in classes] if isinstance(classes, list) else []
+    titles = [one_line(str(title)) for title in classes] if isinstance(classes, list) else []
     return {
         f"{label} ({titles[label]})" if label < len(titles) else str(label): counts[label]
         for label in sorted(counts)

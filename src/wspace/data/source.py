@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, one_line, reason
 
 __all__ = [
     "HEAD_BYTES",
@@ -26,7 +26,6 @@ __all__ = [
     "Entry",
     "PictureSource",
     "UnreadableFileError",
-    "shown",
     "source_in_worker",
 ]
 
@@ -51,20 +50,14 @@ class Entry:
     crc: int | None
 
 
-def shown(name: str) -> str:
-    """A file name that others chose, fit for a message: printable and of bounded length."""
-    printable = "".join(sign if sign.isprintable() else "?" for sign in name[:200])
-    return printable if len(name) <= 200 else f"{printable}..."
-
-
 class UnreadableFileError(WspaceError):
     """A file of a source that can't be read; ``reason`` says why in a few words."""
 
     def __init__(self, path: Path, name: str, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"{path}: {shown(name)} cannot be read ({reason}): the data is damaged or has changed; "
-            "copy it again or leave this file out."
+            f"{path}: {one_line(name)} cannot be read ({reason}): the data is damaged or has "
+            "changed; copy it again or leave this file out."
         )
 
 
@@ -197,8 +190,8 @@ class PictureSource:
             if info.flag_bits & 0x1 or not plain:
                 what = "encrypted" if plain else "compressed in an uncommon way"
                 raise WspaceError(
-                    f"{self.path}: {shown(info.filename)} is {what}: make the zip again with plain "
-                    "deflate and no password."
+                    f"{self.path}: {one_line(info.filename)} is {what}: make the zip again with "
+                    "plain deflate and no password."
                 )
             entries[info.filename] = Entry(info.filename, info.file_size, info.CRC)
         return self._keep_pictures(list(entries.values()))
@@ -268,13 +261,14 @@ def _check_name(path: Path, name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if not name or ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name:
         raise WspaceError(
-            f"{path}: the name {shown(name)} leads out of the zip: do not trust this file, or "
+            f"{path}: the name {one_line(name)} leads out of the zip: do not trust this file, or "
             "make it again with plain names."
         )
 
 
-def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
+def _reason(error: Exception) -> str:
+    """In a few words; of an error of the system not its number and path."""
+    return getattr(error, "strerror", None) or reason(error)
 
 
 def _raise(error: OSError) -> None:

@@ -10,7 +10,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from wspace.data.dataset import Dataset, ShuffledOrder
+from wspace.data.dataset import Dataset
+from wspace.data.order import ShuffledOrder
 from wspace.errors import WspaceError, reason
 from wspace.formats.model_file import save
 from wspace.images import from_uint8
