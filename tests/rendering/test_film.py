@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
-from PIL import Image
+from films import frames_of
 
 import wspace
 from wspace.errors import WspaceError
-from wspace.figures.video import film_kind, open_film, tile_frames
+from wspace.figures.video import film_kind, open_film
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument, SheetDocument
 from wspace.recipe.png import read_document, read_pixels
@@ -24,18 +22,6 @@ FRAMES = 7
 @pytest.fixture(scope="module")
 def walk(tiny_generator: Generator) -> tuple[Recipe, ...]:
     return walk_recipes(tiny_generator, wspace.recipes(seeds=[1, 2]), FRAMES)
-
-
-def frames_of(path: Path) -> list[np.ndarray[Any, Any]]:
-    if path.suffix == ".mp4":
-        with av.open(str(path)) as container:
-            return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    with Image.open(path) as film:
-        found = []
-        for i in range(film.n_frames):  # type: ignore[attr-defined]
-            film.seek(i)
-            found.append(np.asarray(film.convert("RGB")))
-        return found
 
 
 @pytest.mark.parametrize(("suffix", "tolerance"), [(".mp4", 3), (".webp", 3), (".gif", 0.1)])
@@ -90,12 +76,6 @@ def test_walks_stand_beside_each_other(tiny_generator: Generator, tmp_path: Path
     assert [cell.recipes[0].sources for cell in document.cells] == [w[1].sources for w in walks]
 
 
-def test_tiles_go_row_by_row_and_black_fills_the_rest() -> None:
-    frames = [np.full((1, 2, 3), value, np.uint8) for value in (1, 2, 3)]
-    tiled = tile_frames(frames, 2)[:, :, 0].tolist()
-    assert tiled == [[1, 1, 2, 2], [3, 3, 0, 0]]
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".webp", ".gif", ""])
 def test_ctrl_c_leaves_what_plays(
     tiny_generator: Generator, walk: tuple[Recipe, ...], tmp_path: Path, suffix: str
@@ -129,28 +109,6 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_odd_sides_and_grey_pictures_are_filmed(tmp_path: Path) -> None:
-    path = tmp_path / "odd.mp4"
-    with open_film(path, fps=30, loop=False, scale=1) as write:
-        for value in (0, 255):
-            write(np.full((15, 17, 1), value, np.uint8))
-    first, last = frames_of(path)
-    assert first.shape == (16, 18, 3)
-    assert first.mean() < 10
-    assert last.mean() > 245
-
-
-@pytest.mark.parametrize(("loop", "expected"), [(True, 0), (False, None)])
-def test_gifs_start_again_only_when_asked(tmp_path: Path, loop: bool, expected: int | None) -> None:
-    path = tmp_path / "film.gif"
-    with open_film(path, fps=20, loop=loop, scale=1) as write:
-        for value in (0, 255):
-            write(np.full((4, 4, 3), value, np.uint8))
-    with Image.open(path) as film:
-        assert film.info.get("loop") == expected
-        assert film.info["duration"] == 50
-
-
 def test_wrong_films_are_refused_and_leave_nothing(
     tiny_generator: Generator, walk: tuple[Recipe, ...], tmp_path: Path
 ) -> None:
@@ -171,21 +129,3 @@ def test_wrong_films_are_refused_and_leave_nothing(
     ):
         pass
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_error_while_filming_leaves_nothing(tmp_path: Path) -> None:
-    def fail(path: Path) -> None:
-        with open_film(path, fps=30, loop=False) as write:
-            write(np.zeros((8, 8, 3), np.uint8))
-            raise RuntimeError
-
-    for name in ("a.mp4", "a.webp"):
-        with pytest.raises(RuntimeError):
-            fail(tmp_path / name)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_mp4_without_pyav_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
-    with pytest.raises(WspaceError, match=r"wspace\[video\]"):
-        film_kind("walk.mp4")

@@ -15,11 +15,12 @@ from PIL import Image
 from wspace.errors import WspaceError
 from wspace.figures.frame import Frame, Theme, Tile, readable_scale
 from wspace.files import atomic_write_text
+from wspace.recipe.describe import seed_label
 from wspace.recipe.document import Cell, RenderedBy, SheetDocument, SheetLayout
 from wspace.recipe.png import MAX_PIXELS, write_png
 from wspace.recipe.recipe import Recipe
 
-__all__ = ["Sheet", "picture_sheet", "seed_label"]
+__all__ = ["Sheet", "picture_sheet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +135,3 @@ def picture_sheet(
         tiles=tuple(pixels),
         rendered_by=rendered_by,
     )
-
-
-def seed_label(recipe: Recipe) -> str:
-    """Such as "seed 3", "seed 3, class 1" or "seeds 3, 5"."""
-    seeds = [source.seed for source in recipe.sources if source.seed is not None]
-    if not seeds:
-        return "w"
-    label = "seeds " if len(seeds) > 1 else "seed "
-    label += ", ".join(str(seed) for seed in seeds)
-    class_index = recipe.sources[0].class_index
-    return label if class_index is None else f"{label}, class {class_index}"

@@ -18,7 +18,7 @@ from wspace.files import atomic_path
 
 __all__ = ["FrameWriter", "film_kind", "open_film", "tile_frames"]
 
-Frame = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
 _SUFFIXES = {".mp4": "mp4", ".webp": "webp", ".gif": "gif", "": "folder"}
 _MOST_WAITING = 32  # frames that the encoder may lie behind
 _MIN_SIDE = 256  # small pictures are enlarged to about this
@@ -27,7 +27,7 @@ _MIN_SIDE = 256  # small pictures are enlarged to about this
 class FrameWriter(Protocol):
     """Takes the frames of a film, one by one."""
 
-    def __call__(self, frame: Frame) -> None:
+    def __call__(self, frame: Pixels) -> None:
         """Add a frame, (H, W, C), uint8, all of one size."""
 
 
@@ -81,7 +81,7 @@ def open_film(
             else _Animation(temporary, kind, fps, loop)
         )
 
-        def write(frame: Frame) -> None:
+        def write(frame: Pixels) -> None:
             film.add(_rgb(frame), scale or max(1, _MIN_SIDE // min(frame.shape[:2])))
 
         try:
@@ -92,7 +92,7 @@ def open_film(
         film.finish()
 
 
-def tile_frames(frames: list[Frame], columns: int) -> Frame:
+def tile_frames(frames: list[Pixels], columns: int) -> Pixels:
     """Set the frames of several walks beside each other, row by row, black where none is left."""
     height, width, channels = frames[0].shape
     rows = -(-len(frames) // columns)
@@ -109,12 +109,12 @@ class _Behind:
 
     def __init__(self, film: _Mp4) -> None:
         self._film = film
-        self._waiting: queue.Queue[tuple[Frame, int] | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[tuple[Pixels, int] | None] = queue.Queue(_MOST_WAITING)
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="wspace-film", daemon=True)
         self._thread.start()
 
-    def add(self, frame: Frame, scale: int) -> None:
+    def add(self, frame: Pixels, scale: int) -> None:
         self._raise_failure()
         self._waiting.put((frame, scale))
 
@@ -158,7 +158,7 @@ class _Mp4:
         self._fps = fps
         self._stream: Any = None
 
-    def add(self, frame: Frame, scale: int) -> None:
+    def add(self, frame: Pixels, scale: int) -> None:
         # yuv420p halves the colour's sides, so both must be even.
         height, width = frame.shape[0] * scale, frame.shape[1] * scale
         if height % 2 or width % 2:
@@ -201,7 +201,7 @@ class _Animation:
         self._loop = loop
         self._frames: list[Image.Image] = []
 
-    def add(self, frame: Frame, scale: int) -> None:
+    def add(self, frame: Pixels, scale: int) -> None:
         self._frames.append(Image.fromarray(np.repeat(np.repeat(frame, scale, 0), scale, 1)))
 
     def finish(self) -> None:
@@ -219,5 +219,5 @@ class _Animation:
         self._frames.clear()
 
 
-def _rgb(frame: Frame) -> Frame:
+def _rgb(frame: Pixels) -> Pixels:
     return np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame

@@ -6,13 +6,24 @@ from wspace.recipe.document import RenderedBy
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.recipe.syntax import spread_per_layer
 
-__all__ = ["describe", "describe_rendered_by", "recipe_lines"]
+__all__ = ["describe", "describe_rendered_by", "recipe_lines", "seed_label"]
 
 
 def describe(recipe: Recipe) -> str:
     """All but sources and model, in a line: such as "psi 0.7, cutoff 8; no noise; bf16"."""
     parts = [_psi(recipe), _noise(recipe.noise), "bf16" if recipe.precision == "bf16" else ""]
     return "; ".join(part for part in parts if part)
+
+
+def seed_label(recipe: Recipe) -> str:
+    """Such as "seed 3", "seed 3, class 1" or "seeds 3, 5"."""
+    seeds = [source.seed for source in recipe.sources if source.seed is not None]
+    if not seeds:
+        return "w"
+    label = "seeds " if len(seeds) > 1 else "seed "
+    label += ", ".join(str(seed) for seed in seeds)
+    class_index = recipe.sources[0].class_index
+    return label if class_index is None else f"{label}, class {class_index}"
 
 
 def recipe_lines(recipe: Recipe) -> list[str]:

@@ -23,8 +23,8 @@ from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = ["write_walks"]
 
-Frame = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
-_Writer = Callable[[int, list[Frame]], None]  # takes a frame's number and its pictures, one a walk
+Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+_Writer = Callable[[int, list[Pixels]], None]  # takes a frame's number and its pictures, one a walk
 
 
 def write_walks(
@@ -98,9 +98,9 @@ def _frames(
     walks: int,
     batch_size: int,
     path: RenderPath,
-) -> Iterator[list[Frame]]:
+) -> Iterator[list[Pixels]]:
     """The pictures of each frame, one a walk."""
-    waiting: list[Frame] = []
+    waiting: list[Pixels] = []
     for batch in stream(generator, together, batch_size=batch_size, path=path):
         waiting.extend(batch)
         while len(waiting) >= walks:
@@ -111,7 +111,7 @@ def _frames(
 def _film_writer(film: FrameWriter, columns: int) -> _Writer:
     """Each frame one picture of the film, the walks beside each other."""
 
-    def write(_number: int, pictures: list[Frame]) -> None:
+    def write(_number: int, pictures: list[Pixels]) -> None:
         film(tile_frames(pictures, columns))
 
     return write
@@ -127,7 +127,7 @@ def _folder_writer(
     """Each frame a PNG; several walks make each a sheet."""
     model = identity_of(generator)
 
-    def write(number: int, pictures: list[Frame]) -> None:
+    def write(number: int, pictures: list[Pixels]) -> None:
         recipes = [walk[number].replace(model=model) for walk in walks]
         path = folder / f"frame{number:05d}.png"
         if len(recipes) == 1:

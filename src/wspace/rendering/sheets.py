@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from wspace.errors import WspaceError
 from wspace.figures.deviation import deviation_map, grey_tile
 from wspace.figures.frame import Theme, Tile, readable_scale
-from wspace.figures.sheet import Sheet, seed_label
+from wspace.figures.sheet import Sheet
 from wspace.networks.generator import Generator
-from wspace.recipe.describe import describe
+from wspace.recipe.describe import describe, seed_label
 from wspace.recipe.document import Cell, SheetLayout
 from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import NoiseMode, NoiseSettings, Recipe
