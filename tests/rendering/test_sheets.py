@@ -15,7 +15,7 @@ from wspace.rendering.sheets import (
     noise_layers_sheet,
     psi_sheet,
 )
-from wspace.steering.truncation import towards_nearest_centre, w_centres
+from wspace.steering.centres import towards_nearest_centre, w_centres
 
 
 def test_the_mixing_sheet_has_sources_at_its_edges_and_mixtures_inside(

@@ -61,7 +61,7 @@ class SteeringOptions:
         made = self.request.recipes(seeds, Layers.of(generator))
         if self.centres is None:
             return made
-        from wspace.steering.truncation import towards_nearest_centre, w_centres
+        from wspace.steering.centres import towards_nearest_centre, w_centres
 
         centres = w_centres(generator, self.centres, class_index=self.request.class_index)
         return towards_nearest_centre(generator, made, centres)

@@ -1,4 +1,4 @@
-"""The mapping network: z (and a class) to w, its running mean, and truncation towards it."""
+"""The mapping network: z (and a class) to w, and the running mean of w."""
 
 from __future__ import annotations
 
@@ -8,36 +8,9 @@ from torch import Tensor, nn
 from wspace.networks.config import MappingConfig
 from wspace.networks.layers import EqualizedLinear, activate
 from wspace.networks.styles import pixel_norm
+from wspace.networks.truncation import truncate
 
-__all__ = ["MappingNetwork", "truncate"]
-
-
-def truncate(
-    ws: Tensor, w_avg: Tensor, psi: float | Tensor = 1.0, cutoff: int | None = None
-) -> Tensor:
-    """Pull ws towards the running mean of w.
-
-    Source: Karras et al. 2019 (StyleGAN), Appendix B.
-
-    Args:
-        ws: (N, num_ws, w_dim).
-        w_avg: (w_dim,), or anything that broadcasts with ws.
-        psi: 1 = off, 0 = the mean; one number, or (num_ws,) with one a layer.
-        cutoff: layers from it on keep their w; None truncates all.
-
-    Returns:
-        (N, num_ws, w_dim).
-    """
-    if isinstance(psi, float | int) and psi == 1:
-        return ws
-    strength = torch.as_tensor(psi, dtype=ws.dtype, device=ws.device)
-    if strength.ndim == 1:
-        strength = strength[:, None]  # (num_ws, 1)
-    # lerp: unlike w_avg + psi * (w - w_avg), exact at psi = 1
-    truncated = torch.lerp(w_avg.to(ws.dtype).expand_as(ws), ws, strength)
-    if cutoff is None or cutoff >= ws.shape[1]:
-        return truncated
-    return torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], dim=1)
+__all__ = ["MappingNetwork"]
 
 
 class MappingNetwork(nn.Module):
@@ -95,8 +68,8 @@ class MappingNetwork(nn.Module):
         Args:
             z: (N, z_dim), N(0, I); None where z_dim is 0.
             c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
-            psi: truncation, see `truncate`.
-            cutoff: truncation, see `truncate`.
+            psi: truncation, see `truncation.truncate`.
+            cutoff: truncation, see `truncation.truncate`.
 
         Returns:
             (N, num_ws, w_dim), float32.

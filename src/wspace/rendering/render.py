@@ -12,7 +12,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.images import to_uint8
 from wspace.networks.generator import Generator
-from wspace.networks.mapping import truncate
+from wspace.networks.truncation import psi_curve, truncate
 from wspace.recipe.recipe import Recipe, Source
 from wspace.rendering.identity import identity_of, rendered_by
 from wspace.rendering.pictures import Pictures
@@ -20,7 +20,6 @@ from wspace.rendering.synthesis_cache import DTYPES, RenderPath, prepared_synthe
 from wspace.steering.latents import w_of_sources
 from wspace.steering.mixing import gather_styles
 from wspace.steering.noise import NoiseInputs, check_noise
-from wspace.steering.truncation import psi_curve
 
 __all__ = [
     "Progress",

@@ -24,7 +24,6 @@ from wspace.networks.config import (
     channels_per_block,
 )
 from wspace.networks.generator import Generator, build_generator
-from wspace.networks.mapping import truncate
 from wspace.networks.presets import preset
 from wspace.networks.stylegan1.discriminator import Discriminator, build_discriminator
 from wspace.ops.resample import blur, conv_upsample
@@ -207,15 +206,3 @@ def test_the_paper_preset_has_the_official_number_of_parameters(
     assert count(generator.synthesis.to_rgb) == to_rgb
     assert count(generator.synthesis) == synthesis + to_rgb
     assert count(critic) == discriminator
-
-
-def test_truncation_with_psi_one_returns_ws_itself() -> None:
-    ws = torch.randn(2, 4, 8)
-    assert truncate(ws, torch.randn(8)) is ws
-
-
-def test_truncation_with_psi_zero_returns_the_mean_below_the_cutoff() -> None:
-    ws, w_avg = torch.randn(2, 4, 8), torch.randn(8)
-    truncated = truncate(ws, w_avg, psi=0.0, cutoff=3)
-    assert torch.equal(truncated[:, :3], w_avg.expand(2, 3, 8))
-    assert torch.equal(truncated[:, 3:], ws[:, 3:])

@@ -8,20 +8,13 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Source
-from wspace.steering.latents import w_of_sources
-from wspace.steering.truncation import (
+from wspace.steering.centres import (
     kmeans,
     nearest_centres,
-    psi_curve,
     towards_nearest_centre,
     w_centres,
 )
-
-
-def test_the_curve_is_one_from_the_cutoff_on() -> None:
-    assert psi_curve(0.5, 2, 4) == (0.5, 0.5, 1.0, 1.0)
-    assert psi_curve((0.1, 0.2, 0.3), None, 3) == (0.1, 0.2, 0.3)
-    assert psi_curve(0.5, 0, 2) == (1.0, 1.0)
+from wspace.steering.latents import w_of_sources
 
 
 def test_kmeans_finds_clusters_that_lie_apart_the_largest_first() -> None:

@@ -1,7 +1,7 @@
-"""Truncation: psi as one number or a curve over the layers, towards the mean or a centre of w.
+"""Centres of w that truncation pulls towards, other than the mean.
 
-Sources: Karras et al. 2019 (StyleGAN), Appendix B; centres: Mokady et al. 2022 (Self-Distilled
-StyleGAN), Section 4.
+Source: Mokady et al. 2022 (Self-Distilled StyleGAN), Section 4. The formula of truncation is in
+`networks.truncation`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,12 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Recipe, Source
-from wspace.recipe.syntax import spread_per_layer
 from wspace.steering.latents import w_of_sources
 
-__all__ = ["kmeans", "nearest_centres", "psi_curve", "towards_nearest_centre", "w_centres"]
+__all__ = ["kmeans", "nearest_centres", "towards_nearest_centre", "w_centres"]
 
 CENTRE_SAMPLES = 4096  # w drawn to find centres
 MAX_CENTRES = 256
-
-
-def psi_curve(psi: float | tuple[float, ...], cutoff: int | None, num_ws: int) -> tuple[float, ...]:
-    """The psi of each layer: 1 from the cutoff on."""
-    curve = spread_per_layer(psi, num_ws)
-    return curve if cutoff is None else curve[:cutoff] + (1.0,) * (num_ws - cutoff)
 
 
 def w_centres(
