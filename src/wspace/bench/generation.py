@@ -31,7 +31,7 @@ class GenerationSpeed:
         batch: pictures at once.
         pictures_per_second: of the fastest batch.
         cpu_seconds_per_picture: processor seconds, all threads together.
-        p50_seconds, p95_seconds: of one batch: half of the batches, 95 % of them were as fast.
+        p50_seconds, p95_seconds: what half of the batches, and 95 % of them, did not exceed.
         gflops: 10⁹ floating-point operations a second, in the reference count (`generation_gflop`).
         peak_memory_gib: see `PeakMemory`.
     """
@@ -69,8 +69,8 @@ def measure_generation(
         generator: in eval mode, on the device to measure.
         precision: "fp32" or "bf16".
         batch: pictures at once.
-        seconds: stop after so long, see `time_calls`.
-        path: see `render.choose_path`.
+        seconds: stop after this long, see `time_calls`.
+        path: see `render_path.choose_path`.
     """
     device = generator.w_avg.device
     memory = PeakMemory(device)

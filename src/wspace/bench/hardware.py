@@ -1,4 +1,4 @@
-"""What this machine can do at all: plain convolutions and a matrix product, and what it is."""
+"""The most that this machine can do, by plain convolutions and a matrix product; what it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wspace.machine import cpu_capability
 __all__ = ["CONVOLUTIONS", "DTYPES", "Peak", "describe_machine", "measure_peaks"]
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# (channels, side): as many operations in each
+# (channels, side), each with as many operations
 CONVOLUTIONS = ((512, 32), (256, 64), (128, 128), (64, 256))
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 CONVOLUTION_BATCH = {"cpu": 1, "cuda": 32}
@@ -32,7 +32,7 @@ class Peak:
         precision: "fp32" or "bf16".
         operation: such as "conv 3x3 512 at 32²", or "matrix 2048²".
         gflops: 10⁹ floating-point operations a second, best of several calls.
-        cpu_gflops: the same a processor second; None on CUDA.
+        cpu_gflops: the same for each processor second; None on CUDA.
     """
 
     precision: str
@@ -47,7 +47,7 @@ def measure_peaks(precision: str, device: torch.device, *, seconds: float) -> li
     Args:
         precision: "fp32" or "bf16".
         device: where.
-        seconds: at most about so long for each.
+        seconds: about the most that each may take.
 
     Returns:
         One entry for each of `CONVOLUTIONS`, and one for the matrix product.

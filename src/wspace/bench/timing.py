@@ -60,9 +60,9 @@ def time_calls(
     Args:
         call: what is timed.
         device: where it works; on CUDA each call is waited for.
-        seconds: stop after so long, ...
-        least: ... but not before so many calls, ...
-        most: ... and after so many at the latest.
+        seconds: stop after this long, ...
+        least: ... but not before this many calls, ...
+        most: ... and after this many at the latest.
         warm_up: calls before the clock runs.
 
     Returns:
@@ -84,14 +84,14 @@ def time_calls(
 
 
 def waiter(device: torch.device) -> Callable[[], None]:
-    """What to call for the device to be done with everything."""
+    """What to call to wait until the device has finished."""
     return torch.cuda.synchronize if device.type == "cuda" else _nothing
 
 
 def gflop_of(call: Callable[[], Any]) -> float:
     """Floating-point operations of a call's convolutions and matrix products, in 10⁹.
 
-    A multiplication and an addition count as two. Not in inference mode, which hides them.
+    A multiplication and an addition count as two. Inference mode hides them all.
     """
     with _OperationCounter() as counter:  # type: ignore[no-untyped-call]
         call()
@@ -101,8 +101,8 @@ def gflop_of(call: Callable[[], Any]) -> float:
 class PeakMemory:
     """The most memory that was taken between two moments, in GiB.
 
-    On CUDA: what torch allocated there. Otherwise what this process had resident; where the
-    system cannot set its mark back (all but Linux), the most since the process began.
+    On CUDA: what torch allocated there. Otherwise the resident memory of this process; only Linux
+    can reset that peak, elsewhere it counts from the start of the process.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -45,7 +45,7 @@ theme_option = click.option(
 
 @dataclass(frozen=True, kw_only=True)
 class SteeringOptions:
-    """What the options of `steering_options` were given as, read once the model is known."""
+    """The values of `steering_options` as they were typed, parsed once the model is known."""
 
     request: Request
     centres: int | None
@@ -113,7 +113,7 @@ def compile_option(command: _Command) -> _Command:
 def choose_render_path(
     generator: Generator, recipes: Sequence[Recipe], compiling: str, batch_size: int | None
 ) -> RenderPath:
-    """What ``--compile`` comes to here; what keeps it from that is told in one line."""
+    """The path that ``--compile`` leads to here; where it cannot compile, a line says why."""
     from wspace.rendering.render_path import choose_path
 
     wanted: dict[str, RenderPath | None] = {"auto": None, "on": "compiled", "off": "folded"}

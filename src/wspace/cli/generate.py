@@ -54,7 +54,7 @@ _NEVER_WITH_RECIPE = (
 @click.option(
     "--psi-sheet",
     metavar="PSI,PSI,...",
-    help="Write a sheet only: a row a seed, a column a psi, such as -1,0,0.5,1.",
+    help="Write only a sheet, a row for each seed and a column for each psi, such as -1,0,0.5,1.",
 )
 @steering_options
 @compile_option

@@ -56,8 +56,8 @@ def import_command(
     """Turn OFFICIAL, a StyleGAN pickle, into the wspace model OUT (.safetensors).
 
     Reads network pickles of StyleGAN and StyleGAN2 (TensorFlow), StyleGAN2-ADA and StyleGAN3
-    (PyTorch). The file is read as data: nothing in it is executed, and whatever such a file has no
-    business to hold is refused by name. The model makes the same pictures as the original;
+    (PyTorch). The file is read as data: nothing in it is executed, and what does not belong in such
+    a file is refused and named. The model makes the same pictures as the original;
     `wspace train DATA --from OUT` fine-tunes one that was imported with its discriminator.
     """
     from wspace.formats.model_file import load, save

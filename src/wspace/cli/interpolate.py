@@ -30,7 +30,7 @@ __all__ = ["interpolate_command"]
     multiple=True,
     required=True,
     metavar="SEEDS",
-    help="Pictures to pass through, such as 1,2,3,1; given again, another walk beside it.",
+    help="Seeds to pass through, such as 1,2,3,1; repeat the option for another walk beside it.",
 )
 @click.option("--frames", type=click.IntRange(1, 100_000), default=240, show_default=True)
 @click.option("--fps", type=click.IntRange(1, 100), default=30, show_default=True)
@@ -44,7 +44,7 @@ __all__ = ["interpolate_command"]
     help="linear and spline go through w, slerp through z.",
 )
 @click.option("--layers", metavar="LAYERS", help="Only these layers move, such as coarse.")
-@click.option("--columns", type=click.IntRange(min=1), help="Walks a row.  [default: a square]")
+@click.option("--columns", type=click.IntRange(min=1), help="Walks in a row.  [default: a square]")
 @steering_options
 @compile_option
 @click.option(
@@ -76,7 +76,7 @@ def interpolate_command(
     """Walk from picture to picture through the latent space of MODEL.
 
     The noise stands still, or stays away with --noise none. Ctrl-C finishes the film with the
-    frames that there are.
+    frames made so far.
     """
     from wspace.figures.video import film_kind
     from wspace.rendering.film import write_walks

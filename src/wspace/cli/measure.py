@@ -59,8 +59,8 @@ SHEET_COLUMNS = 4  # training pictures beside each generated one
 @click.option(
     "--train",
     type=click.Path(path_type=Path),
-    help="What the model was trained on, for --neighbours; DATA then tells how near pictures lie "
-    "that it never saw.  [default: DATA]",
+    help="What the model was trained on, for --neighbours; DATA then shows how near unseen "
+    "pictures are.  [default: DATA]",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at once.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -83,7 +83,7 @@ def measure_command(
 ) -> None:
     """Measure the pictures that MODEL makes against those of DATA.
 
-    DATA is best data that the model was not trained on. FD (lite) is the Frechet distance of
+    DATA should be data that the model was not trained on. FD (lite) is the Frechet distance of
     EfficientNet-Lite0 features: 0 = the same; not to be compared with FID. Precision is the share
     of generated pictures that look real, recall the share of real ones that the model can make
     (Kynkaanniemi et al. 2019). Features of datasets are kept in ~/.cache/wspace, or in
@@ -140,7 +140,7 @@ def measure_command(
 
 
 def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
-    """Say now what would only be noticed after minutes of work."""
+    """Refuse now what would only be noticed after minutes of work."""
     if sheet is None and train is not None:
         raise WspaceError(f"--train {train} is only read with --neighbours: give that too.")
     if sheet is not None and sheet.suffix.lower() not in SHEET_SUFFIXES:

@@ -23,7 +23,7 @@ __all__ = ["noise_command"]
     type=click.IntRange(0, MAX_SEED),
     default=0,
     show_default=True,
-    help="Of the picture; its noise gets seeds of its own.",
+    help="Seed of the picture; its noise gets seeds of its own.",
 )
 @click.option(
     "--realisations",

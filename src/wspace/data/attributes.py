@@ -21,13 +21,13 @@ MAX_VALUES = 256  # of one attribute: what has more is a name or a measurement, 
 
 @dataclass(frozen=True, kw_only=True)
 class Attributes:
-    """The attributes that tell pictures apart: those of 2 to `MAX_VALUES` values.
+    """The attributes that tell pictures apart: those with 2 to `MAX_VALUES` values.
 
     Attributes:
-        values: of each attribute, sorted, as JSON; "null" stands for pictures without it.
-        codes: (N, len(values)), int64: of each picture and attribute which value, counted through
-            the values of all attributes, so that no two of them share a number.
-        left_out: attributes of more values, with their numbers.
+        values: the values of each attribute, sorted, as JSON; "null" for pictures without it.
+        codes: (N, len(values)), int64: each picture's value of each attribute, as a number. The
+            values of all attributes are numbered in one row, so no two share a number.
+        left_out: attributes with more values than that, and how many they have.
     """
 
     values: dict[str, tuple[str, ...]]
@@ -36,7 +36,7 @@ class Attributes:
 
     @property
     def num_values(self) -> int:
-        """Values of all attributes; each of the codes is below."""
+        """How many values all attributes have together; every code is below it."""
         return sum(len(values) for values in self.values.values())
 
     @property
@@ -58,7 +58,7 @@ def read_attributes(
         names: the pictures.
 
     Returns:
-        None without any that tells pictures apart.
+        None where no attribute tells pictures apart.
 
     Raises:
         WspaceError: malformed or too many attributes, or pictures without any.

@@ -143,7 +143,7 @@ def write_avatars(
 
 
 def _labels(attributes: Mapping[str, Mapping[str, Any]], label_by: str) -> dict[str, Any]:
-    """The official labels, and beside them which attribute and which of its values they mean."""
+    """The official labels, and which attribute and which of its values they stand for."""
     values = {name: _class_name(own[label_by]) for name, own in attributes.items()}
     classes = sorted(set(values.values()))
     numbers = {value: number for number, value in enumerate(classes)}

@@ -27,7 +27,7 @@ MAX_FILE_BYTES = 512 << 20  # of one picture file
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """How pictures are made equal.
+    """How pictures of any shape become squares of one size.
 
     Raises:
         WspaceError: a size that is no power of two from 8 to 4096, or a colour nobody knows.

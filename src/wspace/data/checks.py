@@ -22,7 +22,7 @@ MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
 
 
 def byte_limit(resolution: int) -> int:
-    """Bytes that a picture of this size can honestly take: 16-bit RGBA twice over, and metadata."""
+    """The most bytes that a picture of this size needs: 16-bit RGBA twice over, and metadata."""
     return 16 * resolution**2 + (4 << 20)
 
 

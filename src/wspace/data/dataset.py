@@ -125,8 +125,8 @@ class Dataset:
     def prepare(self, indices: Indices) -> None:
         """Begin to decode what `images` will be asked for next, and return at once.
 
-        What was prepared before and never asked for is forgotten. A damaged picture is an error
-        where it is asked for, not here.
+        Pictures that were prepared before and never asked for are forgotten. A damaged picture
+        raises when it is asked for, not here.
 
         Args:
             indices: (N,), integers in [0, len).
@@ -175,7 +175,7 @@ class Dataset:
         """The attributes that tell the pictures apart; None where there are none.
 
         Raises:
-            WspaceError: it is malformed, or silent of some pictures.
+            WspaceError: it is malformed, or says nothing of some pictures.
         """
         return read_attributes(self.path, self._source.metadata(), self.image_names)
 

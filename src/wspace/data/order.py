@@ -49,7 +49,7 @@ class ShuffledOrder:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def peek(self, batch: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """What `next` will give, without going on."""
+        """What `next` will give, without moving on."""
         epoch, position, order = self._epoch, self._position, self._order
         indices = self.next(batch)
         self._epoch, self._position, self._order = epoch, position, order

@@ -126,7 +126,7 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
 def _on_background(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     if not (picture.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in picture.info):
         return picture.convert("RGB")
-    # Pillow has no way from PA or La to RGBA but through these.
+    # Pillow converts PA and La to RGBA only by way of these.
     through = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}.get(picture.mode, picture.mode)
     foreground = picture.convert(through).convert("RGBA")
     canvas = Image.new("RGBA", picture.size, (*background, 255))

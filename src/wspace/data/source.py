@@ -233,7 +233,7 @@ class PictureSource:
         return pictures
 
     def require_pictures(self) -> None:
-        """Raise a WspaceError that says what was looked for when there is no picture at all."""
+        """Raise a WspaceError if there is no picture at all; it says what was looked for."""
         if self.entries:
             return
         kind = "zip" if self.is_zip else "folder"
@@ -247,7 +247,7 @@ class PictureSource:
 
 @functools.lru_cache(maxsize=1)
 def source_in_worker(path: Path, stamp: tuple[int, int, int]) -> PictureSource:
-    """The source at ``path``, opened once in a process and not once a task.
+    """The source at ``path``, opened once in each process, not for each task.
 
     Args:
         path: folder or zip.

@@ -76,7 +76,7 @@ def write_dataset(path: Path | str) -> Iterator[DatasetWriter]:
             yield DatasetWriter(archive)
             archive.close()
         except BaseException:
-            # What the zip still wants to write is in vain, on a full disk even impossible.
+            # What the zip would still write is lost anyway, and on a full disk it would fail.
             with contextlib.suppress(OSError):
                 archive.close()
             raise

@@ -1,7 +1,8 @@
 """The model file: one safetensors file that describes itself.
 
-Weights of the generator (and, if asked, the discriminator) are the tensors; configuration, what
-it was trained on and measured quality are JSON in the header. Nothing in it is ever executed.
+Its tensors are the weights of the generator and, if asked for, of the discriminator. Its header is
+JSON: the configuration, what the model was trained on, its measured quality. Nothing in it is ever
+executed.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def save(
         discriminator: stored too, for fine-tuning.
         metadata: plain JSON data that describes the model.
         dtype: storage type of floating-point tensors, such as torch.float16; None keeps theirs.
-        part: the only tensors that ``dtype`` is for: those whose names start so, such as
+        part: ``dtype`` is only for tensors whose names start with this, such as
             "generator.synthesis"; all by default.
 
     Raises:
@@ -132,7 +133,7 @@ def load_model_file(model: Path | str, *, discriminator: bool = True) -> ModelFi
 
     Args:
         model: as `load` takes it.
-        discriminator: whether to load that, too, if the file has one.
+        discriminator: whether to load the discriminator, too, if the file has one.
 
     Raises:
         WspaceError: as `load`; or the discriminator needs a package that is not installed.
@@ -206,7 +207,7 @@ def find_model(model: Path | str) -> Path:
 def model_sha256(generator: nn.Module) -> str:
     """Fingerprint of a network: SHA-256 over sorted tensor names, dtypes, shapes and bytes.
 
-    The same weights give the same fingerprint, whatever file or device they lie in.
+    The same weights give the same fingerprint, in every file and on every device.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(generator.state_dict().items()):
@@ -295,8 +296,8 @@ def _build_with_tensors(
 class _NothingDrawn(TorchFunctionMode):
     """Networks built in here take memory for their random weights, but draw none.
 
-    Building them on the meta device would do, too, if torch did not import its compiler for that,
-    for two seconds.
+    The meta device would do as well, but torch imports its compiler for it, which takes two
+    seconds.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

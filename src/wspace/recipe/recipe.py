@@ -121,7 +121,7 @@ class Recipe:
             layer.
         cutoff: layers from it on are not truncated; None for no cutoff.
         noise: see `NoiseSettings`.
-        precision: of the synthesis network.
+        precision: that of the synthesis network.
         model: None until `render` fills it in; with it set, other models are refused.
     """
 

@@ -33,9 +33,9 @@ class Request:
         int | None, Range(low=0), Key("class"), About("For models with classes.")
     ] = None
     noise: Annotated[str, About("const (the model's own maps), seeded or none.")] = "const"
-    noise_seed: Annotated[str, About("Of seeded noise.")] = "0"
+    noise_seed: Annotated[str, About("Seed of seeded noise.")] = "0"
     noise_strength: Annotated[str, About("Multiplies the strength that the model learned.")] = "1"
-    precision: Annotated[Precision, About("Of the synthesis network.")] = "fp32"
+    precision: Annotated[Precision, About("Precision of the synthesis network.")] = "fp32"
 
     def __post_init__(self) -> None:
         check(self)

@@ -24,8 +24,8 @@ class OfficialFile:
 
     Attributes:
         path: the file.
-        records: by "G" (the generator under training), "D" (the discriminator) and "G_ema" (its
-            running average, the one to sample from), those that the file has.
+        records: what the file has of "G" (the generator under training), "D" (the discriminator)
+            and "G_ema" (the running average of "G", the one to sample from).
     """
 
     path: Path
@@ -63,7 +63,7 @@ def read_official(path: Path | str) -> OfficialFile:
     """
     path = Path(path)
     content = read_pickle(path)
-    if isinstance(content, Record):  # one network alone is the one that somebody wants to use
+    if isinstance(content, Record):  # a file with one network holds the one to sample from
         content = {"G_ema": content}
     elif isinstance(content, (tuple, list)) and len(content) == 3:
         content = dict(zip(_PARTS, content, strict=True))

@@ -90,7 +90,7 @@ class Facts:
         return row
 
     def refuse_unknown(self, known: set[str]) -> None:
-        """Refuse arguments whose effect nobody here knows."""
+        """Refuse arguments that wspace does not know."""
         if unknown := sorted(name for name in self.values if name not in known):
             raise WspaceError(
                 f"{self.owner} was made with the argument {shown(unknown[0])}, which wspace "
@@ -128,9 +128,9 @@ class OfficialNetwork:
 
     Attributes:
         name: "G", "D" or "G_ema".
-        generation: 1, 2 or 3, by the synthesis network; StyleGAN3's discriminator is a 2.
+        generation: 1, 2 or 3, told by the synthesis network; StyleGAN3's discriminator counts as 2.
         tensorflow: whether names and layouts are those of the TensorFlow releases.
-        arguments: of the constructor, only those that were given.
+        arguments: the constructor's, only those that were given.
         tensors: by official name; scalars may be plain numbers.
         modules: PyTorch only: attributes of each module by its dotted path, "" for the network.
         function: TensorFlow only: the name of the function that builds the network.
@@ -151,7 +151,7 @@ class OfficialNetwork:
         return self.modules[path]
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
-        """The shape of a tensor, unread; refused when there is none, or not of this rank."""
+        """The shape of a tensor, without reading it; refused if missing or of another rank."""
         stored = self.tensors.get(name)
         if stored is None:
             raise self.missing(name)
@@ -179,7 +179,7 @@ class OfficialNetwork:
         return sides
 
     def extra_inputs(self, kernel: str) -> int:
-        """Inputs that a TensorFlow kernel has beyond its outputs: the minibatch deviation's."""
+        """How many more inputs than outputs a TensorFlow kernel has: minibatch deviation's."""
         *_, inputs, outputs = self.shape(kernel, 4)
         if inputs < outputs:
             raise WspaceError(f"{self.arguments.owner}: {kernel} lacks inputs: damaged file.")
@@ -193,7 +193,7 @@ class OfficialNetwork:
         )
 
     def count(self, template: str) -> int:
-        """How many of ``template`` with 0, 1, 2, ... in its braces are there without a gap."""
+        """How many tensors there are with 0, 1, ... in the braces of ``template``, up to a gap."""
         number = 0
         while template.format(number) in self.tensors:
             number += 1

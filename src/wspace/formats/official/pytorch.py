@@ -26,7 +26,8 @@ def read_pytorch_network(record: Record, name: str, owner: str, file_bytes: int)
         file_bytes: size of the file; no network has more bytes of tensors.
 
     Raises:
-        WspaceError: the tree is not that of an official network, or declares more than it has.
+        WspaceError: the tree is not that of an official network, or declares more than the file
+            holds.
     """
     modules: dict[str, Facts] = {}
     tensors: dict[str, StoredArray | float] = {}

@@ -24,7 +24,7 @@ __all__ = ["convert_stylegan1_discriminator", "convert_stylegan1_generator"]
 
 State = dict[str, Tensor]
 
-# Read from the tensors' shapes, or without effect on what an imported network computes.
+# Arguments that are read from the tensors' shapes, or that do not change what a network computes.
 _SHAPES = {"num_channels", "fmap_base", "fmap_decay", "fmap_max", "label_size"}
 _SHARED = {"resolution", "nonlinearity", "use_wscale", "fused_scale", "blur_filter"}
 _NO_EFFECT = {"structure", "dtype", "is_template_graph", "is_training", "is_validation"}
@@ -164,7 +164,7 @@ class _Reader(TensorReader):
         return weight * (math.sqrt(weight[0].numel()) / gain)
 
     def style(self, source: str, target: str, w_dim: int) -> State:
-        """What makes a layer's style of w; zeros ask for none (``use_styles=False``)."""
+        """The layer that makes a style from w; all zeros where ``use_styles`` is False."""
         if self.network.arguments.flag("use_styles", True):
             return self.layer(f"{source}/StyleMod", target, gain=1.0)
         (channels,) = self.network.shape(f"{source}/bias", 1)

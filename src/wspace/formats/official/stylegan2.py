@@ -163,7 +163,7 @@ def refuse_unknown_arguments(module: Facts, known: set[str]) -> None:
 
 
 def same_in_all(network: OfficialNetwork, paths: list[str], name: str) -> Facts:
-    """The attributes of the first of the modules, which all must have the same ``name``."""
+    """The attributes of the first module; all modules must agree on the attribute ``name``."""
     values = {_comparable(network.module(path).values.get(name)) for path in paths}
     if len(values) > 1:
         raise WspaceError(
@@ -184,7 +184,7 @@ def block_architecture(network: OfficialNetwork, paths: list[str]) -> BlockArchi
 
 
 def filter_taps(network: OfficialNetwork, name: str) -> tuple[float, ...]:
-    """The taps whose outer product (or which themselves, from 8 taps on) the buffer holds."""
+    """The taps of a filter: a buffer holds their outer product or, from 8 taps on, the taps."""
     stored = TensorReader(network).take(name)
     if stored.ndim not in (1, 2) or not 0 < stored.numel() <= 64 * 64:
         raise WspaceError(f"{network.arguments.owner}: {name} is no filter: the file is damaged.")
@@ -202,7 +202,7 @@ def filter_taps(network: OfficialNetwork, name: str) -> tuple[float, ...]:
 
 
 def _tidy(taps: list[float]) -> tuple[float, ...]:
-    """Small whole numbers in the same proportions where there are any: (1, 3, 3, 1)."""
+    """Taps as small whole numbers in the same proportions, such as (1, 3, 3, 1), if possible."""
     smallest = min((abs(tap) for tap in taps if abs(tap) > 1e-6), default=1.0)
     scaled = [tap / smallest for tap in taps]
     whole = [float(round(tap)) for tap in scaled]

@@ -23,7 +23,7 @@ __all__ = ["convert_stylegan2_tf_discriminator", "convert_stylegan2_tf_generator
 
 State = dict[str, Tensor]
 
-# Read from the tensors' shapes, or without effect on what an imported network computes.
+# Arguments that are read from the tensors' shapes, or that do not change what a network computes.
 _SHAPES = {
     *("num_channels", "resolution", "label_size", "fmap_base", "fmap_decay", "fmap_min"),
     *("fmap_max", "mapping_layers", "mapping_fmaps", "architecture"),
@@ -147,7 +147,7 @@ def convert_stylegan2_tf_discriminator(
 
 
 def _generator_architecture(network: OfficialNetwork, resolution: int) -> BlockArchitecture:
-    """By the variables that only one architecture has; a 4² network fits all."""
+    """The architecture, told by variables that only one has; a 4² network fits all."""
     if f"synthesis/{resolution}x{resolution}/Skip/weight" in network.tensors:
         return "resnet"
     if "synthesis/4x4/ToRGB/weight" in network.tensors:
@@ -173,8 +173,9 @@ def _group_size(network: OfficialNetwork) -> int | None:
 def _classes(network: OfficialNetwork, reader: TensorReader, num_classes: int) -> State:
     """What the discriminator compares its output with."""
     if "LabelEmbed/weight" not in reader:
-        # StyleGAN2 takes the output of the class. With this embedding so does a projection:
-        # normalised, it is √classes at the class and 0 elsewhere, and the score is / √classes.
+        # StyleGAN2 takes the class's own output. With this embedding a projection does the same:
+        # once normalised it is √classes at the class and 0 elsewhere, and the score is divided by
+        # √classes.
         weight = torch.eye(num_classes) * num_classes
         return {"mapping.embed.weight": weight, "mapping.embed.bias": torch.zeros(num_classes)}
     state = _dense(reader, "LabelEmbed", "mapping.embed")

@@ -110,7 +110,7 @@ def _refuse_large_filters(config: GeneratorConfig, owner: str) -> None:
 def check_stylegan3_filters(network: OfficialNetwork, generator: Generator) -> None:
     """Refuse a generator whose filters are not those that its configuration designs.
 
-    The filters show every number of the layer schedule, most of which a file does not state.
+    A file does not state most numbers of the layer schedule; the filters show them all.
 
     Raises:
         WspaceError: a filter differs.

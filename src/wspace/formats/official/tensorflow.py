@@ -20,8 +20,8 @@ def read_tensorflow_network(
 ) -> OfficialNetwork:
     """Gather the variables and arguments of a network and its components.
 
-    A variable of a component is called COMPONENT/VARIABLE. The arguments of the components lie
-    under those of the network, which it passes on to them.
+    A variable of a component is called COMPONENT/VARIABLE. A network passes its arguments on to its
+    components, so they override the components' own.
 
     Args:
         record: the network, as `read.read_pickle` makes it.
@@ -81,7 +81,7 @@ def _variables(state: dict[str, object], owner: str) -> Iterator[tuple[str, Stor
 
 
 def _generation(tensors: dict[str, StoredArray | float], owner: str) -> Literal[1, 2]:
-    """By variables that only one generation has; the function's name may be anybody's."""
+    """Told by variables that only one generation has; a function may have any name."""
     scopes = {scope for name in tensors for scope in name.split("/")}
     if scopes & {"StyleMod", "Dense1"} and "mod_weight" not in scopes and "Output" not in scopes:
         return 1

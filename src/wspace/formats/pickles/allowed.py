@@ -240,7 +240,7 @@ class _LegacyStream:
         return value
 
     def _persistent(self, identifier: object) -> str:
-        """Note the declared storage and stand its key in for it."""
+        """Note the declared storage and return its key, which stands for it."""
         if not isinstance(identifier, tuple) or len(identifier) not in (5, 6):
             raise PickleRefusedError("it refers to something else than a storage: not allowed")
         word, kind, key, _location, count, *view = identifier

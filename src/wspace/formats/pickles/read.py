@@ -59,7 +59,7 @@ def _map(path: Path) -> memoryview:
 
 
 def _refuse_other_formats(path: Path, data: memoryview) -> None:
-    """Say what common files with a wrong name are, rather than at which byte they fail."""
+    """Name common formats that are no pickle: that says more than the byte at which they fail."""
     head = bytes(data[:256])
     if head.startswith(b"PK\x03\x04"):
         raise WspaceError(_no_pickle(path, "it is a zip archive (a dataset, or a torch.save file)"))

@@ -2,8 +2,8 @@
 
 Python's own unpicklers import and call whatever a file names. This one never imports, looks up or
 calls anything that a file names: a global is an entry of the caller's allow-list or the file is
-refused, and what an entry builds is plain data made by wspace's own code. Bytes stay where they
-are, as views of the file, so that no declared length makes it allocate.
+refused, and what an entry builds is plain data made by wspace's own code. Bytes stay in the file
+and are handed out as views, so a declared length never makes it take memory.
 
 Source: the opcodes' meaning as documented in CPython's ``pickletools``.
 """
@@ -281,7 +281,7 @@ def _describe(value: object) -> str:
 def check_key(key: object) -> object:
     """``key`` if it is a plain key of a dict or set, else TypeError.
 
-    Tuples are not: hashing a deep one overflows the C stack, hashing a long one often takes hours.
+    Tuples are refused: a deep one overflows the C stack, and hashing a long one often takes hours.
     """
     plain = key is None or isinstance(key, (str, int, float))
     if not plain or (isinstance(key, int) and key.bit_length() > 64):

@@ -1,4 +1,4 @@
-"""What `SafeUnpickler` makes of a pickle beside plain values, and what a file may spend."""
+"""What `SafeUnpickler` makes of a pickle besides plain values, and the limits of one file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Record:
 
 @dataclass(eq=False)
 class Pending:
-    """A value that the BUILD opcode completes: ``build`` makes the final value of the state."""
+    """A value that the BUILD opcode completes: ``build`` makes the final value from the state."""
 
     build: Callable[[object], object]
     memo_keys: list[int] = field(default_factory=list)  # where the final value replaces this one
