@@ -70,10 +70,10 @@ class Frame:
         )
         text_width = self.side - 4
         self.captions = [_wrap(c, self.label_font, text_width) for c in layout.captions]
-        self.columns = [_wrap(c, self.label_font, text_width) for c in layout.column_labels]
-        self.rows = [_wrap(c, self.label_font, 220) for c in layout.row_labels]
+        self.column_labels = [_wrap(c, self.label_font, text_width) for c in layout.column_labels]
+        self.row_labels = [_wrap(c, self.label_font, 220) for c in layout.row_labels]
         label_width = max(
-            (_width(line, self.label_font) for r in self.rows for line in r), default=0
+            (_width(line, self.label_font) for r in self.row_labels for line in r), default=0
         )
         left = margin + (label_width + 12 if label_width else 0)
         across = layout.columns * (self.side + gap) - gap + header_gap * layout.header_column
@@ -82,8 +82,8 @@ class Frame:
         self.note = _wrap(layout.note, self.note_font, self.width - 2 * margin)
         top = margin + len(self.title) * (_TITLE_SIZE + 6) + len(self.note) * (_NOTE_SIZE + 6)
         top += 10 if self.title or self.note else 0
-        self.columns_bottom = top + max((len(c) for c in self.columns), default=0) * _line()
-        top = self.columns_bottom + (4 if self.columns else 0)
+        self.columns_bottom = top + max((len(c) for c in self.column_labels), default=0) * _line()
+        top = self.columns_bottom + (4 if self.column_labels else 0)
         below = max((len(c) for c in self.captions), default=0) * _line()
         step = self.side + gap + (below + 6 if below else 0)
         self.left, self.margin = left, margin
@@ -117,10 +117,10 @@ class Frame:
                 sheet.paste(_enlarged(tile, self.layout.scale), box[:2])
         for lines, box in zip(self.captions, self.boxes, strict=False):
             self._centred(pen, lines, box[0], box[1] + self.side + 4, text)
-        for column, lines in enumerate(self.columns):
+        for column, lines in enumerate(self.column_labels):
             top = self.columns_bottom - len(lines) * _line()
             self._centred(pen, lines, self.boxes[column][0], top, text)
-        for row, lines in enumerate(self.rows):
+        for row, lines in enumerate(self.row_labels):
             box = self.boxes[row * self.layout.columns]
             y = box[1] + (self.side - len(lines) * _line()) // 2
             for line in lines:
