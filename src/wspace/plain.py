@@ -18,13 +18,13 @@ import dataclasses
 import difflib
 import math
 import numbers
-import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Any, TypeVar
 
-from wspace.errors import WspaceError, shown
+from wspace.annotations import About, Choice, Field, Key, Length, Range, Shape, fields_of
+from wspace.errors import WspaceError, one_line, shown
 
 __all__ = [
     "About",
@@ -41,76 +41,12 @@ __all__ = [
     "to_plain",
 ]
 
-LARGEST = 1e15  # bounds numbers without a range of their own; nothing in wspace comes near it
 REQUIRED: Any = dataclasses.MISSING  # the default of an option that has none
 
 _SCALARS = {type(None), bool, int, float, str}
 
 _T = TypeVar("_T")
 _Path = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Range:
-    """The numbers that a field may hold, or each number of a list; infinity and NaN never are."""
-
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None  # a lower bound that is itself outside
-
-    def holds(self, value: float) -> bool:
-        """Whether a number lies inside."""
-        return (
-            (self.low is None or value >= self.low)
-            and (self.high is None or value <= self.high)
-            and (self.above is None or value > self.above)
-            and abs(value) <= (LARGEST if self.high is None or self.low is None else math.inf)
-        )
-
-    def __str__(self) -> str:
-        """Such as "0 to 1", "more than 0" or "1 or more"."""
-        low, high = (None if end is None else _plain_number(end) for end in (self.low, self.high))
-        if self.above is not None:
-            text = f"more than {_plain_number(self.above)}"
-            return text if high is None else f"{text}, up to {high}"
-        if low is not None and high is not None:
-            return f"{low} to {high}"
-        if low is not None:
-            return f"{low} or more"
-        return f"up to {_plain_number(LARGEST) if high is None else high}"
-
-
-@dataclass(frozen=True, init=False)
-class Choice:
-    """The values that a field may hold; a `Literal` type says the same."""
-
-    values: tuple[Any, ...]
-
-    def __init__(self, *values: Any) -> None:
-        object.__setattr__(self, "values", values)
-
-
-@dataclass(frozen=True)
-class Length:
-    """How many values a list may hold, or characters a text."""
-
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class Key:
-    """The name of a field in plain data and messages, where it is not that in Python."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class About:
-    """What a field means, in a few words, and the unit of its number."""
-
-    meaning: str
-    unit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,47 +72,6 @@ class Option:
     meaning: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """What an annotation allows, all members of a union together."""
-
-    optional: bool = False  # None
-    scalars: tuple[type, ...] = ()  # of bool, int, float, str
-    choices: tuple[Any, ...] = ()
-    classes: tuple[type, ...] = ()  # dataclasses
-    items: _Shape | None = None  # of a list of any length
-    places: tuple[_Shape, ...] = ()  # of a list of fixed length
-    range: Range | None = None
-    length: Length | None = None
-
-    @property
-    def is_list(self) -> bool:
-        return self.items is not None or bool(self.places)
-
-    def __str__(self) -> str:
-        names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-        kinds = [names[scalar] for scalar in self.scalars]
-        kinds += [f"one of {', '.join(map(str, self.choices))}"] if self.choices else []
-        kinds += [kind.__name__ for kind in self.classes]
-        if self.items is not None:
-            kinds.append(f"list of {_plural(str(self.items))}")
-        if self.places:
-            count = "pair" if len(self.places) == 2 else f"list of {len(self.places)}"
-            kinds.append(f"{count} of {_plural(str(self.places[0]))}")
-        return " or ".join([*kinds, "none"] if self.optional else kinds)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Field:
-    key: str
-    shape: _Shape
-    required: bool
-    about: About
-
-
-_known: dict[type, dict[str, _Field]] = {}
-
-
 def check(instance: Any, what: str = "") -> None:
     """Refuse values that the annotations of a dataclass do not allow; for its ``__post_init__``.
 
@@ -189,7 +84,7 @@ def check(instance: Any, what: str = "") -> None:
     Raises:
         WspaceError: names the first field that does not fit, its value and what to give.
     """
-    for name, field in _fields(type(instance)).items():
+    for name, field in fields_of(type(instance)).items():
         _check(getattr(instance, name), field.shape, what + field.key)
 
 
@@ -198,7 +93,7 @@ def settle(instance: Any, what: str = "") -> None:
 
     So equal values are written alike, wherever they came from.
     """
-    for name, field in _fields(type(instance)).items():
+    for name, field in fields_of(type(instance)).items():
         value = getattr(instance, name)
         settled = _settled(value, field.shape)
         _check(settled, field.shape, what + field.key)
@@ -225,7 +120,9 @@ def to_plain(instance: Any, *, leave_out_none: bool = False) -> dict[str, Any]:
             return list(value) if flat else [plain(inner) for inner in value]
         return value
 
-    values = {field.key: getattr(instance, name) for name, field in _fields(type(instance)).items()}
+    values = {
+        field.key: getattr(instance, name) for name, field in fields_of(type(instance)).items()
+    }
     return {
         key: plain(value)
         for key, value in values.items()
@@ -251,7 +148,7 @@ def from_plain(kind: type[_T], data: Any, *, what: str = "") -> _T:
     what = what or kind.__name__
     if not isinstance(data, dict):
         raise WspaceError(f"{what} is {type(data).__name__}, not a JSON object.")
-    fields = _fields(kind)
+    fields = fields_of(kind)
     names = {field.key: name for name, field in fields.items()}
     if unknown := sorted((key for key in data if key not in names), key=str):
         raise WspaceError(f"{what} knows no {shown(unknown[0])}: {_advice(unknown[0], fields)}")
@@ -298,7 +195,7 @@ def from_text(kind: type, name: str, text: str) -> Any:
     fields = {".".join(path): field for path, field, _ in _leaves(kind)}
     if name not in fields:
         near = difflib.get_close_matches(name, fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}."
+        hint = f"did you mean {near[0]}?" if near else f"there are {one_line(', '.join(fields))}."
         raise WspaceError(f"there is no option {shown(name)}: {hint}")
     shape = fields[name].shape
     value = _parse(text.strip(), shape)
@@ -306,32 +203,9 @@ def from_text(kind: type, name: str, text: str) -> Any:
     return value
 
 
-def _fields(kind: type) -> dict[str, _Field]:
-    """The fields of a dataclass by their name in Python."""
-    if kind not in _known:
-        _known[kind] = _read_fields(kind)
-    return _known[kind]
-
-
-def _read_fields(kind: Any) -> dict[str, _Field]:
-    hints = typing.get_type_hints(kind, include_extras=True)
-    found = {}
-    for field in dataclasses.fields(kind):
-        annotation = hints[field.name]
-        marks = _marks(annotation)
-        key = next((mark.name for mark in marks if isinstance(mark, Key)), field.name)
-        found[field.name] = _Field(
-            key=key,
-            shape=_shape_of(annotation),
-            required=field.default is REQUIRED and field.default_factory is REQUIRED,
-            about=next((mark for mark in marks if isinstance(mark, About)), About("")),
-        )
-    return found
-
-
 def _leaves(kind: type, prefix: _Path = (), default: Any = REQUIRED) -> Iterator[Any]:
     """Path, field and default of each field; a dataclass that is always there is gone into."""
-    fields = _fields(kind)
+    fields = fields_of(kind)
     for place in dataclasses.fields(typing.cast(Any, kind)):
         field = fields[place.name]
         shape = field.shape
@@ -341,72 +215,13 @@ def _leaves(kind: type, prefix: _Path = (), default: Any = REQUIRED) -> Iterator
             value = place.default_factory()
         else:
             value = place.default
-        if shape == _Shape(classes=shape.classes) and len(shape.classes) == 1:
+        if shape == Shape(classes=shape.classes) and len(shape.classes) == 1:
             yield from _leaves(shape.classes[0], (*prefix, field.key), value)
         else:
             yield (*prefix, field.key), field, value
 
 
-def _marks(annotation: Any) -> tuple[Any, ...]:
-    return annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
-
-
-def _shape_of(annotation: Any) -> _Shape:
-    """What an annotation says; marks on a union or a list hold for what is in it."""
-    if marks := _marks(annotation):
-        shape = _shape_of(annotation.__origin__)
-        for mark in marks:
-            shape = _marked(shape, mark)
-        return shape
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return _union([_shape_of(argument) for argument in arguments])
-    if origin is Literal:
-        return _Shape(choices=arguments)
-    if origin is tuple and arguments[1:] == (...,):
-        return _Shape(items=_shape_of(arguments[0]))
-    if origin is tuple:
-        return _Shape(places=tuple(map(_shape_of, arguments)))
-    if annotation in (None, type(None)):
-        return _Shape(optional=True)
-    if annotation in (bool, int, float, str):
-        return _Shape(scalars=(annotation,))
-    assert dataclasses.is_dataclass(annotation), f"plain data cannot be {annotation}"
-    return _Shape(classes=(typing.cast(type, annotation),))
-
-
-def _marked(shape: _Shape, mark: Any) -> _Shape:
-    if isinstance(mark, Length):
-        return dataclasses.replace(shape, length=mark)
-    if isinstance(mark, Range):
-        items = None if shape.items is None else _marked(shape.items, mark)
-        places = tuple(_marked(place, mark) for place in shape.places)
-        return dataclasses.replace(shape, range=mark, items=items, places=places)
-    if isinstance(mark, Choice):
-        return dataclasses.replace(shape, choices=mark.values, scalars=())
-    return shape
-
-
-def _union(shapes: list[_Shape]) -> _Shape:
-    def first(name: str) -> Any:
-        return next((value for s in shapes if (value := getattr(s, name))), None)
-
-    def joined(name: str) -> tuple[Any, ...]:
-        return tuple(value for shape in shapes for value in getattr(shape, name))
-
-    return _Shape(
-        optional=any(shape.optional for shape in shapes),
-        scalars=joined("scalars"),
-        choices=joined("choices"),
-        classes=joined("classes"),
-        items=first("items"),
-        places=joined("places"),
-        range=first("range"),
-        length=first("length"),
-    )
-
-
-def _check(value: Any, shape: _Shape, name: str) -> None:
+def _check(value: Any, shape: Shape, name: str) -> None:
     if value is None and shape.optional:
         return
     if isinstance(value, tuple) and shape.is_list:
@@ -430,7 +245,7 @@ def _check(value: Any, shape: _Shape, name: str) -> None:
         raise WspaceError(f"{name}={shown(value)} is {_no(shape)}.")
 
 
-def _check_list(values: tuple[Any, ...], shape: _Shape, name: str) -> None:
+def _check_list(values: tuple[Any, ...], shape: Shape, name: str) -> None:
     if shape.places:
         if len(values) != len(shape.places):
             raise WspaceError(f"{name}={shown(list(values))} is {_no(shape)}.")
@@ -447,7 +262,7 @@ def _check_list(values: tuple[Any, ...], shape: _Shape, name: str) -> None:
         _check(value, shape.items, name)
 
 
-def _are_plain_numbers(values: tuple[Any, ...], shape: _Shape) -> bool:
+def _are_plain_numbers(values: tuple[Any, ...], shape: Shape) -> bool:
     """Whether a list is of numbers in their range: the usual case, decided quickly."""
     if shape.scalars != (float,) or set(map(type, values)) != {float}:
         return False
@@ -456,7 +271,7 @@ def _are_plain_numbers(values: tuple[Any, ...], shape: _Shape) -> bool:
     return finite and limits.holds(min(values)) and limits.holds(max(values))
 
 
-def _is_number(value: Any, shape: _Shape) -> bool:
+def _is_number(value: Any, shape: Shape) -> bool:
     if isinstance(value, bool):
         return False
     return (isinstance(value, int) and (int in shape.scalars or float in shape.scalars)) or (
@@ -464,7 +279,7 @@ def _is_number(value: Any, shape: _Shape) -> bool:
     )
 
 
-def _settled(value: Any, shape: _Shape) -> Any:
+def _settled(value: Any, shape: Shape) -> Any:
     if type(value) in shape.scalars or value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, tuple) and shape.items is not None:
@@ -481,7 +296,7 @@ def _settled(value: Any, shape: _Shape) -> Any:
     return value
 
 
-def _from_plain(value: Any, shape: _Shape, what: str) -> Any:
+def _from_plain(value: Any, shape: Shape, what: str) -> Any:
     if value is None and shape.optional:
         return None
     if isinstance(value, list) and shape.items is not None:
@@ -501,7 +316,7 @@ def _from_plain(value: Any, shape: _Shape, what: str) -> Any:
     return value
 
 
-def _parse(text: str, shape: _Shape) -> Any:
+def _parse(text: str, shape: Shape) -> Any:
     """The value that a text means; the text itself where it means none."""
     if shape.optional and text.lower() == "none":
         return None
@@ -525,7 +340,7 @@ def _parse(text: str, shape: _Shape) -> Any:
     return text
 
 
-def _advice(unknown: Any, fields: dict[str, _Field]) -> str:
+def _advice(unknown: Any, fields: dict[str, Field]) -> str:
     """What to do about a name that a dataclass has not."""
     if unknown in fields:
         return f'write "{fields[unknown].key}".'
@@ -535,17 +350,9 @@ def _advice(unknown: Any, fields: dict[str, _Field]) -> str:
     return "it is damaged, or made by a newer wspace (pip install -U wspace)."
 
 
-def _no(shape: _Shape) -> str:
+def _no(shape: Shape) -> str:
     """Such as "no whole number", with what to give where that is not plain."""
     if shape.scalars == (bool,):
         return "neither true nor false"
     limits = "" if shape.range is None else f": give {shape.range}"
     return f"no {shape}{limits}"
-
-
-def _plural(kind: str) -> str:
-    return kind if kind.startswith(("one of", "true or")) else f"{kind}s"
-
-
-def _plain_number(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
