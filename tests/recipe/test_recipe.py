@@ -13,7 +13,14 @@ from hypothesis import given
 
 import wspace
 from wspace.errors import WspaceError
-from wspace.recipe.recipe import ModelIdentity, NoiseSettings, Recipe, Source, parse_json
+from wspace.recipe.recipe import (
+    ModelIdentity,
+    NoiseSettings,
+    Recipe,
+    Source,
+    parse_json,
+    sample_recipes,
+)
 
 
 @given(recipe=recipes(models))
@@ -34,6 +41,14 @@ def test_recipes_makes_one_recipe_a_seed() -> None:
     assert [recipe.sources for recipe in made] == [(Source(seed=s),) for s in (1, 2, 3)]
     assert {recipe.psi for recipe in made} == {0.7}
     assert {recipe.noise for recipe in made} == {NoiseSettings(mode="none")}
+
+
+def test_samples_show_the_classes_in_turn() -> None:
+    made = sample_recipes(range(3, 7), num_classes=3, psi=0.7)
+    assert [(r.sources[0].seed, r.sources[0].class_index) for r in made] == [
+        *((3, 0), (4, 1), (5, 2), (6, 0)),
+    ]
+    assert sample_recipes([1, 2], num_classes=0) == wspace.recipes(seeds=[1, 2])
 
 
 def test_numbers_of_numpy_become_plain_ones() -> None:

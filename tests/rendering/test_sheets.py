@@ -7,9 +7,11 @@ import pytest
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import NoiseSettings
 from wspace.rendering.sheets import (
     describe_recipe,
+    describe_recipes,
     mixing_sheet,
     noise_deviation_sheet,
     noise_layers_sheet,
@@ -88,6 +90,15 @@ def test_a_larger_strength_gives_a_larger_deviation(tiny_generator: Generator) -
     assert whites[0] < whites[1]
     with pytest.raises(WspaceError, match="realisations=1"):
         noise_deviation_sheet(tiny_generator, recipe, realisations=1)
+
+
+def test_recipes_that_differ_in_more_than_their_sources_are_not_described_together(
+    tiny_generator: Generator,
+) -> None:
+    one, two, three = wspace.recipes(seeds=[1, 2, 3], psi=0.7)
+    mixed = mix_recipes(one, two, (0, 1), tiny_generator.num_ws)
+    assert describe_recipes(tiny_generator, [mixed, three]) == "psi 0.7"
+    assert describe_recipes(tiny_generator, [one, two.replace(psi=0.5)]) == ""
 
 
 def test_recipes_are_described_in_words(tiny_generator: Generator) -> None:

@@ -107,18 +107,11 @@ def _count(module: nn.Module) -> int:
 
 def _draw_sheet(generator: Generator, path: Path, *, title: str) -> None:
     """A few seeds at `SHEET_PSI`, one a class where the model has classes."""
-    from wspace.recipe.recipe import recipes
+    from wspace.recipe.recipe import sample_recipes
     from wspace.rendering.render import render
 
     count = max(2, min(SHEET_PICTURES, SHEET_PIXELS // generator.resolution**2))
-    classes = generator.num_classes
-    chosen = [
-        recipe
-        for seed in range(count)
-        for recipe in recipes(
-            seeds=[seed], class_index=seed % classes if classes else None, psi=SHEET_PSI
-        )
-    ]
+    chosen = sample_recipes(range(count), num_classes=generator.num_classes, psi=SHEET_PSI)
     with progress_bar("drawing", "pictures") as progress:
         pictures = render(generator, chosen, progress=progress)
     pictures.grid(title=title, note=f"psi {SHEET_PSI}").save(path)

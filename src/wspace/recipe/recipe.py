@@ -29,6 +29,7 @@ __all__ = [
     "Source",
     "parse_json",
     "recipes",
+    "sample_recipes",
 ]
 
 RECIPE_VERSION = 1  # what a newer wspace adds to recipes raises it; older versions stay readable
@@ -214,6 +215,19 @@ def recipes(
             precision=precision,
         )
         for seed in seeds
+    )
+
+
+def sample_recipes(
+    seeds: Iterable[int], *, num_classes: int, psi: float = 1.0
+) -> tuple[Recipe, ...]:
+    """One recipe a seed, of a model with ``num_classes``: seed s shows class s modulo that."""
+    return tuple(
+        recipe
+        for seed in seeds
+        for recipe in recipes(
+            seeds=(seed,), class_index=seed % num_classes if num_classes else None, psi=psi
+        )
     )
 
 

@@ -287,8 +287,8 @@ def describe_recipe(generator: Generator, recipe: Recipe) -> str:
 
 def describe_recipes(generator: Generator, recipes: Sequence[Recipe]) -> str:
     """As `describe_recipe`, where only their sources differ; otherwise empty."""
-    alike = len({r.replace(sources=recipes[0].sources, layer_sources=None) for r in recipes}) == 1
-    return describe_recipe(generator, recipes[0]) if alike else ""
+    settings = {(r.psi, r.cutoff, r.noise, r.precision) for r in recipes}
+    return describe_recipe(generator, recipes[0]) if len(settings) == 1 else ""
 
 
 def _realisations(

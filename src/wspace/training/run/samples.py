@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wspace.networks.generator import Generator
-from wspace.recipe.recipe import recipes
+from wspace.recipe.recipe import sample_recipes
 from wspace.rendering.render import render
 
 __all__ = ["SAMPLE_SEEDS", "save_samples"]
@@ -23,12 +23,5 @@ def save_samples(generator: Generator, path: Path) -> None:
     Raises:
         WspaceError: it cannot be written.
     """
-    if generator.num_classes == 0:
-        chosen = recipes(seeds=SAMPLE_SEEDS)
-    else:
-        chosen = tuple(
-            recipe
-            for seed in SAMPLE_SEEDS
-            for recipe in recipes(seeds=(seed,), class_index=seed % generator.num_classes)
-        )
+    chosen = sample_recipes(SAMPLE_SEEDS, num_classes=generator.num_classes)
     render(generator, chosen).grid().save(path)
