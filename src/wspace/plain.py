@@ -341,7 +341,7 @@ def _parse(text: str, shape: Shape) -> Any:
 
 
 def _advice(unknown: Any, fields: dict[str, Field]) -> str:
-    """What to do about a name that a dataclass has not."""
+    """What to do about a name that is no field."""
     if unknown in fields:
         return f'write "{fields[unknown].key}".'
     keys = [field.key for field in fields.values()]

@@ -38,7 +38,7 @@ _Place = Annotated[int, Range(0, 2**24)]
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedBy:
-    """All that the last bit of a picture depends on beside its recipe.
+    """All that the last bit of a picture depends on, besides its recipe.
 
     Attributes:
         torch: its version.

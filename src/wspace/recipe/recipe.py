@@ -151,7 +151,7 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as it goes into JSON; what says nothing is left out."""
+        """Plain data, as it goes into JSON; fields that hold None are left out."""
         data = to_plain(self, leave_out_none=True)
         first: dict[str, Any] = {"version": RECIPE_VERSION}
         if "model" in data:
@@ -235,7 +235,7 @@ def parse_json(text: str | bytes, what: str) -> Any:
     """Read JSON that a stranger may have written.
 
     Raises:
-        WspaceError: no JSON, or numbers such as NaN that JSON has not.
+        WspaceError: no JSON, or numbers such as NaN, which JSON does not know.
     """
 
     def refuse(name: str) -> Any:

@@ -48,7 +48,7 @@ class Request:
             layers: of the model that is to draw them.
 
         Raises:
-            WspaceError: a text that means nothing, or nothing for such a model.
+            WspaceError: a text that cannot be read, or that does not fit such a model.
         """
         if self.cutoff is not None and self.cutoff > layers.num_ws:
             raise WspaceError(
@@ -82,7 +82,7 @@ def taken_layers(layers: Layers, *, named: str | None, crossover: str | None) ->
         crossover: where ``named`` is None, the first of them, such as "8" or "block:2".
 
     Raises:
-        WspaceError: layers that the model has not.
+        WspaceError: layers that the model does not have.
     """
     if named is not None:
         return parse_layers(named, layers)

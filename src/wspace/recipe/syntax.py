@@ -1,4 +1,4 @@
-"""How people write seeds, layers and values per layer on the command line.
+"""Seeds, layers and values per layer, as they are written on the command line and in forms.
 
 Seeds are ``0-3,7,12-14``. Layers are numbers and ranges of ws, or a group: ``0-3,6,8-`` or
 ``coarse``. Anything per layer is ``VALUE@LAYERS,VALUE@LAYERS``.
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 
 class HasLayers(Protocol):
-    """What is asked of a generator here."""
+    """A generator, as far as `Layers` needs to know it."""
 
     @property
     def num_ws(self) -> int:
@@ -131,7 +131,8 @@ def parse_layers(text: str, layers: Layers) -> tuple[int, ...]:
         The layers, ascending, each once.
 
     Raises:
-        WspaceError: not such a list, a layer that the model has not, a group that is empty in it.
+        WspaceError: not such a list, a layer that the model does not have, or a group
+            that is empty in it.
     """
     chosen: set[int] = set()
     for part in text.split(","):

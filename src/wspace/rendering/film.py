@@ -40,7 +40,7 @@ def write_walks(
     path: RenderPath = "folded",
     progress: Progress | None = None,
 ) -> int:
-    """Render walks beside each other.
+    """Render walks side by side.
 
     Args:
         generator: the model.
@@ -109,7 +109,7 @@ def _frames(
 
 
 def _film_writer(film: FrameWriter, columns: int) -> _Writer:
-    """Each frame one picture of the film, the walks beside each other."""
+    """Each frame one picture of the film, the walks side by side."""
 
     def write(_number: int, pictures: list[Pixels]) -> None:
         film(tile_frames(pictures, columns))

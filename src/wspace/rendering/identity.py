@@ -16,8 +16,8 @@ from wspace.rendering.synthesis_cache import RenderPath, WeightsState, weights_s
 
 __all__ = ["ARITHMETIC", "identity_of", "rendered_by"]
 
-# Counts the ways in which networks have been worked out: a change after which some network's last
-# bits differ raises it, so that no picture of before is promised to come back to the bit.
+# The version of wspace's arithmetic. A change that moves the last bits of some network's pictures
+# raises it, so that earlier pictures are not promised to come back to the bit.
 ARITHMETIC = 2
 
 _known: WeakKeyDictionary[Generator, tuple[WeightsState, str]] = WeakKeyDictionary()

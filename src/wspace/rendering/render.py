@@ -124,8 +124,8 @@ def check_recipes(generator: Generator, recipes: Sequence[Recipe]) -> None:
     """Whether recipes fit a generator.
 
     Raises:
-        WspaceError: they were made with another model, or for one with other layers; noise was
-            asked of a network without noise inputs.
+        WspaceError: they were made with another model, or for one with other layers; they set noise
+            for a network without noise inputs.
     """
     num_ws = generator.num_ws
     for model in {recipe.model for recipe in recipes} - {None}:

@@ -45,7 +45,8 @@ def w_of_sources(generator: Generator, sources: Sequence[Source]) -> Tensor:
         (len(sources), w_dim), float32, on the generator's device.
 
     Raises:
-        WspaceError: a class is missing, given in vain or unknown; a w of the wrong width.
+        WspaceError: a class is missing, unknown, or given to a model without classes; a w of
+            the wrong width.
     """
     device = generator.w_avg.device
     table = torch.empty(len(sources), generator.w_dim, device=device)
@@ -66,7 +67,8 @@ def check_source(generator: Generator, source: Source) -> None:
     """Whether a source fits a generator.
 
     Raises:
-        WspaceError: a class is missing, given in vain or unknown; a w of the wrong width.
+        WspaceError: a class is missing, unknown, or given to a model without classes; a w of
+            the wrong width.
     """
     classes, dim = generator.num_classes, generator.w_dim
     for name, vector in (("w", source.w), ("centre", source.centre)):

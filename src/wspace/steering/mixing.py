@@ -41,7 +41,7 @@ def mix_styles(ws: Tensor, other: Tensor, layers: Iterable[int]) -> Tensor:
         (N, num_ws, w_dim).
 
     Raises:
-        WspaceError: a layer that ws has not.
+        WspaceError: a layer outside ws.
     """
     taken = torch.zeros(ws.shape[1], dtype=torch.bool, device=ws.device)
     for layer in layers:

@@ -48,7 +48,7 @@ def check_noise(generator: Generator, settings: NoiseSettings) -> None:
     """Whether a generator can do what noise settings ask.
 
     Raises:
-        WspaceError: noise was asked of a network without noise inputs.
+        WspaceError: noise settings for a network without noise inputs.
     """
     if generator.const_noise:
         return
