@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_generators import make_tiny_generator
 
 import wspace
-from conftest import make_tiny_generator
 from wspace.recipe.recipe import Recipe
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "steering.md").read_text()
