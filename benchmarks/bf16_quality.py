@@ -27,7 +27,7 @@ from wspace.metrics.features.lite import LiteExtractor
 from wspace.metrics.frechet import FewSamplesWarning
 from wspace.metrics.table import measure
 from wspace.training import loop
-from wspace.training.config import DISCRIMINATORS, TrainConfig, defaults
+from wspace.training.config import DISCRIMINATORS, TrainConfig
 
 _ATEN = torch.ops.aten
 MATRIX_OPERATIONS = {
@@ -98,7 +98,6 @@ def main() -> None:
     curves = {}
     for precision in ("fp32", "bf16"):
         config = TrainConfig(
-            **defaults(arguments.preset, arguments.discriminator),
             data=arguments.data,
             preset=arguments.preset,
             discriminator=arguments.discriminator,

@@ -20,7 +20,7 @@ from wspace.bench.training import measure_training
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
 from wspace.rendering.synthesis_cache import RenderPath
-from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+from wspace.training.config import TrainConfig
 
 GOALS = {"generation": 0.40, "training": 0.25}  # of the measured bf16 matrix peak, at 256²
 
@@ -77,7 +77,7 @@ def _generation(arguments: argparse.Namespace, device: torch.device) -> tuple[fl
 
 def _training(arguments: argparse.Namespace) -> tuple[float, float]:
     config = TrainConfig(
-        **PRESET_DEFAULTS[arguments.preset],
+        preset=arguments.preset,
         batch_size=arguments.batch,
         precision="bf16",
         compile="off" if arguments.no_compile else "on",

@@ -7,7 +7,7 @@ import argparse
 from table import Row, convolution_shares, parse_arguments, show
 from wspace.bench.training import measure_training
 from wspace.networks.presets import preset
-from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+from wspace.training.config import TrainConfig
 
 # preset, side, batch; NVIDIA's code; goal in bf16. Lazy R1 every 16 steps, path length every 4.
 WORK = (
@@ -28,7 +28,7 @@ def main() -> None:
     rows, shares_of_step = [], {}
     for name, side, batch, peer, goal in WORK[: arguments.rows]:
         config = TrainConfig(
-            **PRESET_DEFAULTS[name],
+            preset=name,
             batch_size=arguments.batch or batch,
             precision=precision,
             compile="on" if arguments.compile else "off",
@@ -49,8 +49,8 @@ def main() -> None:
             )
         )
         shares_of_step[work] = ", ".join(
-            f"{phase} {seconds / speed.step_seconds:.2f}"
-            for phase, seconds in speed.regularizer_seconds.items()
+            f"{section} {seconds / speed.step_seconds:.2f}"
+            for section, seconds in speed.regularizer_seconds.items()
         )
     print(show(rows, as_json=arguments.json))
     if not arguments.json:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from wspace.training import loop, session
-from wspace.training.config import TrainConfig, defaults
+from wspace.training.config import TrainConfig
 
 
 class TimedSession(session.Session):
@@ -48,7 +48,6 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     loop.Session = TimedSession  # type: ignore[misc]
     config = TrainConfig(
-        **defaults(arguments.preset),
         data=arguments.data,
         preset=arguments.preset,
         batch_size=arguments.batch,

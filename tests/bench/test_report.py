@@ -20,7 +20,7 @@ from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
-from wspace.training.state import PHASES
+from wspace.training.context import SECTIONS
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,16 @@ def test_all_is_measured_and_is_plain_data(measured: BenchReport) -> None:
     assert all(0 < e["share_of_peak"] < 1 for e in data["generation"] + data["training"])
 
 
-def test_a_phase_takes_no_longer_than_the_step(measured: BenchReport) -> None:
+def test_a_section_takes_no_longer_than_the_step(measured: BenchReport) -> None:
     (training, *_) = measured.training
-    assert set(training.phase_seconds) == set(PHASES) - {
+    assert set(training.section_seconds) == set(SECTIONS) - {
         "path length",
         "reconstruction",
         "flow",
         "matching",
     }
     assert set(training.regularizer_seconds) == {"r1"}
-    assert all(seconds > 0 for seconds in training.phase_seconds.values())
+    assert all(seconds > 0 for seconds in training.section_seconds.values())
 
 
 def test_what_is_left_out_is_said(measured: BenchReport) -> None:
@@ -98,12 +98,12 @@ def test_a_training_step_takes_several_times_the_operations_of_a_picture() -> No
     assert every_step.gflop_per_picture > 1.2 * speed.gflop_per_picture > 0
 
 
-def test_path_length_is_a_phase_where_it_is_on() -> None:
+def test_path_length_is_a_section_where_it_is_on() -> None:
     config = TrainConfig(
         batch_size=4, precision="fp32", compile="off", device="cpu", path_length_weight=2.0
     )
     speed = measure_training(preset("compact", resolution=8), config, seconds=0.0)
-    assert set(speed.phase_seconds) == set(PHASES) - {"reconstruction", "flow", "matching"}
+    assert set(speed.section_seconds) == set(SECTIONS) - {"reconstruction", "flow", "matching"}
     assert set(speed.regularizer_seconds) == {"r1", "path length"}
 
 

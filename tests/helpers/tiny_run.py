@@ -76,6 +76,8 @@ def make_config(folder: Path, *, steps: int = 20, **changes: Any) -> TrainConfig
         make_model(folder / "start.safetensors")
     values: dict[str, Any] = {
         "data": str(folder / "data"),
+        "learning_rate": 0.002,
+        "r1_gamma": None,
         "start_from": str(folder / "start.safetensors"),
         "total_kimg": steps * BATCH / 1000,
         "batch_size": BATCH,

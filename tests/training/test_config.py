@@ -8,7 +8,8 @@ import math
 import pytest
 
 from wspace.errors import WspaceError
-from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+from wspace.networks.presets import PRESETS
+from wspace.training.config import TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -36,15 +37,15 @@ from wspace.training.config import PRESET_DEFAULTS, TrainConfig
         ("data", None),
         ("mirror", 1),
         ("labels", "yes"),
-        ("attributes", 1),
-        ("attributes", True),  # without reconstruction there is no encoder to tell them
-        ("ema_ramp", -1.0),
-        ("reconstruction_weight", -0.5),
-        ("pretraining_kimg", -1.0),
-        ("matching_kimg", -1.0),
-        ("matching_kimg", 5.0),  # without pretraining there are no w to match
-        ("pretraining_kimg", 5.0),  # without reconstruction there is nothing to learn from
-        ("reconstruction_weight", float("nan")),
+        ("reconstruction.attributes", 1),
+        ("reconstruction.attributes", True),  # there is no encoder to tell them
+        ("average.ramp", -1.0),
+        ("reconstruction.weight", -0.5),
+        ("reconstruction.kimg", -1.0),
+        ("matching.kimg", -1.0),
+        ("matching.kimg", 5.0),  # without pretraining there are no w to match
+        ("reconstruction.kimg", 5.0),  # without reconstruction there is nothing to learn from
+        ("reconstruction.weight", float("nan")),
         ("keep_every", -1),
         ("max_seconds", -1.0),
         ("preset", "x" * 5000),
@@ -58,9 +59,9 @@ def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("preset", list(PRESET_DEFAULTS))
+@pytest.mark.parametrize("preset", list(PRESETS))
 def test_a_saved_configuration_is_the_same_again(preset: str) -> None:
-    config = TrainConfig(preset=preset, **PRESET_DEFAULTS[preset])
+    config = TrainConfig(preset=preset)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -70,5 +71,7 @@ def test_an_unknown_key_is_named() -> None:
 
 
 def test_r1_follows_the_rule_of_thumb_unless_given() -> None:
-    assert TrainConfig(batch_size=32).r1_gamma_for(64) == pytest.approx(0.0002 * 4096 / 32)
+    assert TrainConfig(batch_size=32, r1_gamma=None).r1_gamma_for(64) == pytest.approx(
+        0.0002 * 4096 / 32
+    )
     assert TrainConfig(r1_gamma=0.0).r1_gamma_for(64) == 0.0

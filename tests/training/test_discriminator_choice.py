@@ -16,18 +16,18 @@ from wspace.networks.pretrained import efficientnet
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training import loop
-from wspace.training import state as step
 from wspace.training.config import TrainConfig, defaults
 from wspace.training.growth import grow
 from wspace.training.run.clock import Progress
 from wspace.training.session import Session
+from wspace.training.setup import first_networks
 
 
 def run(tmp_path: Path, **changes: object) -> Path:
     return loop.start(make_config(tmp_path, steps=2, **changes), tmp_path / "runs").run
 
 
-PROJECTED = {"discriminator": "projected"} | defaults("compact", "projected")
+PROJECTED = {"discriminator": "projected", **defaults("compact", "projected")}
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_the_next_run_goes_on_with_the_discriminator_of_its_own_kind(
     trained = load_model_file(projected_run).discriminator
     assert trained is not None
     config = TrainConfig(**PROJECTED | {"start_from": str(projected_run)})
-    kept = loop._first_networks(config, Data)[1]
+    kept = first_networks(config, Data)[1]
     assert all((a == b).all() for a, b in zip(kept.parameters(), trained.parameters(), strict=True))
-    fresh = loop._first_networks(TrainConfig(start_from=str(projected_run)), Data)[1]
+    fresh = first_networks(TrainConfig(start_from=str(projected_run)), Data)[1]
     assert not isinstance(fresh, ProjectedDiscriminator)
 
 
 class Data:
-    """What `loop._first_networks` asks of a dataset."""
+    """What `first_networks` asks of a dataset."""
 
     resolution, num_classes = 8, 0
 
@@ -84,20 +84,19 @@ def test_its_model_makes_pictures_where_the_pretrained_network_is_not_installed(
 
 
 def test_reconstructions_are_also_compared_through_the_pretrained_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     config = make_config(
         tmp_path, steps=30, **PROJECTED, reconstruction_weight=10.0, pretraining_kimg=10.0
     )
-    found: dict[float, list[float]] = {0.0: [], step.PERCEPTUAL_WEIGHT: []}
+    found: dict[float, list[float]] = {0.0: [], config.reconstruction.perceptual_weight: []}
     for weight, losses in found.items():
-        monkeypatch.setattr(step, "PERCEPTUAL_WEIGHT", weight)
 
         def report(progress: Progress, losses: list[float] = losses) -> None:
             if progress.last is not None:
                 losses.append(progress.last.losses["perceptual"])
 
-        loop.start(config, tmp_path / "runs", report)
+        loop.start(config.replace(perceptual_weight=weight), tmp_path / "runs", report)
     without, with_it = found.values()
     assert len(without) == len(with_it) == 30
     assert without[0] == with_it[0]
@@ -107,14 +106,14 @@ def test_reconstructions_are_also_compared_through_the_pretrained_network(
 def test_each_network_has_its_own_learning_rate(tmp_path: Path) -> None:
     config = make_config(tmp_path, learning_rate=0.002, learning_rate_d=0.0005, r1_interval=1)
     with Dataset.open(config.data) as data:
-        networks = loop._first_networks(config, data)
+        networks = first_networks(config, data)
         state = Session(config, data, tmp_path, networks, lambda _: None).state
-    assert state.optimizers["g"].param_groups[0]["lr"] == 0.002
-    assert state.optimizers["d"].param_groups[0]["lr"] == 0.0005
+    assert state.context.optimizers["generator"].param_groups[0]["lr"] == 0.002
+    assert state.context.optimizers["discriminator"].param_groups[0]["lr"] == 0.0005
 
 
 def test_a_presets_defaults_hold_where_the_discriminator_has_none() -> None:
     assert defaults("compact") == defaults("compact", "preset")
-    assert defaults("compact")["r1_gamma"] > 0
-    assert defaults("compact", "projected")["learning_rate_d"] > 0
-    assert defaults("paper", "projected")["ema_ramp"] is None
+    assert defaults("compact")["adversarial.r1_gamma"] > 0
+    assert defaults("compact", "projected")["adversarial.learning_rate_d"] > 0
+    assert defaults("paper", "projected")["average.ramp"] is None

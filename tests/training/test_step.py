@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from typing import Any
 
 import pytest
@@ -12,18 +11,25 @@ import torch
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
 from wspace.networks.stylegan1.discriminator import build_discriminator
-from wspace.training.autoencoder import Autoencoder
 from wspace.training.config import TrainConfig
 from wspace.training.losses import HINGE, LOGISTIC
+from wspace.training.stages.adversarial import judge_both
+from wspace.training.stages.autoencoder import Autoencoder
 from wspace.training.state import TrainingState
 
 CPU = torch.device("cpu")
+PRETRAINING = ("reconstruction convolutions", "reconstruction others", "encoder")
+MATCHING = ("matching weights", "matching biases")
 
 
 def make_state(name: str = "compact", num_values: int = 0, **changes: Any) -> TrainingState:
     torch.manual_seed(0)
     generator, discriminator = preset(name, resolution=8)
-    plain = {"batch_size": 8, "precision": "fp32", "compile": "off", "device": "cpu"}
+    plain = {"batch_size": 8, "learning_rate": 0.002, "r1_gamma": None, "r1_interval": 16} | {
+        "precision": "fp32",
+        "compile": "off",
+        "device": "cpu",
+    }
     config = TrainConfig(preset=name, **(plain | changes))
     return TrainingState(
         build_generator(generator), build_discriminator(discriminator), config, CPU, num_values
@@ -71,7 +77,9 @@ def test_regularisers_are_lazy() -> None:
 
 def test_lazy_rates_are_scaled() -> None:
     state = make_state(r1_interval=16, path_length_weight=2.0, path_length_interval=4)
-    d, g = (state.optimizers[name].param_groups[0] for name in "dg")
+    d, g = (
+        state.context.optimizers[name].param_groups[0] for name in ("discriminator", "generator")
+    )
     assert d["lr"] == pytest.approx(0.002 * 16 / 17)
     assert d["betas"] == pytest.approx((0.0, 0.99 ** (16 / 17)))
     assert g["lr"] == pytest.approx(0.002 * 4 / 5)
@@ -83,11 +91,10 @@ def test_real_and_generated_images_share_a_pass_with_the_same_logits(name: str) 
     torch.manual_seed(1)
     _, discriminator = preset(name, resolution=8)
     state = make_state()
-    state.discriminator = build_discriminator(discriminator)
-    state._judge = state.discriminator
+    state.context.discriminator = build_discriminator(discriminator)
     real, fake = real_batch(1), real_batch(2)
     with torch.no_grad():
-        shared = state._judge_both(real, fake, None)
+        shared = judge_both(state.context, real, fake, None)
         # group g of a batch of 8 alone is {g, g + 2, g + 4, g + 6}, as in the shared batch of 16
         alone = state.discriminator(real), state.discriminator(fake)
     torch.testing.assert_close(shared, alone, rtol=1e-5, atol=1e-5)
@@ -127,26 +134,26 @@ def test_a_restored_state_goes_on_bit_for_bit() -> None:
 
 def test_the_learning_rate_halves_and_stays_halved_after_restoring() -> None:
     state = make_state()
-    rate = state.optimizers["g"].param_groups[0]["lr"]
+    rate = state.context.optimizers["generator"].param_groups[0]["lr"]
     state.halve_learning_rate()
     other = make_state()
     other.load_state_dict(state.state_dict())
     for s in (state, other):
         s.run(real_batch(), None)
-        assert s.optimizers["g"].param_groups[0]["lr"] == pytest.approx(rate / 2)
+        assert s.context.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(rate / 2)
 
 
 def test_mixing_off_gives_every_layer_the_same_w() -> None:
-    ws, w = make_state(style_mixing_probability=0.0)._mixed_ws(4, None)
+    ws, w = make_state(style_mixing_probability=0.0).context.mixed_ws(4, None)
     assert torch.equal(ws, w[:, None].expand_as(ws))
-    mixed, first = make_state(style_mixing_probability=1.0)._mixed_ws(4, None)
+    mixed, first = make_state(style_mixing_probability=1.0).context.mixed_ws(4, None)
     assert torch.equal(mixed[:, 0], first)
     assert not torch.equal(mixed[:, -1], first)
 
 
 def test_the_kind_of_discriminator_decides_the_loss() -> None:
-    assert make_state().loss is LOGISTIC
-    assert make_state(discriminator="projected").loss is HINGE
+    assert make_state().adversarial.loss is LOGISTIC
+    assert make_state(discriminator="projected").adversarial.loss is HINGE
 
 
 def test_reconstructions_come_from_the_images_own_latents() -> None:
@@ -248,7 +255,7 @@ def test_rates_of_pretraining_settle_and_the_encoder_goes_on() -> None:
     rates: list[list[float]] = []
     for i in range(8):
         state.run(real_batch(i), None)
-        rates.append([state.optimizers[name].param_groups[0]["lr"] for name in "kse"])
+        rates.append([state.context.optimizers[name].param_groups[0]["lr"] for name in PRETRAINING])
     assert rates[:4] == [[0.03, 0.003, 0.001]] * 4
     assert rates[5] == pytest.approx([0.015, 0.0015, 0.0005])
     assert [own[2] for own in rates[6:]] == [0.001, 0.001]
@@ -305,22 +312,22 @@ def test_mapping_then_learns_from_a_flow_and_w_stay_where_they_are() -> None:
     for i in range(2):
         state.run(real_batch(i), None)
     assert state.autoencoder is not None
-    assert state.matching is not None
+    assert state.flow_pairs is not None
     encoder, generator = snapshot(state.autoencoder.encoder), snapshot(state.generator)
     average, judge = snapshot(state.generator_ema), snapshot(state.discriminator)
-    field = snapshot(state.matching.field)
+    field = snapshot(state.flow_pairs.field)
     assert set(state.run(real_batch(0), None).losses) == {"flow"}
-    assert state.optimizers["f"].param_groups[0]["lr"] == pytest.approx(0.001)
-    assert changed(state.matching.field, field)
+    assert state.context.optimizers["flow"].param_groups[0]["lr"] == pytest.approx(0.001)
+    assert changed(state.flow_pairs.field, field)
     assert not changed(state.generator, generator)
-    field = snapshot(state.matching.field)
+    field = snapshot(state.flow_pairs.field)
     for left in (1, 1 / 2):  # of mapping's own part
         result = state.run(real_batch(1), None)
         assert set(result.losses) == {"matching"}
         assert result.right is None
-        rates = [state.optimizers[name].param_groups[0]["lr"] for name in "wb"]
+        rates = [state.context.optimizers[name].param_groups[0]["lr"] for name in MATCHING]
         assert rates == pytest.approx([10.0 * left, 0.3 * left])
-    assert not changed(state.matching.field, field)
+    assert not changed(state.flow_pairs.field, field)
     moved = changed(state.generator, generator)
     assert {"mapping.fc0.weight", "mapping.w_avg"} <= moved
     assert all(name.startswith("mapping.") for name in moved)
@@ -349,15 +356,14 @@ def test_a_run_that_goes_back_to_reconstruct_forgets_the_pairs() -> None:
     state = make_state(**MATCHED)
     for i in range(5):
         state.run(real_batch(i), None)
-    assert state.matching is not None
-    assert int(state.matching.made) > 0
+    assert state.flow_pairs is not None
+    assert int(state.flow_pairs.made) > 0
     assert state.autoencoder is not None
-    longer = dataclasses.replace(state.config, pretraining_kimg=0.048)
-    state.config = longer
+    state.config = state.config.replace(pretraining_kimg=0.048)
     encoder = snapshot(state.autoencoder.encoder)
     assert "reconstruction" in state.run(real_batch(5), None).losses
-    assert int(state.matching.made) == 0
-    assert not state.matching.pairs.any()
+    assert int(state.flow_pairs.made) == 0
+    assert not state.flow_pairs.pairs.any()
     assert changed(state.autoencoder.encoder, encoder)
     assert set(state.run(real_batch(6), None).losses) == {"flow"}
     assert set(state.run(real_batch(7), None).losses) == {"matching"}
@@ -371,9 +377,9 @@ def test_matching_is_part_of_the_state() -> None:
     two.load_state_dict(copy.deepcopy(one.state_dict()))
     for i in range(3, 7):
         assert one.run(real_batch(i), None) == two.run(real_batch(i), None)
-    assert one.matching is not None
-    assert two.matching is not None
-    assert not changed(two.matching, snapshot(one.matching))
+    assert one.flow_pairs is not None
+    assert two.flow_pairs is not None
+    assert not changed(two.flow_pairs, snapshot(one.flow_pairs))
 
 
 def test_a_mapping_update_that_is_not_finite_leaves_nothing_behind(
@@ -382,15 +388,15 @@ def test_a_mapping_update_that_is_not_finite_leaves_nothing_behind(
     state = make_state(**MATCHED)
     for i in range(3):
         state.run(real_batch(i), None)
-    assert state.matching is not None
-    loss, calls = state.matching.mapping_loss, 0
+    assert state.flow_pairs is not None
+    loss, calls = state.flow_pairs.mapping_loss, 0
 
     def first_is_nan(*arguments: Any) -> torch.Tensor:
         nonlocal calls
         calls += 1
         return loss(*arguments) * (float("nan") if calls == 1 else 1.0)
 
-    monkeypatch.setattr(state.matching, "mapping_loss", first_is_nan)
+    monkeypatch.setattr(state.flow_pairs, "mapping_loss", first_is_nan)
     assert not state.run(real_batch(3), None).finite
     assert calls == 1
     assert all(parameter.grad is None for parameter in state.generator.parameters())
@@ -427,7 +433,9 @@ def test_matching_skips_what_is_not_finite_and_goes_on_at_half_the_rate() -> Non
     state.halve_learning_rate()
     assert set(state.run(real_batch(), None).losses) == {"flow"}  # pairs need one first
     assert state.run(real_batch(), None).finite
-    assert state.optimizers["w"].param_groups[0]["lr"] == pytest.approx(10.0 / 2 * 1 / 2)
+    assert state.context.optimizers["matching weights"].param_groups[0]["lr"] == pytest.approx(
+        10.0 / 2 * 1 / 2
+    )
 
 
 def test_pretraining_skips_what_is_not_finite() -> None:
@@ -441,7 +449,7 @@ def test_pretraining_skips_what_is_not_finite() -> None:
 
 
 def test_memory_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wspace.training.autoencoder.MEMORY", 6)
+    monkeypatch.setattr("wspace.training.stages.autoencoder.MEMORY", 6)
     autoencoder = Autoencoder(preset("compact", resolution=8)[0])
     for value in (1.0, 2.0):
         autoencoder.remember(torch.full((4, 256), value), None)

@@ -32,7 +32,7 @@ from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator, build_generator
 from wspace.networks.presets import PRESETS, preset
 from wspace.rendering.synthesis_cache import RenderPath
-from wspace.training.config import PRESET_DEFAULTS, TrainConfig
+from wspace.training.config import TrainConfig
 
 __all__ = ["BenchConfig", "BenchReport", "bench"]
 
@@ -158,8 +158,8 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
 
 def _networks(
     config: BenchConfig,
-) -> tuple[Generator, DiscriminatorConfig | None, dict[str, Any]]:
-    """The generator, a discriminator's configuration and what its preset trains with."""
+) -> tuple[Generator, DiscriminatorConfig | None, str]:
+    """The generator, a discriminator's configuration, and the preset to train as."""
     model = config.model
     if model is None and config.preset is None and DEFAULT_MODEL in bundled_models():
         model = DEFAULT_MODEL
@@ -168,7 +168,7 @@ def _networks(
         generator_config, discriminator_config = preset(name, resolution=config.resolution)
         generator = build_generator(generator_config).eval().requires_grad_(False)
         generator.name = f"{name}-{config.resolution}"
-        return generator, discriminator_config, PRESET_DEFAULTS[name]
+        return generator, discriminator_config, name
     loaded = load_model_file(find_model(model))
     generator = loaded.generator
     for name in PRESETS:
@@ -176,10 +176,10 @@ def _networks(
             name, resolution=generator.resolution, num_classes=generator.num_classes
         )
         if generator_config == generator.config:
-            return generator, discriminator_config, PRESET_DEFAULTS[name]
+            return generator, discriminator_config, name
     if loaded.discriminator is None:
-        return generator, None, {}
-    return generator, cast(DiscriminatorConfig, loaded.discriminator.config), {}
+        return generator, None, "compact"
+    return generator, cast(DiscriminatorConfig, loaded.discriminator.config), "compact"
 
 
 def _precisions(config: BenchConfig, device: torch.device) -> tuple[list[str], list[str]]:
@@ -204,14 +204,14 @@ def _paths(config: BenchConfig, device: torch.device, skipped: list[str]) -> lis
 
 def _train_configs(
     config: BenchConfig,
-    defaults: dict[str, Any],
+    preset_name: str,
     precisions: list[str],
     paths: list[RenderPath],
     device: torch.device,
 ) -> list[TrainConfig]:
     return [
         TrainConfig(
-            **defaults,
+            preset=preset_name,
             batch_size=config.train_batch,
             precision=precision,
             compile="on" if path == "compiled" else "off",

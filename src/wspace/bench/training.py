@@ -32,7 +32,7 @@ class TrainingSpeed:
         pictures_per_second: real images, with the fastest plain step.
         cpu_seconds_per_picture: processor seconds, all threads together.
         step_seconds: of the fastest step without regularisers.
-        phase_seconds: by the names of `PHASES`, on a step where all of them run.
+        section_seconds: by the names of `SECTIONS`, on a step where all of them run.
         regularizer_seconds: what R1, and path length where it is on, add to a step of theirs.
         gflop_per_picture: 10⁹ floating-point operations, regularisers at their share.
         gflops: such operations a second.
@@ -45,7 +45,7 @@ class TrainingSpeed:
     pictures_per_second: float
     cpu_seconds_per_picture: float
     step_seconds: float
-    phase_seconds: dict[str, float]
+    section_seconds: dict[str, float]
     regularizer_seconds: dict[str, float]
     gflop_per_picture: float
     gflops: float
@@ -70,10 +70,10 @@ def measure_training(
     memory = PeakMemory(device)
     steps = _Steps(networks, config, device)
     steps.with_regularizers()  # warms up; the optimizers make their moments
-    phases = steps.phase_seconds()
+    sections = steps.section_seconds()
     timing = time_calls(steps.plain, device, seconds=seconds, least=2)
-    regularizers = {name: phases[name] for name in steps.intervals}
-    extra = sum(phases[name] / interval for name, interval in steps.intervals.items())
+    regularizers = {name: sections[name] for name in steps.intervals}
+    extra = sum(sections[name] / interval for name, interval in steps.intervals.items())
     whole = timing.best + extra
     return TrainingSpeed(
         precision=config.precision,
@@ -83,7 +83,7 @@ def measure_training(
         # regularisers keep as many cores busy as plain steps do
         cpu_seconds_per_picture=timing.best_cpu * whole / timing.best / config.batch_size,
         step_seconds=timing.best,
-        phase_seconds=phases,
+        section_seconds=sections,
         regularizer_seconds=regularizers,
         gflop_per_picture=gflop,
         gflops=gflop * config.batch_size / whole,
@@ -95,7 +95,7 @@ class _Steps:
     """Training steps of either kind on the same noise, as often as one likes.
 
     Attributes:
-        intervals: steps from one lazy regulariser to the next, by its phase; those that run at
+        intervals: steps from one lazy regulariser to the next, by its section; those that run at
             every step are in plain ones, too, and not here.
     """
 
@@ -107,9 +107,10 @@ class _Steps:
     ) -> None:
         generator, discriminator = build_generator(networks[0]), build_discriminator(networks[1])
         self.state = TrainingState(generator, discriminator, config, device)
+        own = config.adversarial
         lazy = {
-            "r1": config.r1_interval if self.state.r1_gamma else 1,
-            "path length": config.path_length_interval if config.path_length_weight else 1,
+            "r1": own.r1_interval if self.state.adversarial.r1_gamma else 1,
+            "path length": own.path_length_interval if own.path_length_weight else 1,
         }
         self.intervals = {name: interval for name, interval in lazy.items() if interval > 1}
         n, side = config.batch_size, generator.resolution
@@ -129,8 +130,8 @@ class _Steps:
         self.state.step = 0
         self.state.run(self._real, self._c)
 
-    def phase_seconds(self) -> dict[str, float]:
-        """Seconds of each phase of a step with all regularisers."""
+    def section_seconds(self) -> dict[str, float]:
+        """Seconds of each section of a step with all regularisers."""
         seconds: dict[str, float] = {}
         wait = waiter(self.state.device)
 
@@ -141,9 +142,10 @@ class _Steps:
             wait()
             seconds[name] = time.perf_counter() - start
 
-        before, self.state.phase = self.state.phase, stopwatch
+        context = self.state.context
+        before, context.section = context.section, stopwatch
         self.with_regularizers()
-        self.state.phase = before
+        context.section = before
         return seconds
 
 
@@ -156,7 +158,7 @@ def _gflop_per_picture(
     small = dataclasses.replace(config, batch_size=4, compile="off", precision="fp32")
     steps = _Steps(networks, small, device)
     plain, whole = gflop_of(steps.plain), gflop_of(steps.with_regularizers)
-    steps.state.r1_gamma = 0.0
+    steps.state.adversarial.r1_gamma = 0.0
     without_r1 = gflop_of(steps.with_regularizers)
     parts = {"r1": whole - without_r1, "path length": without_r1 - plain}
     lazy = sum(parts[name] / interval for name, interval in steps.intervals.items())

@@ -85,6 +85,6 @@ def _table(report: BenchReport) -> str:
             f"pictures/s, {t.gflops:.0f} GFLOP/s ({report.share_of_peak(t):.0%} of peak), "
             f"{t.peak_memory_gib:.2f} GiB",
         ]
-        lines += [f"  {name:26} {s * 1000:9.1f} ms" for name, s in t.phase_seconds.items()]
+        lines += [f"  {name:26} {s * 1000:9.1f} ms" for name, s in t.section_seconds.items()]
     lines += ["", *(f"not measured: {line}" for line in report.skipped)]
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -93,10 +92,9 @@ def train_command(
 
 def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
     from wspace.training import loop
-    from wspace.training.config import TrainConfig, defaults
+    from wspace.training.config import TrainConfig
 
-    chosen = defaults(given.get("preset", "compact"), given.get("discriminator", "preset"))
-    config = TrainConfig(**(chosen | given))
+    config = TrainConfig(**given)
     if dry_run:
         _describe(loop.check(config))
         return None
@@ -106,10 +104,10 @@ def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
 
 def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
     from wspace.training import loop
-    from wspace.training.config import TrainConfig
+    from wspace.training.config import TrainConfig, whole_name
     from wspace.training.run.folder import read_config
 
-    if fixed := sorted(set(given) - loop.RESUME_CHANGES):
+    if fixed := sorted(name for name in given if whole_name(name) not in loop.RESUME_CHANGES):
         raise WspaceError(
             f"--resume goes on exactly, so {fixed[0]}={given[fixed[0]]!r} cannot change: leave it "
             f"out, or start a new run with --from {run}."
@@ -117,7 +115,7 @@ def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
     if dry_run:
         saved = read_config(run)
         saved.pop("fingerprint", None)
-        _describe(loop.check(dataclasses.replace(TrainConfig.from_dict(saved), **given)))
+        _describe(loop.check(TrainConfig.from_dict(saved).replace(**given)))
         return None
     with _live() as report:
         return loop.resume(run, report, **given)

@@ -1,185 +1,393 @@
-"""What a training run depends on."""
+"""What a training run depends on: one configuration, with a part of its own for each objective.
+
+Library and command line make it in the same way: ``TrainConfig(preset="paper", r1_gamma=5.0)`` has
+the preset's defaults for all that is not given.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import cache
+from typing import Annotated, Any, Self
 
 from wspace.errors import WspaceError
 from wspace.networks.presets import PRESETS
+from wspace.plain import About, Choice, Option, Range, check, from_plain, options_of, to_plain
 
-__all__ = ["DISCRIMINATORS", "PRESET_DEFAULTS", "TrainConfig", "defaults"]
-
-# What a preset trains with where the user says nothing else.
-PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
-    # Short runs: few steps want large ones, and R1 far above the rule of thumb for long runs, which
-    # let the discriminator run away at 32² (benchmarks/RESULTS.md).
-    "compact": {"learning_rate": 0.005, "r1_gamma": 2.0, "r1_interval": 8},
-    "medium": {"learning_rate": 0.003, "r1_gamma": 2.0, "r1_interval": 8},
-    "paper": {"r1_gamma": 10.0, "r1_interval": 1, "learning_rate": 0.001, "ema_ramp": None},
-    "stylegan2": {"learning_rate": 0.0025, "path_length_weight": 2.0},
-}
+__all__ = [
+    "DISCRIMINATORS",
+    "AdversarialConfig",
+    "AverageConfig",
+    "MatchingConfig",
+    "ReconstructionConfig",
+    "SavingConfig",
+    "TrainConfig",
+    "defaults",
+    "options",
+    "whole_name",
+]
 
 DISCRIMINATORS = ("preset", "projected")
-
-# What a projected discriminator trains with: small steps and R1, without which it is always right
-# and the generator runs in circles (benchmarks/RESULTS.md).
-PROJECTED_DEFAULTS: dict[str, Any] = {
-    "learning_rate": 0.002,
-    "learning_rate_d": 0.0005,
-    "r1_gamma": 0.3,
-    "r1_interval": 8,
-}
-
 MAX_BATCH_SIZE = 65_536
-MAX_NUMBER = 1e15  # no number of a run comes near it
+
+_Positive = Range(above=0)
+_NotNegative = Range(low=0)
+_Share = Range(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """All that a run depends on. Saved in every run folder; defaults are written only here."""
+class AdversarialConfig:
+    """Generator against discriminator; see `stages.adversarial`."""
 
-    data: str = ""  # zip or folder
-    preset: str = "compact"
-    discriminator: str = "preset"  # preset; projected: sees through a pretrained network
-    start_from: str | None = None  # a model file whose weights the run starts with
-    total_kimg: float = 1000.0  # length of the run in thousands of real images, > 0
-    batch_size: int = 32  # >= 4 and a multiple of 4, for the minibatch standard deviation
-    seed: int = 0  # fixes weights, latents, noise and the order of the pictures
-    learning_rate: float = 0.002  # Adam's, > 0
-    learning_rate_d: float | None = None  # the discriminator's; None: the same
-    r1_gamma: float | None = None  # weight of R1; 0 turns it off; None: 0.0002 · side² / batch
-    r1_interval: int = 16  # R1 is computed every so many steps, >= 1
-    path_length_weight: float = 0.0  # 0 turns path length regularisation off
-    path_length_interval: int = 4  # steps, >= 1
-    reconstruction_weight: float = 0.0  # of an encoder's reconstructions of real images; 0: none
-    attributes: bool = False  # the encoder is told what the dataset says of each image
-    pretraining_kimg: float = 0.0  # the generator first learns from reconstructions alone so long
-    matching_kimg: float = 0.0  # then mapping learns from a flow where z belong in W, so long
-    style_mixing_probability: float = 0.9  # share of generated batches with two z, in [0, 1]
-    ema_half_life_kimg: float = 10.0  # of the averaged generator, >= 0
-    ema_ramp: float | None = 0.05  # half-life at most this share of the images seen
-    warmup_kimg: float = 0.0  # the discriminator learns alone for so long, after that
-    mirror: bool = False  # flip half of the real images left to right
-    labels: bool = False  # train a class-conditional model on the dataset's labels
-    precision: str = "auto"  # fp32, bf16; auto: bf16 where the machine has units for it
-    compile: str = "auto"  # on, off; auto: on in long runs, on CUDA or matrix units
-    device: str = "auto"  # cpu, cuda; auto: cuda where there is one
-    snapshot_kimg: float = 20.0  # a sample sheet and a model file so often
-    checkpoint_kimg: float = 20.0  # a checkpoint so often
-    checkpoint_minutes: float = 15.0  # and so often
-    keep_checkpoints: int = 2  # newest ones kept, >= 1
-    keep_every: int = 0  # every so manieth checkpoint is kept for good; 0: none
-    max_seconds: float | None = None  # end the run after so long, saved; None: no limit
-    memory_budget_gb: float = 4.0  # decoded pictures stay in memory up to this size
+    learning_rate: Annotated[float, _Positive, About("Adam's, of the generator")] = 0.002
+    learning_rate_d: Annotated[
+        float | None, _Positive, About("Adam's, of the discriminator; none: the generator's")
+    ] = None
+    r1_gamma: Annotated[
+        float | None,
+        _NotNegative,
+        About("weight of R1; 0: off; none: 0.0002 · side² / batch size, StyleGAN2-ADA's rule"),
+    ] = None
+    r1_interval: Annotated[int, Range(low=1), About("from one R1 term to the next", "steps")] = 16
+    path_length_weight: Annotated[
+        float, _NotNegative, About("of path length regularisation; 0: off")
+    ] = 0.0
+    path_length_interval: Annotated[
+        int, Range(low=1), About("from one path length term to the next", "steps")
+    ] = 4
+    style_mixing_probability: Annotated[
+        float, _Share, About("share of generated batches whose styles come from two z")
+    ] = 0.9
+    warmup_kimg: Annotated[
+        float, _NotNegative, About("the discriminator first learns alone", "kimg")
+    ] = 0.0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            _check_type(field.name, getattr(self, field.name), str(field.type))
-        positive = (
-            "total_kimg learning_rate learning_rate_d r1_interval path_length_interval "
-            "snapshot_kimg checkpoint_kimg checkpoint_minutes keep_checkpoints memory_budget_gb"
-        )
-        for name in positive.split():
-            if (value := getattr(self, name)) is not None and not value > 0:
-                raise WspaceError(f"{name}={value} is not positive: give more than 0.")
-        not_negative = (
-            "r1_gamma ema_half_life_kimg ema_ramp warmup_kimg path_length_weight "
-            "reconstruction_weight pretraining_kimg matching_kimg keep_every max_seconds"
-        )
-        for name in not_negative.split():
-            if (value := getattr(self, name)) is not None and not value >= 0:
-                raise WspaceError(f"{name}={value} is negative: give 0 or more.")
-        if self.pretraining_kimg and not self.reconstruction_weight:
+        check(self, "adversarial.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionConfig:
+    """Real images drawn again through an encoder; see `stages.reconstruction`."""
+
+    weight: Annotated[
+        float, _NotNegative, About("of reconstructions of real images; 0: no encoder")
+    ] = 0.0
+    kimg: Annotated[
+        float, _NotNegative, About("the generator first learns from them alone", "kimg")
+    ] = 0.0
+    attributes: Annotated[bool, About("tell the encoder what the dataset says of each image")] = (
+        False
+    )
+    encoder_rate: Annotated[float, _Positive, About("Adam's, of the encoder")] = 0.001
+    learning_rate: Annotated[
+        float, _Positive, About("Adam's, of biases and mapping while reconstruction is alone")
+    ] = 0.003
+    convolution_rate: Annotated[
+        float, _Positive, About("Muon's, of convolutions and styles, likewise")
+    ] = 0.03
+    settling: Annotated[
+        float, Range(above=0, high=1), About("the last share of it, over which rates fall to 0")
+    ] = 1 / 3
+    perceptual_weight: Annotated[
+        float, _NotNegative, About("of a pretrained network's maps, beside pixels")
+    ] = 0.3
+    mismatch_weight: Annotated[
+        float, _NotNegative, About("of the energy distance of mapping's w from the encoder's")
+    ] = 0.03
+
+    def __post_init__(self) -> None:
+        check(self, "reconstruction.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingConfig:
+    """Mapping learns from a flow where z belong in W; see `stages.flow`, `stages.matching`."""
+
+    kimg: Annotated[
+        float, _NotNegative, About("after reconstruction: flow and matching together", "kimg")
+    ] = 0.0
+    flow_share: Annotated[
+        float, Range(above=0, high=0.9), About("share of it in which the flow learns")
+    ] = 1 / 3
+    flow_rate: Annotated[float, _Positive, About("Adam's, of the flow")] = 0.001
+    weight_rate: Annotated[float, _Positive, About("Muon's, of mapping's weights")] = 0.1
+    bias_rate: Annotated[float, _Positive, About("Adam's, of mapping's biases")] = 0.003
+    updates: Annotated[int, Range(1, 1000), About("of flow or mapping in a step")] = 4
+    compared: Annotated[int, Range(2, 16_384), About("w or pairs that an update learns from")] = 512
+    # a tenth closer in the same time than with 5
+    rounds: Annotated[int, Range(1, 20), About("of Muon's, see `optimizers.orthogonalized`")] = 3
+
+    def __post_init__(self) -> None:
+        check(self, "matching.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageConfig:
+    """The running average of the generator's weights (EMA), which pictures are drawn with."""
+
+    half_life_kimg: Annotated[float, _NotNegative, About("of the average", "kimg")] = 10.0
+    ramp: Annotated[
+        float | None, _NotNegative, About("half-life at most this share of the images seen")
+    ] = 0.05
+
+    def __post_init__(self) -> None:
+        check(self, "average.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavingConfig:
+    """When a run saves, and what it keeps."""
+
+    snapshot_kimg: Annotated[
+        float, _Positive, About("from one sample sheet and model file to the next", "kimg")
+    ] = 20.0
+    checkpoint_kimg: Annotated[
+        float, _Positive, About("from one checkpoint to the next", "kimg")
+    ] = 20.0
+    checkpoint_minutes: Annotated[
+        float, _Positive, About("the same in time, whichever comes first", "minutes")
+    ] = 15.0
+    keep_checkpoints: Annotated[int, Range(low=1), About("newest checkpoints kept")] = 2
+    keep_every: Annotated[
+        int, _NotNegative, About("every so many checkpoints one is kept for good; 0: none")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        check(self, "saving.")
+
+
+@dataclass(frozen=True, kw_only=True, init=False)
+class TrainConfig:
+    """All that a run depends on; saved in every run folder. Defaults are written only in this file.
+
+    Made from any of its fields, whole (``adversarial=AdversarialConfig(...)``), by dotted names
+    (``**{"adversarial.r1_gamma": 1.0}``) or by the last word where only one field has it
+    (``r1_gamma=1.0``); see `whole_name`. What is not given has the preset's default.
+
+    Raises:
+        WspaceError: an unknown name, or a value that does not fit.
+    """
+
+    data: Annotated[str, About("zip or folder of pictures")] = ""
+    preset: Annotated[str, Choice(*PRESETS), About("the networks")] = "compact"
+    discriminator: Annotated[
+        str,
+        Choice(*DISCRIMINATORS),
+        About("the preset's; projected: sees through a pretrained network"),
+    ] = "preset"
+    start_from: Annotated[str | None, About("a model file whose weights the run starts with")] = (
+        None
+    )
+    total_kimg: Annotated[float, _Positive, About("real images seen in the run", "kimg")] = 1000.0
+    max_seconds: Annotated[
+        float | None, _NotNegative, About("the run ends, saved, after that time", "seconds")
+    ] = None
+    batch_size: Annotated[int, About("real images in a step, a multiple of 4", "images")] = 32
+    seed: Annotated[
+        int, Range(0, 2**32 - 1), About("of weights, latents, noise and the order of images")
+    ] = 0
+    mirror: Annotated[bool, About("flip half of the real images left to right")] = False
+    labels: Annotated[bool, About("train a class-conditional model on the dataset's labels")] = (
+        False
+    )
+    precision: Annotated[
+        str,
+        Choice("auto", "fp32", "bf16"),
+        About("auto: bf16 where the machine has units for it"),
+    ] = "auto"
+    compile: Annotated[
+        str,
+        Choice("auto", "on", "off"),
+        About("the networks; auto: in long runs, on CUDA or matrix units"),
+    ] = "auto"
+    device: Annotated[str, About("cpu or cuda; auto: cuda where there is one")] = "auto"
+    memory_budget_gb: Annotated[
+        float, Range(above=0, high=1e6), About("decoded pictures kept in memory up to this", "GiB")
+    ] = 4.0
+    adversarial: AdversarialConfig = AdversarialConfig()
+    reconstruction: ReconstructionConfig = ReconstructionConfig()
+    matching: MatchingConfig = MatchingConfig()
+    average: AverageConfig = AverageConfig()
+    saving: SavingConfig = SavingConfig()
+
+    def __init__(self, **given: Any) -> None:
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            if name in _PARTS and isinstance(value, _PARTS[name] | dict):
+                own = value if isinstance(value, dict) else to_plain(value)
+                values |= {f"{name}.{field}": inner for field, inner in own.items()}
+            else:
+                values[whole_name(name)] = value
+        chosen = defaults(values.get("preset", "compact"), values.get("discriminator", "preset"))
+        parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+        for name, value in (chosen | values).items():
+            part, _, field = name.rpartition(".")
+            if part:
+                parts[part][field] = value
+            else:
+                object.__setattr__(self, name, value)
+        for part, own in parts.items():
+            object.__setattr__(self, part, from_plain(_PARTS[part], own, what=part))
+        self._check()
+
+    def _check(self) -> None:
+        check(self)
+        if self.reconstruction.kimg and not self.reconstruction.weight:
             raise WspaceError(
-                f"pretraining_kimg={self.pretraining_kimg} learns from reconstructions, which are "
-                "off: give --reconstruction, such as 10."
+                f"reconstruction.kimg={self.reconstruction.kimg} learns from reconstructions, "
+                "which are off: give reconstruction.weight, such as 10."
             )
-        if self.attributes and not self.reconstruction_weight:
+        if self.reconstruction.attributes and not self.reconstruction.weight:
             raise WspaceError(
-                "attributes=True tells the encoder what images show, and there is none: give "
-                "--reconstruction, such as 10."
+                "reconstruction.attributes=True tells the encoder what images show, and there is "
+                "none: give reconstruction.weight, such as 10."
             )
-        if self.matching_kimg and not self.pretraining_kimg:
+        if self.matching.kimg and not self.reconstruction.kimg:
             raise WspaceError(
-                f"matching_kimg={self.matching_kimg} learns where the pretrained encoder's w lie, "
-                "and there is no pretraining: give --pretraining-kimg, such as 100."
+                f"matching.kimg={self.matching.kimg} learns where the encoder's w lie, and no "
+                "encoder learns before it: give reconstruction.kimg, such as 100."
             )
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
                 f"batch_size={self.batch_size} is no multiple of 4 up to {MAX_BATCH_SIZE}: the "
                 "discriminator compares groups of 4 pictures; give 4, 8, 16, 32, ..."
             )
-        if not 0 <= self.style_mixing_probability <= 1:
-            raise WspaceError(
-                f"style_mixing_probability={self.style_mixing_probability} is not a probability: "
-                "give 0 (never mix) to 1 (mix every batch)."
-            )
-        if not 0 <= self.seed < 2**32:
-            raise WspaceError(f"seed={self.seed} is outside 0 to 4294967295: choose another.")
-        choices = {
-            "preset": tuple(PRESETS),
-            "discriminator": DISCRIMINATORS,
-            "precision": ("auto", "fp32", "bf16"),
-            "compile": ("auto", "on", "off"),
-        }
-        for name, values in choices.items():
-            if getattr(self, name) not in values:
-                raise WspaceError(
-                    f"{name}={getattr(self, name)!r:.60} is unknown: give one of "
-                    f"{', '.join(values)}."
-                )
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, named as for the constructor."""
+        return type(self)(**(_flat(self) | {whole_name(k): v for k, v in changes.items()}))
 
     def r1_gamma_for(self, resolution: int) -> float:
         """The weight of R1 at a resolution: what was given, or StyleGAN2-ADA's rule of thumb."""
-        if self.r1_gamma is not None:
-            return self.r1_gamma
+        if self.adversarial.r1_gamma is not None:
+            return self.adversarial.r1_gamma
         return 0.0002 * resolution**2 / self.batch_size
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into config.json."""
-        return dataclasses.asdict(self)
+        return to_plain(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`.
+    def from_dict(cls, data: Any) -> Self:
+        """The inverse of `to_dict`; takes what earlier versions wrote, too.
 
         Raises:
             WspaceError: an unknown key, or a value that does not fit.
         """
-        known = {f.name for f in dataclasses.fields(cls)}
-        if not isinstance(data, dict) or (unknown := sorted(set(data) - known)):
-            what = (
-                "it is not an object"
-                if not isinstance(data, dict)
-                else f"no {unknown[0]!r:.60} here"
+        if not isinstance(data, dict):
+            raise WspaceError(
+                "the training configuration does not fit (it is not an object): upgrade wspace."
             )
-            raise WspaceError(f"the training configuration does not fit ({what}): upgrade wspace.")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise WspaceError(f"the training configuration is damaged: {error}.") from None
+        known = {*_PARTS, *EARLIER_NAMES, *options(), *_last_words()}
+        if unknown := sorted(set(data) - known):
+            raise WspaceError(
+                f"the training configuration does not fit (no {unknown[0]!r:.60} here): upgrade "
+                "wspace."
+            )
+        return cls(**data)
+
+
+_PARTS: dict[str, type] = {
+    "adversarial": AdversarialConfig,
+    "reconstruction": ReconstructionConfig,
+    "matching": MatchingConfig,
+    "average": AverageConfig,
+    "saving": SavingConfig,
+}
+
+# Fields as earlier versions and their command line called them.
+EARLIER_NAMES = {
+    "reconstruction_weight": "reconstruction.weight",
+    "pretraining_kimg": "reconstruction.kimg",
+    "attributes": "reconstruction.attributes",
+    "matching_kimg": "matching.kimg",
+    "ema_half_life_kimg": "average.half_life_kimg",
+    "ema_ramp": "average.ramp",
+    "learning_rate": "adversarial.learning_rate",
+}
+
+# What a preset trains with where nothing else is said.
+PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
+    # Short runs: few steps want large ones, and R1 far above the rule of thumb for long runs, which
+    # let the discriminator run away at 32² (benchmarks/RESULTS.md).
+    "compact": {
+        "adversarial.learning_rate": 0.005,
+        "adversarial.r1_gamma": 2.0,
+        "adversarial.r1_interval": 8,
+    },
+    "medium": {
+        "adversarial.learning_rate": 0.003,
+        "adversarial.r1_gamma": 2.0,
+        "adversarial.r1_interval": 8,
+    },
+    "paper": {
+        "adversarial.r1_gamma": 10.0,
+        "adversarial.r1_interval": 1,
+        "adversarial.learning_rate": 0.001,
+        "average.ramp": None,
+    },
+    "stylegan2": {
+        "adversarial.learning_rate": 0.0025,
+        "adversarial.path_length_weight": 2.0,
+    },
+}
+
+# What a projected discriminator trains with: small steps and R1, without which it is always right
+# and the generator runs in circles (benchmarks/RESULTS.md).
+PROJECTED_DEFAULTS: dict[str, Any] = {
+    "adversarial.learning_rate": 0.002,
+    "adversarial.learning_rate_d": 0.0005,
+    "adversarial.r1_gamma": 0.3,
+    "adversarial.r1_interval": 8,
+}
 
 
 def defaults(preset: str, discriminator: str = "preset") -> dict[str, Any]:
-    """What is trained with where the user says nothing else: fields of `TrainConfig`."""
-    own = PRESET_DEFAULTS.get(preset, {})
+    """What is trained with where nothing else is said, by whole names; beside the classes' own."""
+    own = PRESET_DEFAULTS.get(preset, {}) if isinstance(preset, str) else {}
     return own | (PROJECTED_DEFAULTS if discriminator == "projected" else {})
 
 
-def _check_type(name: str, value: Any, annotation: str) -> None:
-    """Refuse what a damaged or hostile config.json may hold in a field's place."""
-    kinds = annotation.split(" | ")
-    if value is None and "None" in kinds:
-        return
-    allowed: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "bool": (bool,),
-        "int": (int,),
-        "float": (int, float),
-    }
-    if not isinstance(value, allowed[kinds[0]]) or (isinstance(value, bool) and kinds[0] != "bool"):
-        raise WspaceError(f"{name}={value!r:.60} is no {kinds[0]}: give one.")
-    if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
-        raise WspaceError(f"{name}={value!r:.60} is out of range: give a smaller number.")
+@cache
+def options() -> dict[str, Option]:
+    """Every field by its whole name, such as "adversarial.r1_gamma", for people to read."""
+    return {option.name: option for option in options_of(TrainConfig)}
+
+
+def whole_name(name: str) -> str:
+    """The whole name of a field from a short one: "r1_gamma" is "adversarial.r1_gamma".
+
+    Raises:
+        WspaceError: no field, or several, are called so.
+    """
+    name = EARLIER_NAMES.get(name, name)
+    if name in options():
+        return name
+    found = _last_words().get(name, [])
+    if len(found) == 1:
+        return found[0]
+    raise WspaceError(
+        f"{name!r:.60} is no option of training: "
+        + (f"give one of {', '.join(found)}." if found else "`wspace train --options` lists them.")
+    )
+
+
+@cache
+def _last_words() -> dict[str, list[str]]:
+    """Whole names by their last word."""
+    found: dict[str, list[str]] = {}
+    for name in options():
+        found.setdefault(name.rpartition(".")[2], []).append(name)
+    return found
+
+
+def _flat(config: TrainConfig) -> dict[str, Any]:
+    """All values by whole names."""
+    flat: dict[str, Any] = {}
+    for name, value in to_plain(config).items():
+        if name in _PARTS:
+            flat |= {f"{name}.{field}": inner for field, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat

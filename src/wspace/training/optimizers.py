@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+REGRESSION_BETAS = (0.9, 0.99)  # of Adam, for plain regression: it wants momentum
+
 __all__ = [
     "Muon",
     "adam",

@@ -52,7 +52,7 @@ class Session:
         report: Report,
     ) -> None:
         self.config, self.data, self.run = config, data, run
-        self.attributes = data.attributes if config.attributes else None
+        self.attributes = data.attributes if config.reconstruction.attributes else None
         num_values = 0 if self.attributes is None else self.attributes.num_values
         self.state = TrainingState(*networks, config, torch.device(config.device), num_values)
         self.order = ShuffledOrder(len(data), config.seed)
@@ -86,7 +86,9 @@ class Session:
         self.data.prepare(self.order.peek(self.config.batch_size))  # while the step computes
         images = from_uint8(pixels.to(state.device))
         if self.config.mirror:
-            mirrored = torch.rand(len(images), generator=state.random, device=state.device) < 0.5
+            mirrored = (
+                torch.rand(len(images), generator=state.context.random, device=state.device) < 0.5
+            )
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
         c = self.data.one_hot(indices).to(state.device) if self.config.labels else None
         values = None
@@ -128,8 +130,8 @@ class Session:
                 "machine": _machine(),
             },
             kimg=self.state.seen_images / 1000,
-            keep=self.config.keep_checkpoints,
-            keep_every=self.config.keep_every,
+            keep=self.config.saving.keep_checkpoints,
+            keep_every=self.config.saving.keep_every,
         )
         self._saved_images = self.state.seen_images
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wspace.training.config import TrainConfig
-from wspace.training.state import StepResult, TrainingState
+from wspace.training.context import StepResult
+from wspace.training.state import TrainingState
 
 __all__ = ["Clock", "Progress"]
 
@@ -54,8 +55,8 @@ class Clock:
     def start(self, seen_images: int) -> None:
         """The loop begins at ``seen_images``."""
         self._began = self._last_step = time.monotonic()
-        self._next_snapshot = self._after(seen_images, self._config.snapshot_kimg)
-        self._next_checkpoint = self._after(seen_images, self._config.checkpoint_kimg)
+        self._next_snapshot = self._after(seen_images, self._config.saving.snapshot_kimg)
+        self._next_checkpoint = self._after(seen_images, self._config.saving.checkpoint_kimg)
         self.at(seen_images)
 
     def at(self, seen_images: int) -> None:
@@ -104,18 +105,21 @@ class Clock:
     def checkpointed(self, seen_images: int) -> None:
         """A checkpoint is written, or at least tried, at ``seen_images``."""
         self._last_checkpoint = time.monotonic()
-        self._next_checkpoint = self._after(seen_images, self._config.checkpoint_kimg)
+        self._next_checkpoint = self._after(seen_images, self._config.saving.checkpoint_kimg)
 
     def checkpoint_due(self, seen_images: int) -> bool:
         """Whether enough images or minutes have passed since the last one."""
         minutes = (time.monotonic() - self._last_checkpoint) / 60
-        return seen_images >= self._next_checkpoint or minutes >= self._config.checkpoint_minutes
+        return (
+            seen_images >= self._next_checkpoint
+            or minutes >= self._config.saving.checkpoint_minutes
+        )
 
     def snapshot_due(self, seen_images: int) -> bool:
         """Whether a sample sheet is due; says so once."""
         if seen_images < self._next_snapshot:
             return False
-        self._next_snapshot = self._after(seen_images, self._config.snapshot_kimg)
+        self._next_snapshot = self._after(seen_images, self._config.saving.snapshot_kimg)
         return True
 
     @staticmethod

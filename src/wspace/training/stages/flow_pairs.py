@@ -23,7 +23,7 @@ from wspace.networks.mapping import MappingNetwork
 from wspace.networks.styles import pixel_norm
 from wspace.training.ema import update_ema
 
-__all__ = ["Matching"]
+__all__ = ["FlowPairs"]
 
 PAIRS = 16384  # z and their w that are kept
 NEW_PAIRS = 256  # for the oldest ones, in every step
@@ -32,7 +32,7 @@ AVERAGED = 0.999  # share of the field's running average that a step leaves, aft
 RAMP = 10  # steps, n of which leave n / (n + RAMP)
 
 
-class Matching(nn.Module):
+class FlowPairs(nn.Module):
     """A flow from noise to w, and the pairs of z and w that it has made.
 
     Attributes:

@@ -21,7 +21,7 @@ from wspace.training.losses import energy_distance
 __all__ = ["Autoencoder"]
 
 MEMORY = 4096  # w of so many images last seen: a distribution is compared with, not a batch
-MATCHED = 512  # of them, drawn anew in every step
+COMPARED = 512  # of them, drawn anew in every step
 
 
 class Autoencoder(nn.Module):
@@ -70,7 +70,7 @@ class Autoencoder(nn.Module):
         Returns:
             A scalar, >= 0 but for chance; 0 where the distributions are the same.
         """
-        w, c = self.recall(MATCHED, random)
+        w, c = self.recall(COMPARED, random)
         z = torch.randn(len(w), mapping.z_dim, generator=random, device=w.device)
         own = mapping.w(z, c)
         spread = w.std(dim=0) + 1e-6

@@ -7,8 +7,8 @@ from torch import Tensor
 from wspace.networks.config import GeneratorConfig
 from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
-from wspace.training.matching import NEW_PAIRS, Matching
 from wspace.training.optimizers import adam, update
+from wspace.training.stages.flow_pairs import NEW_PAIRS, FlowPairs
 
 
 def config(*, z_dim: int = 2, w_dim: int = 2, num_classes: int = 0) -> GeneratorConfig:
@@ -27,7 +27,7 @@ def two_kinds(count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
     return centre + 0.05 * torch.randn(count, 2, generator=random), kinds
 
 
-def train_flow(matching: Matching, steps: int, *, with_classes: bool = False) -> None:
+def train_flow(matching: FlowPairs, steps: int, *, with_classes: bool = False) -> None:
     random, optimizer = seeded(1), adam(matching.field, 0.002, (0.9, 0.99))
     for _ in range(steps):
         w, kinds = two_kinds(64, random)
@@ -45,7 +45,7 @@ def share_between(w: Tensor) -> float:
 
 def test_the_flow_tells_kinds_apart() -> None:
     torch.manual_seed(0)
-    matching = Matching(config())
+    matching = FlowPairs(config())
     z = torch.randn(512, 2, generator=seeded(2))
     before = matching.carry(z, None)
     assert not before.any()  # no scale is known yet
@@ -59,7 +59,7 @@ def test_the_flow_tells_kinds_apart() -> None:
 
 def test_each_class_flows_to_its_own() -> None:
     torch.manual_seed(0)
-    matching = Matching(config(num_classes=2))
+    matching = FlowPairs(config(num_classes=2))
     train_flow(matching, 200, with_classes=True)
     c = torch.eye(2)[torch.arange(64) % 2]
     w = matching.carry(torch.randn(64, 2, generator=seeded(2)), c)
@@ -69,9 +69,9 @@ def test_each_class_flows_to_its_own() -> None:
 def test_pairs_are_ends_of_the_flow_and_the_oldest_give_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wspace.training.matching.PAIRS", 100)
+    monkeypatch.setattr("wspace.training.stages.flow_pairs.PAIRS", 100)
     torch.manual_seed(0)
-    matching = Matching(config())
+    matching = FlowPairs(config())
     matching.flow_loss(two_kinds(64, seeded())[0], None, seeded())  # sets the scale
     matching.make_pairs(None, seeded())
     z, w = matching.pairs[:NEW_PAIRS].split([2, 2], dim=1)
@@ -87,7 +87,7 @@ def test_pairs_are_ends_of_the_flow_and_the_oldest_give_way(
 def test_mapping_learns_the_pairs() -> None:
     torch.manual_seed(0)
     own = config()
-    matching, mapping = Matching(own), build_generator(own).mapping
+    matching, mapping = FlowPairs(own), build_generator(own).mapping
     train_flow(matching, 200)
     random, optimizer = seeded(4), adam(mapping, 0.1, (0.9, 0.99))
     for _ in range(10):
@@ -108,7 +108,7 @@ def test_mapping_learns_the_pairs() -> None:
 def test_z_and_w_may_differ_in_size(z_dim: int, w_dim: int) -> None:
     torch.manual_seed(0)
     own = config(z_dim=z_dim, w_dim=w_dim)
-    matching = Matching(own)
+    matching = FlowPairs(own)
     loss = matching.flow_loss(torch.randn(16, w_dim), None, seeded())
     matching.make_pairs(None, seeded())
     mapping = build_generator(own).mapping

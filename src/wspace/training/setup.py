@@ -1,0 +1,89 @@
+"""What a run starts with: every "auto" decided, and its first networks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import nn
+
+from wspace.data.dataset import Dataset
+from wspace.errors import WspaceError
+from wspace.formats.model_file import load_model_file
+from wspace.machine import (
+    choose_device,
+    choose_precision,
+    compiler_at_hand,
+    compiling_training_pays,
+)
+from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
+from wspace.networks.generator import Generator, build_generator
+from wspace.networks.presets import preset, projected_discriminator
+from wspace.networks.stylegan1.discriminator import build_discriminator
+from wspace.training.config import TrainConfig
+from wspace.training.growth import grow
+
+__all__ = ["decide", "fingerprint_of", "first_networks"]
+
+# Compiling pays once it has run this long: shorter runs are over before it has paid.
+COMPILE_FROM_KIMG = 100.0
+
+
+def fingerprint_of(config: TrainConfig, data: Dataset) -> str:
+    """What tells whether the data is still what a run began with."""
+    attributes = data.attributes if config.reconstruction.attributes else None
+    return data.fingerprint + ("" if attributes is None else attributes.fingerprint)
+
+
+def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
+    """Replace every "auto" by what this machine and run call for."""
+    if config.labels and data.labels is None:
+        raise WspaceError(
+            f"{config.data} has no labels: make it with --label-by, or train without --labels."
+        )
+    if config.reconstruction.attributes and data.attributes is None:
+        raise WspaceError(
+            f"{config.data} has no attributes that tell its pictures apart: train without "
+            "--attributes."
+        )
+    device = choose_device(config.device)
+    changes: dict[str, Any] = {"device": str(device)}
+    precision = config.precision
+    if precision == "auto":
+        precision = changes["precision"] = choose_precision(device.type)
+    if config.compile == "auto":
+        long = config.total_kimg >= COMPILE_FROM_KIMG and config.max_seconds is None
+        pays = long and compiling_training_pays(device.type, precision)
+        changes["compile"] = "on" if pays else "off"
+    elif config.compile == "on" and device.type == "cpu" and not compiler_at_hand():
+        raise WspaceError(
+            "compile=on needs a C++ compiler here: install g++ or give --compile off."
+        )
+    return config.replace(**changes)
+
+
+def first_networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]:
+    """The networks to start from: fresh ones of the preset, or a model's."""
+    torch.manual_seed(config.seed)
+    num_classes = data.num_classes if config.labels else 0
+    configs = preset(config.preset, resolution=data.resolution, num_classes=num_classes)
+    judge: DiscriminatorConfig | ProjectedConfig = configs[1]
+    if config.discriminator == "projected":
+        judge = projected_discriminator(resolution=data.resolution, num_classes=num_classes)
+    if config.start_from is None:
+        return build_generator(configs[0]), build_discriminator(judge)
+    model = load_model_file(config.start_from)
+    if not isinstance(getattr(model.discriminator, "config", None), type(judge)):
+        model = dataclasses.replace(model, discriminator=None)  # of the other kind
+    own = model.generator
+    if own.resolution < data.resolution and own.num_classes == num_classes:
+        return grow(model, configs[0], judge)
+    if own.resolution != data.resolution or own.num_classes != num_classes:
+        raise WspaceError(
+            f"{config.start_from} makes {own.resolution}² pictures with {own.num_classes} classes, "
+            f"the data is {data.resolution}² with {num_classes}: scale it with `wspace data build`."
+        )
+    if model.discriminator is not None:
+        return own, model.discriminator
+    return own, build_discriminator(judge)

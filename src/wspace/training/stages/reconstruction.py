@@ -1,0 +1,115 @@
+"""Reconstruction: real images go through an encoder into W, and synthesis draws them again.
+
+As a stage of its own it comes first: synthesis learns from every real image directly, which takes
+far fewer images than learning from a discriminator. Later it goes on beside the discriminator.
+
+Source: Larsen et al. 2016 (Autoencoding beyond pixels), Section 2.3.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wspace.networks.projected import ProjectedDiscriminator
+from wspace.training.config import ReconstructionConfig
+from wspace.training.context import Batch, Context, StepResult, floats, place
+from wspace.training.losses import perceptual_loss, reconstruction_loss
+from wspace.training.optimizers import REGRESSION_BETAS, Muon, adam, matrices_and_others
+from wspace.training.stages.autoencoder import Autoencoder
+
+__all__ = ["Reconstruction"]
+
+
+class Reconstruction:
+    """The encoder, and the generator's two halves learning from it.
+
+    Args:
+        context: gets the optimizers "encoder" and, where reconstruction is a stage of its own,
+            "reconstruction mapping", "reconstruction convolutions" and "reconstruction others".
+        config: of this objective.
+        num_values: of all attributes of the images, where the encoder is told them; else 0.
+    """
+
+    def __init__(self, context: Context, config: ReconstructionConfig, num_values: int) -> None:
+        self.config = config
+        self.autoencoder = place(Autoencoder(context.generator.config, num_values), context.device)
+        context.add_optimizers(
+            encoder=adam(self.autoencoder, config.encoder_rate, REGRESSION_BETAS)
+        )
+
+    def add_own_optimizers(self, context: Context) -> None:
+        """Those of the stage, which last as long as it does."""
+        mapping, config = context.generator.mapping, self.config
+        convolutions, others = matrices_and_others(context.generator.synthesis)
+        context.add_optimizers(
+            **{
+                # its weights count lr_multiplier times, so its rate is as much higher
+                "reconstruction mapping": adam(
+                    mapping, config.learning_rate / mapping.config.lr_multiplier, REGRESSION_BETAS
+                ),
+                "reconstruction convolutions": Muon(
+                    convolutions, config.convolution_rate, dtype=context.working_type
+                ),
+                "reconstruction others": adam(others, config.learning_rate, REGRESSION_BETAS),
+            }
+        )
+
+    def step(self, context: Context, batch: Batch, left: float) -> StepResult:
+        """Learn from reconstructions alone.
+
+        Args:
+            context: the networks.
+            batch: real images.
+            left: share of the stage that is still to come, in (0, 1]; rates fall to 0 over the
+                last of it.
+        """
+        losses, w = self.learn(context, batch)
+        with context.section("generator: update"):
+            finite = context.update(
+                "reconstruction mapping",
+                "reconstruction convolutions",
+                "reconstruction others",
+                "encoder",
+                share=min(left / self.config.settling, 1.0),
+            )
+        if finite:
+            self.autoencoder.remember(w, batch.c)
+            mapping = context.generator.mapping
+            with torch.no_grad():
+                own = mapping.w(context.latents(len(batch)), batch.c)
+            mapping.update_w_avg(own)
+        return StepResult(losses=floats(losses), finite=finite)
+
+    def learn(self, context: Context, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """Leave gradients of drawing images again, and of mapping z to where their w lie.
+
+        Args:
+            context: the networks. Where `Context.w_settled`, synthesis alone gets gradients.
+            batch: real images.
+
+        Returns:
+            The losses by name, and the images' w, (N, w_dim), to be remembered.
+        """
+        config, resting = self.config, context.w_settled
+        with context.section("reconstruction"):
+            with context.autocast():
+                with torch.set_grad_enabled(not resting):
+                    w = self.autoencoder.encoder(batch.images, batch.values)
+                ws = w[:, None].expand(-1, context.generator.num_ws, -1)
+                images = context.synthesize(ws)
+                losses = {"reconstruction": reconstruction_loss(batch.images, images).mean()}
+                loss = losses["reconstruction"]
+                if isinstance(context.discriminator, ProjectedDiscriminator):
+                    perceive = context.discriminator.perceive
+                    with torch.no_grad():
+                        seen = perceive(batch.images)
+                    losses["perceptual"] = perceptual_loss(seen, perceive(images)).mean()
+                    loss = loss + config.perceptual_weight * losses["perceptual"]
+            (loss * config.weight).backward()
+        if not resting and self.autoencoder.remembered > 1:
+            with context.section("matching"):
+                mapping = context.generator.mapping
+                losses["mismatch"] = self.autoencoder.mismatch(mapping, context.random)
+                (losses["mismatch"] * (config.mismatch_weight * config.weight)).backward()
+        return {name: value.detach() for name, value in losses.items()}, w.detach()
