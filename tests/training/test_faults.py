@@ -352,7 +352,7 @@ class Poisoned(TrainingState):
 
     def run(self, real: Any, c: Any, values: Any) -> StepResult:
         result = super().run(real * (math.nan if self.step in self.poison else 1.0), c, values)
-        type(self).rates.append(self.optimizers["g"].param_groups[0]["lr"])
+        type(self).rates.append(self.context.optimizers["generator"].param_groups[0]["lr"])
         return result
 
 
@@ -393,16 +393,16 @@ def test_a_step_that_is_not_finite_is_skipped(
 def test_a_path_length_that_is_not_finite_does_not_spoil_the_running_mean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wspace.training import state as step
+    from wspace.training.stages import adversarial
 
-    lengths, calls = step.path_lengths, 0
+    lengths, calls = adversarial.path_lengths, 0
 
     def second_is_nan(images: Tensor, ws: Tensor, direction: Tensor) -> Tensor:
         nonlocal calls
         calls += 1
         return lengths(images, ws, direction) * (math.nan if calls == 2 else 1.0)
 
-    monkeypatch.setattr(step, "path_lengths", second_is_nan)
+    monkeypatch.setattr(adversarial, "path_lengths", second_is_nan)
     config = make_config(tmp_path, steps=8, path_length_weight=2.0, path_length_interval=2)
     run = loop.start(config, tmp_path / "runs").run
     assert events(run) == [(3, "skip")]

@@ -201,13 +201,13 @@ def test_a_part_may_last_longer_and_the_run_goes_back_to_it(tmp_path: Path) -> N
     config = make_config(tmp_path, steps=4, reconstruction_weight=10.0, **parts)
     run = loop.start(config, tmp_path / "runs").run
     before = newest(run)["state"]
-    assert int(before["matching"]["made"]) > 0
+    assert int(before["flow"]["made"]) > 0
     loop.resume(run, pretraining_kimg=5 * BATCH / 1000, total_kimg=5 * BATCH / 1000)
     after = newest(run)["state"]
-    assert int(after["matching"]["made"]) == 0
+    assert int(after["flow"]["made"]) == 0
     name = "encoder.leave.1.weight"
     assert not torch.equal(after["autoencoder"][name], before["autoencoder"][name])
-    assert read_config(run)["pretraining_kimg"] == 5 * BATCH / 1000
+    assert read_config(run)["reconstruction"]["kimg"] == 5 * BATCH / 1000
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_part_may_last_longer_and_the_run_goes_back_to_it(tmp_path: Path) -> N
 def test_a_part_may_not_come_or_go(tmp_path: Path, began_with: float, change: float) -> None:
     config = make_config(tmp_path, steps=1, reconstruction_weight=10.0, pretraining_kimg=began_with)
     run = loop.start(config, tmp_path / "runs").run
-    with pytest.raises(WspaceError, match=f"pretraining_kimg={change} cannot change from"):
+    with pytest.raises(WspaceError, match=rf"reconstruction\.kimg={change} cannot change from"):
         loop.resume(run, pretraining_kimg=change)
 
 
