@@ -6,7 +6,7 @@ import argparse
 
 from table import Row, convolution_shares, parse_arguments, show
 from wspace.bench.generation import measure_generation
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_generator
 from wspace.networks.presets import preset
 from wspace.rendering.synthesis_cache import RenderPath
 

@@ -17,7 +17,7 @@ import torch
 from wspace.bench.generation import measure_generation
 from wspace.bench.hardware import MATRIX_SIDE, describe_machine, measure_peaks
 from wspace.bench.training import measure_training
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_generator
 from wspace.networks.presets import preset
 from wspace.rendering.synthesis_cache import RenderPath
 from wspace.training.config import TrainConfig

@@ -21,8 +21,9 @@ import torch
 
 import wspace
 from wspace.figures.sheet import Sheet
+from wspace.networks.build import build_generator
 from wspace.networks.config import AdaINConfig, GeneratorConfig
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 from wspace.recipe.png import read_document
 from wspace.recipe.recipe import SETTABLE_NOISE, NoiseSettings, Recipe, Source

@@ -18,7 +18,7 @@ from wspace.machine import (
     compiling_training_pays,
     cpu_capability,
 )
-from wspace.ops.convolution import multiplies_in_tiles
+from wspace.ops.choose import has_matrix_units
 
 _FAULTS = """\
 import resource, torch
@@ -54,13 +54,13 @@ def test_compiling_pays_where_convolutions_are_quick() -> None:
 def test_compiling_training_pays_on_matrix_units() -> None:
     assert compiling_training_pays("cuda", "bf16")
     assert not compiling_training_pays("cpu", "fp32")
-    units = multiplies_in_tiles() and compiler_at_hand()
+    units = has_matrix_units() and compiler_at_hand()
     assert compiling_training_pays("cpu", "bf16") == units
 
 
 def test_the_precision_is_one_that_there_is() -> None:
     assert choose_precision("cpu") in ("fp32", "bf16")
-    if "BF16" in cpu_capability() or multiplies_in_tiles():
+    if "BF16" in cpu_capability() or has_matrix_units():
         assert choose_precision("cpu") == "bf16"  # however busy the machine is
     assert cpu_capability().split()[0] == torch.backends.cpu.get_cpu_capability()
-    assert cpu_capability().endswith(" AMX") == multiplies_in_tiles()
+    assert cpu_capability().endswith(" AMX") == has_matrix_units()

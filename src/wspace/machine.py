@@ -18,7 +18,7 @@ from torch import nn
 
 from wspace.errors import WspaceError
 from wspace.files import cache_root
-from wspace.ops.convolution import multiplies_in_tiles
+from wspace.ops.choose import bfloat16_units, has_matrix_units
 
 __all__ = [
     "choose_device",
@@ -67,7 +67,7 @@ def choose_precision(device_type: str) -> str:
     """
     if device_type != "cpu":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if _bfloat16_units():
+    if bfloat16_units():
         return "bf16"
     seconds = {dtype: _conv_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
     return "bf16" if seconds[torch.bfloat16] < 0.6 * seconds[torch.float32] else "fp32"
@@ -82,7 +82,7 @@ def compiling_pays(device_type: str, precision: str) -> bool:
     """Whether torch.compile makes long work faster here, once it has compiled.
 
     In fp32 on a CPU convolutions take four fifths of a step, which compiling leaves as they are,
-    and it gives up `networks.winograd`: measured, nothing is gained (benchmarks/RESULTS.md). With
+    and it gives up `ops.winograd`: measured, nothing is gained (benchmarks/RESULTS.md). With
     bfloat16 units the convolutions are quick, and what lies between them counts.
     """
     return device_type != "cpu" or (precision == "bf16" and compiler_at_hand())
@@ -93,10 +93,10 @@ def compiling_training_pays(device_type: str, precision: str) -> bool:
 
     Without matrix units a CPU gains a tenth at most, with the smallest networks, and loses as much
     with larger ones, whose blurs a compiler does not bring together with what is beside them (see
-    `networks.blurred`; benchmarks/RESULTS.md).
+    `ops.blurred_resampling`; benchmarks/RESULTS.md).
     """
     pays = compiling_pays(device_type, precision)
-    return pays and (device_type != "cpu" or multiplies_in_tiles())
+    return pays and (device_type != "cpu" or has_matrix_units())
 
 
 def compiled(network: nn.Module, mode: str | None = None) -> Any:
@@ -121,7 +121,7 @@ def cpu_capability() -> str:
 
     Such as "AVX2", "AVX512", "AVX512 BF16" (products of vectors) or "AVX512 BF16 AMX" (matrices).
     """
-    return " ".join([str(torch.backends.cpu.get_cpu_capability()), *_bfloat16_units()])
+    return " ".join([str(torch.backends.cpu.get_cpu_capability()), *bfloat16_units()])
 
 
 def keep_freed_memory() -> bool:
@@ -140,12 +140,6 @@ def keep_freed_memory() -> bool:
     # some versions refuse thresholds above 32 MiB
     kept = any(mallopt(_M_MMAP_THRESHOLD, size) for size in (2**30, 2**25))
     return kept and bool(mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
-
-
-def _bfloat16_units() -> list[str]:
-    """Which units for products of bfloat16 this CPU says it has: "BF16", "AMX"."""
-    vectors = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return ["BF16"] * bool(vectors) + ["AMX"] * multiplies_in_tiles()
 
 
 def _conv_seconds(dtype: torch.dtype) -> float:

@@ -15,10 +15,10 @@ from wspace.bench.report import BenchConfig, BenchReport, bench
 from wspace.bench.training import measure_training
 from wspace.errors import WspaceError
 from wspace.formats.model_file import save
+from wspace.networks.build import build_discriminator
 from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.context import SECTIONS
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wspace.cli.main import main
 from wspace.formats.model_file import save
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_generator
 from wspace.networks.presets import preset
 
 NUM = 8

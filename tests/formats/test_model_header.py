@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from wspace.errors import WspaceError
 from wspace.formats.model_file import load, read_metadata, save
+from wspace.networks.build import build_generator
 from wspace.networks.config import AdaINConfig, GeneratorConfig
-from wspace.networks.generator import build_generator
 
 
 def test_a_header_size_that_begins_with_the_byte_of_pickles_is_read(tmp_path: Path) -> None:

@@ -22,9 +22,8 @@ import wspace.formats.model_file as model_file
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.formats.official.convert import import_official
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import AdaINConfig, DiscriminatorConfig, GeneratorConfig, MappingConfig
-from wspace.networks.generator import build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.recipe.document import (
     Cell,
     PictureDocument,

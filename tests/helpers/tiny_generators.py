@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from wspace.networks.build import build_generator
 from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig, num_blocks
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 
 
 def make_tiny_generator(seed: int, *, num_classes: int = 0, resolution: int = 16) -> Generator:

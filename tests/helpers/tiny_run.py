@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wspace.cli.main import main
 from wspace.formats.model_file import save
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     AdaINConfig,
     DemodulatedConfig,
@@ -24,8 +25,6 @@ from wspace.networks.config import (
     GeneratorConfig,
     MappingConfig,
 )
-from wspace.networks.generator import build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training import loop
 from wspace.training.config import TrainConfig
 from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from wspace.errors import WspaceError
+from wspace.networks.build import build_discriminator
 from wspace.networks.config import DiscriminatorConfig, ProjectedConfig, discriminator_config
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.networks.projected import ProjectedDiscriminator, RandomProjection
-from wspace.networks.stylegan1.discriminator import build_discriminator
 
 SMALL = ProjectedConfig(resolution=16, backbone="lite0", input_size=32, width=4, max_channels=8)
 

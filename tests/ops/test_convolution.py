@@ -11,15 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     AdaINConfig,
     DemodulatedConfig,
     DiscriminatorConfig,
     GeneratorConfig,
 )
-from wspace.networks.generator import build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
-from wspace.ops import convolution
+from wspace.ops import choose
 from wspace.ops.convolution import convolve
 from wspace.ops.resample import fir, fir_kernel
 
@@ -161,7 +160,7 @@ def test_maps_are_added_onto_others_in_place(
     groups: int, dtype: torch.dtype, adds: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not adds:
-        monkeypatch.setattr(convolution, "_onednn_adds", lambda: False)
+        monkeypatch.setattr(choose, "_onednn_adds", lambda: False)
     channels_last = torch.channels_last
     x = torch.randn(1, 4, 6, 5).to(dtype, memory_format=channels_last)
     weight = torch.randn(8, 4 // groups, 3, 3).to(dtype, memory_format=channels_last)

@@ -12,7 +12,8 @@ from reference import assert_agrees, load_reference
 from torch import Tensor
 
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
-from wspace.networks.styles import AdaIN, instance_norm, pixel_norm
+from wspace.networks.styles import AdaIN, pixel_norm
+from wspace.ops.instance_norm import instance_norm
 from wspace.ops.resample import (
     blur,
     conv_downsample,

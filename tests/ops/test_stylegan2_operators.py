@@ -12,7 +12,8 @@ from reference import assert_agrees, load_reference
 from torch import Tensor
 
 from wspace.networks.layers import EqualizedLinear, activate, minibatch_stddev
-from wspace.networks.styles import demodulation, modulate, pixel_norm
+from wspace.networks.styles import pixel_norm
+from wspace.ops.modulated import demodulation, modulate
 from wspace.ops.resample import (
     conv_downsample_fir,
     conv_upsample_fir,

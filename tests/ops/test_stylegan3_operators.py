@@ -14,8 +14,8 @@ from slow_stylegan3 import literal_filtered_lrelu
 from torch import Tensor
 
 from wspace.networks.stylegan3.synthesis import FourierFeatures, Signal
-from wspace.networks.styles import demodulation, modulate
 from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter
+from wspace.ops.modulated import demodulation, modulate
 
 Operands = dict[str, Tensor]
 FACTS, TENSORS = load_reference("ops-sg3")

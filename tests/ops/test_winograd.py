@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wspace.ops import winograd
+from wspace.ops import choose, winograd
 from wspace.ops.convolution import convolve
-from wspace.ops.winograd import transform_pays, transform_weight
+from wspace.ops.winograd import transform_weight
 
 conv3x3 = functools.partial(convolve, padding=1)
 
@@ -24,10 +24,10 @@ def _random(*shape: int, seed: int) -> Tensor:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the fast way for few channels, too."""
-    monkeypatch.setattr(winograd, "MIN_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "MIN_CHANNELS_OF_WEIGHT_GRADIENT", 1)
-    monkeypatch.setattr(winograd, "MIN_TILES", 1)
-    monkeypatch.setattr(winograd, "MIN_TILES_TRANSFORMED", 1)
+    monkeypatch.setattr(choose, "WINOGRAD_CHANNELS", 1)
+    monkeypatch.setattr(choose, "WINOGRAD_CHANNELS_OF_WEIGHT_GRADIENT", 1)
+    monkeypatch.setattr(choose, "WINOGRAD_TILES", 1)
+    monkeypatch.setattr(choose, "WINOGRAD_TILES_TRANSFORMED", 1)
 
 
 def test_the_matrices_convolve_exactly() -> None:
@@ -83,6 +83,6 @@ def test_few_channels_odd_sides_and_other_types_go_the_plain_way() -> None:
         (_random(2, 128, 16, 16, seed=0).bfloat16(), _random(128, 128, 3, 3, seed=1).bfloat16()),
     ):
         assert torch.equal(conv3x3(x, weight), F.conv2d(x, weight, padding=1))
-    assert transform_pays(_random(128, 128, 3, 3, seed=0))
-    assert not transform_pays(_random(64, 128, 3, 3, seed=0))
-    assert not transform_pays(_random(128, 128, 3, 3, seed=0).bfloat16())
+    assert choose.winograd_takes_weight(_random(128, 128, 3, 3, seed=0))
+    assert not choose.winograd_takes_weight(_random(64, 128, 3, 3, seed=0))
+    assert not choose.winograd_takes_weight(_random(128, 128, 3, 3, seed=0).bfloat16())

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from wspace.networks.build import build_generator
 from wspace.networks.config import AdaINConfig, DemodulatedConfig, GeneratorConfig
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 from wspace.networks.stylegan2.synthesis import DemodulatedLayer
-from wspace.ops import winograd
-from wspace.rendering.prepare import fold
+from wspace.ops import choose
+from wspace.rendering.prepare import PictureByPicture, fold
 
 CONFIGS = {
     "adain": AdaINConfig(channels=(8, 8, 4)),
@@ -48,10 +50,10 @@ def test_the_images_are_the_same(
     name: str, transformed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if transformed:
-        monkeypatch.setattr(winograd, "MIN_CHANNELS", 4)
-        monkeypatch.setattr(winograd, "MIN_CHANNELS_OF_WEIGHT_GRADIENT", 4)
-        monkeypatch.setattr(winograd, "MIN_TILES", 1)
-        monkeypatch.setattr(winograd, "MIN_TILES_TRANSFORMED", 1)
+        monkeypatch.setattr(choose, "WINOGRAD_CHANNELS", 4)
+        monkeypatch.setattr(choose, "WINOGRAD_CHANNELS_OF_WEIGHT_GRADIENT", 4)
+        monkeypatch.setattr(choose, "WINOGRAD_TILES", 1)
+        monkeypatch.setattr(choose, "WINOGRAD_TILES_TRANSFORMED", 1)
     generator = _generator(name)
     ws = generator.mapping(torch.randn(3, 8))
     with torch.inference_mode():
@@ -103,11 +105,11 @@ def test_with_weights_of_its_own_a_picture_is_the_same(
     errors = {}
     for own in (False, True):
 
-        def decide(layer: DemodulatedLayer, x: torch.Tensor, own: bool = own) -> bool:
+        def decide(x: Tensor, weight: Tensor, *, upsample: bool, own: bool = own) -> bool:
             asked.append(x.dtype)
             return own
 
-        monkeypatch.setattr(DemodulatedLayer, "draws_alone", decide)
+        monkeypatch.setattr(choose, "modulates_kernels", decide)
         with torch.inference_mode():
             drawn = folded(ws, maps)
         errors[own] = float((drawn - exact).abs().mean() / exact.abs().mean())
@@ -116,11 +118,17 @@ def test_with_weights_of_its_own_a_picture_is_the_same(
 
 
 def test_pictures_are_drawn_alone_where_maps_are_large_and_of_half_precision() -> None:
-    layer = fold(_generator("demodulated").synthesis, torch.bfloat16).b16.conv1
+    folded = fold(_generator("demodulated").synthesis, torch.bfloat16)
+    assert isinstance(folded, PictureByPicture)
+    layer = folded.synthesis.b16.conv1
     assert isinstance(layer, DemodulatedLayer)
     large = torch.zeros(1, 4, 16, 16)
-    assert layer.draws_alone(large.bfloat16())
-    assert not layer.draws_alone(large)
-    assert not layer.draws_alone(large[..., :2, :2].bfloat16())
+
+    def alone(layer: DemodulatedLayer, x: Tensor) -> bool:
+        return layer.convolution.modulates_kernels(x, layer.weight)
+
+    assert alone(layer, large.bfloat16())
+    assert not alone(layer, large)
+    assert not alone(layer, large[..., :2, :2].bfloat16())
     trained = _generator("demodulated").synthesis.b16.conv1
-    assert not trained.draws_alone(large.bfloat16())
+    assert not alone(trained, large.bfloat16())

@@ -16,7 +16,8 @@ from torch import nn
 
 from wspace.formats.model_file import bundled_models, load
 from wspace.machine import compiled, compiler_at_hand
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.build import build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 from wspace.recipe.document import PictureDocument
 from wspace.recipe.recipe import recipes

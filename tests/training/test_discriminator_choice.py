@@ -10,11 +10,10 @@ from tiny_run import make_config
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.formats.model_file import ModelFile, load, load_model_file, read_metadata
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.networks.pretrained import efficientnet
 from wspace.networks.projected import ProjectedDiscriminator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training import loop
 from wspace.training.config import TrainConfig, defaults
 from wspace.training.growth import grow

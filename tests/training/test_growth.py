@@ -7,9 +7,8 @@ import torch
 
 from wspace.errors import WspaceError
 from wspace.formats.model_file import ModelFile
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.presets import preset
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.growth import grow
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_generator
 from wspace.networks.presets import PRESETS, preset
 from wspace.training.optimizers import (
     Muon,

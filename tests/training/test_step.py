@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from wspace.networks.generator import build_generator
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.presets import preset
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.losses import HINGE, LOGISTIC
 from wspace.training.stages.adversarial import judge_both

@@ -28,8 +28,9 @@ from wspace.machine import (
     compiler_at_hand,
     keep_freed_memory,
 )
+from wspace.networks.build import build_generator
 from wspace.networks.config import DiscriminatorConfig
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import PRESETS, preset
 from wspace.rendering.synthesis_cache import RenderPath
 from wspace.training.config import TrainConfig

@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from wspace.bench.timing import PeakMemory, gflop_of, time_calls, waiter
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
-from wspace.networks.generator import build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.state import TrainingState
 

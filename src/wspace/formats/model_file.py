@@ -23,14 +23,14 @@ from torch.overrides import TorchFunctionMode
 
 from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     DiscriminatorConfig,
     GeneratorConfig,
     ProjectedConfig,
     discriminator_config,
 )
-from wspace.networks.generator import Generator, build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
+from wspace.networks.generator import Generator
 
 __all__ = [
     "FORMAT_VERSION",

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from wspace.networks.config import (
-    AdaINConfig,
-    AliasFreeConfig,
-    DemodulatedConfig,
-    GeneratorConfig,
-)
+from wspace.networks.config import GeneratorConfig
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.noise import Noise
-from wspace.networks.stylegan1.synthesis import AdaINSynthesis
 
-__all__ = ["Generator", "build_generator"]
+__all__ = ["Generator"]
 
 
 class Generator(nn.Module):
@@ -22,16 +16,20 @@ class Generator(nn.Module):
 
     Source: Karras et al. 2019 (StyleGAN), Figure 1b.
 
+    Args:
+        config: what both are made of.
+        synthesis: of the generation that ``config`` names; `build_generator` finds it.
+
     Attributes:
         name: what it was loaded under, without folders; recipes say it.
     """
 
     name: str = ""
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: GeneratorConfig, synthesis: nn.Module) -> None:
         super().__init__()
         self.config = config
-        self.synthesis = _build_synthesis(config)
+        self.synthesis = synthesis
         self.mapping = MappingNetwork(
             config.mapping,
             z_dim=config.z_dim,
@@ -117,27 +115,3 @@ class Generator(nn.Module):
         """
         image: Tensor = self.synthesis(self.mapping(z, c, psi, cutoff), noise)
         return image
-
-
-def build_generator(config: GeneratorConfig) -> Generator:
-    """A freshly initialised generator of the generation that ``config`` names."""
-    return Generator(config)
-
-
-def _build_synthesis(config: GeneratorConfig) -> nn.Module:
-    shared = {
-        "resolution": config.resolution,
-        "image_channels": config.image_channels,
-        "w_dim": config.w_dim,
-    }
-    if isinstance(config.synthesis, AdaINConfig):
-        return AdaINSynthesis(config.synthesis, **shared)
-    if isinstance(config.synthesis, DemodulatedConfig):
-        from wspace.networks.stylegan2.synthesis import DemodulatedSynthesis
-
-        demodulated: nn.Module = DemodulatedSynthesis(config.synthesis, **shared)
-        return demodulated
-    assert isinstance(config.synthesis, AliasFreeConfig)
-    from wspace.networks.stylegan3.synthesis import AliasFreeSynthesis
-
-    return AliasFreeSynthesis(config.synthesis, **shared)

@@ -13,10 +13,10 @@ from wspace.ops.convolution import convolve
 
 __all__ = [
     "ACTIVATIONS",
-    "HOMOGENEOUS",
     "EqualizedConv2d",
     "EqualizedLinear",
     "activate",
+    "gain_around",
     "minibatch_stddev",
 ]
 
@@ -32,7 +32,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] =
     "softplus": (lambda x, _: F.softplus(x), 0.0, 1.0),
     "swish": (lambda x, _: x * torch.sigmoid(x), 0.0, math.sqrt(2)),
 }
-HOMOGENEOUS = ("linear", "relu", "lrelu")  # a positive factor may as well come before them
+_HOMOGENEOUS = ("linear", "relu", "lrelu")  # a positive factor may as well come before them
 
 
 def activate(
@@ -66,6 +66,23 @@ def activate(
     if clamp is None:
         return x
     return x.clamp_(-clamp, clamp) if overwrite else x.clamp(-clamp, clamp)
+
+
+def gain_around(name: str, gain: float = 1.0) -> tuple[float, float]:
+    """Where an activation's gain goes: a factor before it, and one after it for `activate`.
+
+    All of it goes before an activation that is homogeneous, into weights or styles that are scaled
+    anyway: that saves a pass over the maps.
+
+    Args:
+        name: a key of `ACTIVATIONS`.
+        gain: factor on top of the activation's own.
+
+    Returns:
+        The two factors; each other factor or addend before the activation takes the first, too.
+    """
+    gain = gain * ACTIVATIONS[name][2]
+    return (gain, 1.0) if name in _HOMOGENEOUS else (1.0, gain)
 
 
 class EqualizedLinear(nn.Module):
@@ -103,11 +120,10 @@ class EqualizedLinear(nn.Module):
 class EqualizedConv2d(nn.Module):
     """Convolution weight with an equalised learning rate and an optional bias.
 
-    The caller convolves, since layers differ in how they resample and where the bias goes:
-    `scaled_weight` is the weight to use.
+    A layer that resamples convolves by itself, with `scaled_weight`.
 
     Attributes:
-        transformed: see `convolve`; `inference.fold` sets it.
+        transformed: what `convolve` takes under that name; None but for drawing.
 
     Source: Karras et al. 2018 (ProGAN), Section 4.1.
     """
@@ -132,11 +148,20 @@ class EqualizedConv2d(nn.Module):
         """(out_channels, in_channels, k, k), the weight that is convolved with."""
         return self.weight if self.weight_scale == 1 else self.weight * self.weight_scale
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) to (N, out_channels, H, W), plain correlation, zero padding."""
-        if self.weight.shape[2] == 1:
-            return convolve(x, self.scaled_weight, self.bias)
-        return convolve(x, self.scaled_weight, self.bias, padding=1, transformed=self.transformed)
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Correlate with zero padding.
+
+        Args:
+            x: (N, in_channels, H, W).
+            bias: (out_channels,), of the layer that this is a part of; None adds its own, if any.
+
+        Returns:
+            (N, out_channels, H, W).
+        """
+        weight, bias = self.scaled_weight, self.bias if bias is None else bias
+        if weight.shape[2] == 1:
+            return convolve(x, weight, bias)
+        return convolve(x, weight, bias, padding=1, transformed=self.transformed)
 
 
 def minibatch_stddev(x: Tensor, group_size: int | None, num_channels: int = 1) -> Tensor:

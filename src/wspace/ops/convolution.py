@@ -1,24 +1,22 @@
 """A convolution whose gradients, of any order, are convolutions as fast as itself on a CPU.
 
-Gradients of gradients are what R1 and path length need. torch derives them for any convolution: by
-swapping images with channels, which is several times as slow, and for grouped ones one channel
-after the other, for the weight's sake, even where that learns nothing (benchmarks/RESULTS.md). Here
-the three that belong together are each other's gradients: maps by weight, its adjoint, and the
-gradient of the weight.
+R1 and path length need gradients of gradients. Those that torch derives swap images with channels,
+which is several times as slow, and take grouped channels one after the other, even where the weight
+does not learn (benchmarks/RESULTS.md). Here three operators are each other's gradients: maps by
+weight, its adjoint, and the gradient of the weight.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wspace.ops import winograd
+from wspace.ops import choose, winograd
 
-__all__ = ["convolve", "multiplies_in_tiles", "working_dtype"]
+__all__ = ["convolve"]
 
 # Strides, paddings, dilations and the number of groups, as torch's own operators take them.
 _How = tuple[list[int], list[int], list[int], int]
@@ -35,7 +33,7 @@ def convolve(
     transformed: Tensor | None = None,
     onto: Tensor | None = None,
 ) -> Tensor:
-    """Correlate maps with kernels, zero padding; the fastest way that is known here.
+    """Correlate maps with kernels, with zero padding.
 
     Args:
         x: (N, I, H, W). Under autocast it is rounded as torch's own convolution would.
@@ -53,44 +51,26 @@ def convolve(
     """
     how = (_pair(stride), _pair(padding), [1, 1], groups)
     if onto is not None:
-        return _add_convolution(onto, x, weight.to(x.dtype), bias, how)
-    device, dtype = x.device.type, working_dtype(x)
-    # oneDNN's gradient of a strided grouped convolution takes 40 to 300 times as long in bfloat16
-    slow = groups > 1 and max(how[0]) > 1 and dtype == torch.bfloat16 and device == "cpu"
-    inner = torch.float32 if slow else dtype
+        return _add_onto(onto, x, weight.to(x.dtype), bias, how)
+    dtype = choose.working_dtype(x)
+    inner = choose.convolution_dtype(x, strided_groups=groups > 1 and max(how[0]) > 1)
     x, weight = x.to(inner), weight.to(inner)
     bias = None if bias is None else bias.to(inner)
-    learning = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    with torch.autocast(device, enabled=False):
-        if torch.compiler.is_compiling() or (device != "cpu" and weight.requires_grad):
+    with choose.without_autocast(x):
+        if choose.leaves_gradients_to_torch(x, weight):
             y = F.conv2d(x, weight, bias, *how)
-        elif learning:
-            y = _apply(_Convolution, x, weight, bias, how)
+        elif torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+            y = _apply(_MapsByWeight, x, weight, bias, how)
         else:
-            y = _convolution(x, weight, bias, how, transformed)
+            y = _correlate(x, weight, bias, how, transformed)
         return y.to(dtype)
-
-
-def working_dtype(x: Tensor) -> torch.dtype:
-    """What type maps have after a convolution of ``x``: its own, or under autocast that one's."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-
-
-@functools.cache
-def multiplies_in_tiles() -> bool:
-    """Whether this CPU has matrix units for bfloat16 (AMX).
-
-    They make products so cheap that passes over maps count more.
-    """
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def _pair(number: int | tuple[int, int]) -> list[int]:
     return [number, number] if isinstance(number, int) else list(number)
 
 
-class _Convolution(torch.autograd.Function):
+class _MapsByWeight(torch.autograd.Function):
     """Maps by weight to maps: (N, I, H, W) and (O, I / groups, k, k') to (N, O, H', W')."""
 
     @staticmethod
@@ -98,7 +78,7 @@ class _Convolution(torch.autograd.Function):
         # what learns nothing needs no maps
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
         ctx.how, ctx.shape = how, x.shape
-        return _convolution(x, weight, bias, how)
+        return _correlate(x, weight, bias, how)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,7 +93,7 @@ class _Convolution(torch.autograd.Function):
 
 
 class _Adjoint(torch.autograd.Function):
-    """What `_Convolution` does to gradients: (N, O, H', W') to (N, I, H, W)."""
+    """What `_MapsByWeight` does to gradients: (N, O, H', W') to (N, I, H, W)."""
 
     @staticmethod
     def forward(ctx: Any, grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:
@@ -126,7 +106,7 @@ class _Adjoint(torch.autograd.Function):
         grad, weight = ctx.saved_tensors
         of_grad, of_weight, *_ = ctx.needs_input_grad
         return (
-            _apply(_Convolution, second, weight, None, ctx.how) if of_grad else None,
+            _apply(_MapsByWeight, second, weight, None, ctx.how) if of_grad else None,
             _apply(_WeightGradient, second, grad, ctx.how, weight.shape) if of_weight else None,
             None,
             None,
@@ -148,7 +128,7 @@ class _WeightGradient(torch.autograd.Function):
         of_x, of_grad, *_ = ctx.needs_input_grad
         return (
             _apply(_Adjoint, grad, second, ctx.how, x.shape) if of_x else None,
-            _apply(_Convolution, x, second, None, ctx.how) if of_grad else None,
+            _apply(_MapsByWeight, x, second, None, ctx.how) if of_grad else None,
             None,
             None,
         )
@@ -159,23 +139,22 @@ def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
     return result
 
 
-def _convolution(
+def _correlate(
     x: Tensor, weight: Tensor, bias: Tensor | None, how: _How, transformed: Tensor | None = None
 ) -> Tensor:
-    if _same_size(weight.shape, how) and winograd.pays(x, weight, transformed):
-        y = winograd.convolution(x, weight, transformed)
+    if _same_size(weight.shape, how) and choose.winograd_pays(
+        x, weight, transformed=transformed is not None
+    ):
+        y = winograd.correlate(x, weight, transformed)
         return y if bias is None else y.add_(bias[:, None, None])
     return F.conv2d(x, weight, bias, *how)
 
 
-def _add_convolution(
-    onto: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How
-) -> Tensor:
+def _add_onto(onto: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How) -> Tensor:
     """Add a convolution to maps; oneDNN does so while it convolves, in no pass of its own."""
     stride, padding, dilation, groups = how
     bias = None if bias is None else bias.to(x.dtype)
-    halved = x.device.type == "cpu" and x.dtype == torch.bfloat16
-    if not halved or torch.compiler.is_compiling() or not _onednn_adds():
+    if not choose.adds_while_convolving(x):
         return onto.add_(F.conv2d(x, weight, bias, *how))
     torch.ops.mkldnn._convolution_pointwise_.binary(
         onto, x, weight, bias, padding, stride, dilation, groups, "add", 1.0, None, [], None
@@ -183,23 +162,9 @@ def _add_convolution(
     return onto
 
 
-@functools.cache
-def _onednn_adds() -> bool:
-    """Whether what torch's own compiler calls for such sums is there, and takes bfloat16 here."""
-    ones = torch.ones(1, 1, 1, 1, dtype=torch.bfloat16)
-    sides = [0, 0], [1, 1], [1, 1]
-    try:
-        torch.ops.mkldnn._convolution_pointwise_.binary(
-            ones.clone(), ones, ones, None, *sides, 1, "add", 1.0, None, [], None
-        )
-    except (AttributeError, RuntimeError):
-        return False
-    return True
-
-
 def _adjoint(grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tensor:
-    if _same_size(weight.shape, how) and winograd.pays(grad, weight):
-        return winograd.convolution(grad, weight.flip(2, 3).transpose(0, 1))
+    if _same_size(weight.shape, how) and choose.winograd_pays(grad, weight):
+        return winograd.correlate(grad, weight.flip(2, 3).transpose(0, 1))
     strides, paddings, _, groups = how
     if groups == shape[1] == len(weight) and strides == [1, 1]:
         # one map by one kernel: with it mirrored, oneDNN takes 30 to 75 % of the time
@@ -210,7 +175,7 @@ def _adjoint(grad: Tensor, weight: Tensor, how: _How, shape: torch.Size) -> Tens
 
 
 def _weight_gradient(x: Tensor, grad: Tensor, how: _How, shape: torch.Size) -> Tensor:
-    if _same_size(shape, how) and winograd.weight_gradient_pays(x, grad):
+    if _same_size(shape, how) and choose.winograd_weight_gradient_pays(x, grad):
         return winograd.weight_gradient(x, grad)
     return _gradients(grad, x, _of_shape(shape, grad), how, 1)
 

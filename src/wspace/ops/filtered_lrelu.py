@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wspace.ops.polyphase import filter_by_phases
+from wspace.ops import choose
+from wspace.ops.polyphase_filter import filter_by_phases
 
 __all__ = ["filtered_lrelu", "lowpass_filter"]
 
@@ -104,11 +105,11 @@ def filtered_lrelu(
             clamp=clamp,
         )
         return torch.cat([apply(part) for part in x.chunk(groups, dim=1)], dim=1)
-    with torch.autocast(x.device.type, enabled=False):
+    with choose.without_autocast(x):
         if up_filter is None or down_filter is None:
             return _in_full(x, up_filter, down_filter, up, down, padding, gain, act)
         phases_have_taps = min(len(up_filter), *down_filter.shape) >= up
-        if x.device.type != "cpu" or up % down or not phases_have_taps:
+        if not choose.filters_by_phases(x) or up % down or not phases_have_taps:
             return _in_full(x, up_filter, down_filter, up, down, padding, gain, act)
         line = up_filter * math.sqrt(gain) * up
         return filter_by_phases(x, line, down_filter, up=up, down=down, padding=padding, act=act)

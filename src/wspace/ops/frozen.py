@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from wspace.ops import choose
 from wspace.ops.convolution import convolve
 
 __all__ = ["FrozenConvolution"]
@@ -42,10 +42,9 @@ class FrozenConvolution(nn.Module):
 
     def _weight_for(self, x: Tensor) -> Tensor:
         """The weight; under autocast rounded, which is done once."""
-        kind = x.device.type
-        if torch.compiler.is_compiling() or not torch.is_autocast_enabled(kind):
+        dtype = choose.rounded_dtype(x)
+        if dtype is None:
             return self.weight
-        dtype = torch.get_autocast_dtype(kind)
         kept = self._rounded
         if kept is None or kept.dtype != dtype or kept.device != self.weight.device:
             self._rounded = kept = self.weight.to(dtype)

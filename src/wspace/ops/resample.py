@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wspace.ops import choose
 from wspace.ops.convolution import convolve
-from wspace.ops.phases import (
-    by_phases,
+from wspace.ops.polyphase_convolution import (
     conv_transpose_phases,
     conv_upsample_phases,
     phase_kernels,
@@ -94,9 +94,9 @@ def upsample_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
         dtype: of the maps.
 
     Returns:
-        (I, O, 4, 4), to be transposed; or as `phases.upsample_phase_kernel` has it.
+        (I, O, 4, 4), to be transposed; or as `upsample_phase_kernel` has it.
     """
-    if by_phases(weight.device, dtype):
+    if choose.upsamples_by_phases(weight.device, dtype):
         return upsample_phase_kernel(weight).to(dtype)
     return sum_of_shifts(weight.flip(2, 3)).transpose(0, 1).to(dtype)
 
@@ -109,10 +109,14 @@ def upsample_fir_kernels(weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, ..
         dtype: of the maps.
 
     Returns:
-        One of (I, O, 3, 3), to be transposed; or four as `phases.phase_kernels` has them.
+        One of (I, O, 3, 3), to be transposed; or four as `phase_kernels` has them.
     """
     weight = weight.to(dtype)
-    return phase_kernels(weight) if by_phases(weight.device, dtype) else (weight.transpose(0, 1),)
+    return (
+        phase_kernels(weight)
+        if choose.upsamples_by_phases(weight.device, dtype)
+        else (weight.transpose(0, 1),)
+    )
 
 
 def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Tensor:
@@ -132,7 +136,7 @@ def conv_upsample(x: Tensor, weight: Tensor, kernel: Tensor | None = None) -> Te
         (N, O, 2H, 2W).
     """
     kernel = upsample_kernel(weight, x.dtype) if kernel is None else kernel
-    if by_phases(x.device, x.dtype):
+    if choose.upsamples_by_phases(x.device, x.dtype):
         return conv_upsample_phases(x, kernel)
     return F.conv_transpose2d(x, kernel, stride=2, padding=1)
 
@@ -201,7 +205,7 @@ def fir(
     zeros = padding[0] if padding[0] == padding[1] and padding[0] > 0 else 0
     if zeros == 0:
         x = F.pad(x, (*padding, *padding))
-    with torch.autocast(x.device.type, enabled=False):  # pictures stay float32
+    with choose.without_autocast(x):  # pictures stay float32
         if kernel.ndim == 1:
             line = (kernel * gain**0.5).to(x.dtype)
             weight = line.expand(channels, 1, taps)
@@ -230,7 +234,7 @@ def fir_upsample(x: Tensor, kernel: Tensor) -> Tensor:
         (N, C, 2H, 2W).
     """
     channels, taps = x.shape[1], kernel.shape[0]
-    with torch.autocast(x.device.type, enabled=False):
+    with choose.without_autocast(x):
         kernel = kernel.flip(list(range(kernel.ndim))).to(x.dtype)
         if kernel.ndim == 1:
             weight = (2 * kernel).expand(channels, 1, taps)
@@ -270,7 +274,7 @@ def conv_upsample_fir(
         (N, O, 2H, 2W).
     """
     kernels = upsample_fir_kernels(weight, x.dtype) if kernels is None else kernels
-    if by_phases(x.device, x.dtype):
+    if choose.upsamples_by_phases(x.device, x.dtype):
         x = conv_transpose_phases(x, kernels)
     else:
         x = F.conv_transpose2d(x, kernels[0], stride=2)  # (N, O, 2H + 1, 2W + 1)

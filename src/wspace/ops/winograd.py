@@ -18,57 +18,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
-    "convolution",
-    "pays",
-    "transform_pays",
+    "correlate",
     "transform_weight",
     "weight_gradient",
-    "weight_gradient_pays",
 ]
 
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # and infinity
-# From so many channels and tiles in a batch on it is faster (measured: benchmarks/RESULTS.md).
-MIN_CHANNELS = 128
-MIN_CHANNELS_OF_WEIGHT_GRADIENT = 64  # the plain one is slower
-MIN_TILES = 64
-MIN_TILES_TRANSFORMED = 16  # where the transformed weight is at hand
-
-
-def pays(x: Tensor, weight: Tensor, transformed: Tensor | None = None) -> bool:
-    """Whether `convolution` is faster here than a plain one.
-
-    Args:
-        x: (N, I, H, W), or (N, O, H, W) for the adjoint.
-        weight: (O, I, 3, 3).
-        transformed: ``transform_weight(weight)`` where that is at hand.
-    """
-    tiles = x.shape[0] * (x.shape[2] // 4) * (x.shape[3] // 4)
-    least = MIN_TILES if transformed is None else MIN_TILES_TRANSFORMED
-    return transform_pays(weight) and _whole_tiles(x) and tiles >= least
-
-
-def weight_gradient_pays(x: Tensor, grad: Tensor) -> bool:
-    """Whether `weight_gradient` is faster here than a plain one.
-
-    Args:
-        x: (N, I, H, W).
-        grad: (N, O, H, W).
-    """
-    channels = min(x.shape[1], grad.shape[1])
-    return channels >= MIN_CHANNELS_OF_WEIGHT_GRADIENT and _whole_tiles(x)
-
-
-def transform_pays(weight: Tensor) -> bool:
-    """Whether `convolution` may want this weight transformed, (O, I, 3, 3)."""
-    return _is_float_on_cpu(weight) and min(weight.shape[:2]) >= MIN_CHANNELS
 
 
 def transform_weight(weight: Tensor) -> Tensor:
-    """(O, I, 3, 3) to (36, I, O), for `convolution`."""
+    """(O, I, 3, 3) to (36, I, O), for `correlate`."""
     return _spread(weight).transpose(1, 2)
 
 
-def convolution(x: Tensor, weight: Tensor, transformed: Tensor | None = None) -> Tensor:
+def correlate(x: Tensor, weight: Tensor, transformed: Tensor | None = None) -> Tensor:
     """Correlate with a 3x3 kernel, zero padding, same size.
 
     Args:
@@ -79,15 +42,18 @@ def convolution(x: Tensor, weight: Tensor, transformed: Tensor | None = None) ->
     Returns:
         (N, O, H, W), channels-last; `convolution.convolve` has the gradients.
     """
-    return _convolve(x, transform_weight(weight) if transformed is None else transformed)
-
-
-def _whole_tiles(x: Tensor) -> bool:
-    return _is_float_on_cpu(x) and x.shape[2] % 4 == 0 and x.shape[3] % 4 == 0
-
-
-def _is_float_on_cpu(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype == torch.float32
+    transformed = transform_weight(weight) if transformed is None else transformed
+    n, _, h, w = x.shape
+    o = transformed.shape[2]
+    result = torch.empty(n, o, h, w, dtype=x.dtype, memory_format=torch.channels_last)
+    y = result.permute(0, 2, 3, 1).view(n, h // 4, 4, w // 4, 4, o)
+    for images, rows, inputs in _blocks(x):
+        products = torch.bmm(inputs, transformed)  # (36, tiles, O)
+        results = torch.mm(_matrices()[2], products.view(36, -1))
+        part = y[images, rows]  # (n, rows, 4, columns, 4, O)
+        shape = (4, 4, part.shape[0], part.shape[1], part.shape[3], o)
+        part.copy_(results.view(shape).permute(2, 3, 0, 4, 1, 5))
+    return result
 
 
 @functools.cache
@@ -149,23 +115,8 @@ def _blocks(x: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
             yield images, some, torch.mm(_matrices()[0], tiles.reshape(36, -1)).view(36, -1, c)
 
 
-def _convolve(x: Tensor, transformed: Tensor) -> Tensor:
-    """(N, I, H, W) by (36, I, O) to (N, O, H, W), channels-last."""
-    n, _, h, w = x.shape
-    o = transformed.shape[2]
-    result = torch.empty(n, o, h, w, dtype=x.dtype, memory_format=torch.channels_last)
-    y = result.permute(0, 2, 3, 1).view(n, h // 4, 4, w // 4, 4, o)
-    for images, rows, inputs in _blocks(x):
-        products = torch.bmm(inputs, transformed)  # (36, tiles, O)
-        results = torch.mm(_matrices()[2], products.view(36, -1))
-        part = y[images, rows]  # (n, rows, 4, columns, 4, O)
-        shape = (4, 4, part.shape[0], part.shape[1], part.shape[3], o)
-        part.copy_(results.view(shape).permute(2, 3, 0, 4, 1, 5))
-    return result
-
-
 def weight_gradient(x: Tensor, grad: Tensor) -> Tensor:
-    """What `convolution` leaves of gradients for its weight.
+    """The gradient of `correlate` by its weight.
 
     Args:
         x: (N, I, H, W), H and W multiples of 4.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedConv2d
+from wspace.networks.noise import Noise
 from wspace.networks.stylegan1.synthesis import AdaINLayer, AdaINSynthesis
-from wspace.networks.styles import weight_energy
-from wspace.ops.resample import upsample_fir_kernels
-from wspace.ops.winograd import transform_pays, transform_weight
+from wspace.networks.stylegan2.synthesis import DemodulatedLayer, DemodulatedSynthesis
+from wspace.ops import choose
+from wspace.ops.winograd import transform_weight
 
-__all__ = ["fold"]
+__all__ = ["PictureByPicture", "fold"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -23,8 +25,8 @@ def fold(synthesis: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A copy that draws the same images, faster; it cannot be trained or saved.
 
     What stays as it is, both share: change no weight of ``synthesis`` while the copy is in use.
-    Equalised scales go into the weights, upsampling kernels, transformed weights (see `winograd`)
-    and demodulation's sums of squares are kept.
+    Equalised scales go into the weights; kernels for upsampling, transformed weights (see
+    `winograd`) and demodulation's sums of squares are kept.
 
     Args:
         synthesis: of any generation, in eval mode, its weights on their device and of their type.
@@ -36,19 +38,57 @@ def fold(synthesis: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     """
     if isinstance(synthesis, AdaINSynthesis):
         return _folded_adain(synthesis, dtype)
-    from wspace.networks.stylegan2.synthesis import DemodulatedSynthesis
-
     if dtype != torch.float32:
         synthesis = copy.deepcopy(synthesis).to(dtype)
     if isinstance(synthesis, DemodulatedSynthesis):
-        return _folded_demodulated(synthesis)
+        return PictureByPicture(_folded_demodulated(synthesis))
     return synthesis
+
+
+class PictureByPicture(nn.Module):
+    """Draws a batch together as long as its maps are small, then one picture after the other.
+
+    A picture that is drawn by itself from some block on stays in cache, and has its kernels
+    modulated instead of its maps; see `choose.modulates_kernels`.
+    """
+
+    def __init__(self, synthesis: DemodulatedSynthesis) -> None:
+        super().__init__()
+        self.synthesis = synthesis
+
+    def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
+        """Make images, as `DemodulatedSynthesis.forward`."""
+        x, ws, maps = self.synthesis.start(ws, noise)
+        return self._from_block(0, x, None, ws, maps)
+
+    def _from_block(
+        self,
+        first: int,
+        x: Tensor,
+        image: Tensor | None,
+        ws: Tensor,
+        noise: Sequence[Tensor | None],
+    ) -> Tensor:
+        """Run the blocks from that number on, whose inputs are given; to the image."""
+        for k, block in list(enumerate(self.synthesis.blocks))[first:]:
+            layer = block.first_layer
+            if len(x) > 1 and layer.convolution.modulates_kernels(x, layer.weight):
+                pictures = []
+                for n in range(len(x)):
+                    one = slice(n, n + 1)
+                    own = [m if m is None or len(m) == 1 else m[one] for m in noise]
+                    so_far = None if image is None else image[one]
+                    pictures.append(self._from_block(k, x[one], so_far, ws[one], own))
+                return torch.cat(pictures)
+            x, image = self.synthesis.run_block(k, x, image, ws, noise)
+        assert image is not None  # the last block has a torgb
+        return image
 
 
 @torch.no_grad()
 def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
-    halved = dtype != torch.float32
-    folded = copy.deepcopy(synthesis) if halved else _copy_sharing_weights(synthesis)
+    rounds = dtype != torch.float32
+    folded = copy.deepcopy(synthesis) if rounds else _copy_sharing_weights(synthesis)
     for layer in folded.layers:
         assert isinstance(layer, AdaINLayer)
         if layer.conv is None:
@@ -56,13 +96,13 @@ def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
         _fold_scale(layer.conv)
         weight = layer.conv.weight
         if layer.blur is not None:
-            layer.kernels = _laid_out(layer.blur.upsample_kernels(weight, dtype))
-        elif not halved and transform_pays(weight):
+            layer.blur.prepare(weight, dtype)
+        elif not rounds and choose.winograd_takes_weight(weight):
             layer.conv.transformed = transform_weight(weight)
     for to_rgb in folded.to_rgb:
         assert isinstance(to_rgb, EqualizedConv2d)
         _fold_scale(to_rgb)
-    if halved:
+    if rounds:
         folded.to(dtype)
         for layer, exact in zip(folded.layers, synthesis.layers, strict=True):
             layer.style = exact.style
@@ -70,23 +110,12 @@ def _folded_adain(synthesis: AdaINSynthesis, dtype: torch.dtype) -> nn.Module:
 
 
 @torch.no_grad()
-def _folded_demodulated(synthesis: nn.Module) -> nn.Module:
-    from wspace.networks.stylegan2.synthesis import DemodulatedLayer
-
+def _folded_demodulated(synthesis: DemodulatedSynthesis) -> DemodulatedSynthesis:
     folded = _copy_sharing_weights(synthesis)
     for layer in folded.modules():
         if isinstance(layer, DemodulatedLayer):
-            layer.energy = weight_energy(layer.weight)
-            if layer.upsample:
-                layer.kernels = _laid_out(upsample_fir_kernels(layer.weight, layer.weight.dtype))
-            elif transform_pays(layer.weight):
-                layer.transformed = transform_weight(layer.weight)
+            layer.convolution.prepare(layer.weight)
     return folded
-
-
-def _laid_out(kernels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Kernels in the layout that convolutions want."""
-    return tuple(kernel.contiguous(memory_format=torch.channels_last) for kernel in kernels)
 
 
 def _copy_sharing_weights(network: _Network) -> _Network:

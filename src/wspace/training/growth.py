@@ -9,9 +9,9 @@ from torch import nn
 
 from wspace.errors import WspaceError
 from wspace.formats.model_file import ModelFile
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig, ProjectedConfig
-from wspace.networks.generator import Generator, build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
+from wspace.networks.generator import Generator
 
 __all__ = ["grow"]
 

@@ -16,9 +16,9 @@ from wspace.errors import WspaceError, reason
 from wspace.formats.model_file import save
 from wspace.images import from_uint8
 from wspace.machine import cpu_capability
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import GeneratorConfig, discriminator_config
-from wspace.networks.generator import Generator, build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
+from wspace.networks.generator import Generator
 from wspace.training.config import TrainConfig
 from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from wspace.training.run.clock import Clock, Progress

@@ -17,10 +17,10 @@ from wspace.machine import (
     compiler_at_hand,
     compiling_training_pays,
 )
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import preset, projected_discriminator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.growth import grow
 

@@ -11,6 +11,7 @@ import official_writer as writer
 import pytest
 import torch
 
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     AliasFreeConfig,
     DemodulatedConfig,
@@ -19,9 +20,7 @@ from wspace.networks.config import (
     MappingConfig,
     channels_per_block,
 )
-from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
-from wspace.networks.stylegan1.discriminator import build_discriminator
 
 GIGABYTE = 1 << 30
 MAPPING = {"weight_gain": 1.0, "activation_gain": 2**0.5, "class_input": "embed"}

@@ -14,6 +14,7 @@ from test_official import FIXTURES, part, reference
 
 from wspace.errors import WspaceError
 from wspace.formats.official.convert import import_official
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     AdaINConfig,
     AliasFreeConfig,
@@ -21,8 +22,6 @@ from wspace.networks.config import (
     GeneratorConfig,
     MappingConfig,
 )
-from wspace.networks.generator import build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 
 STYLEGAN1_OPTIONS: list[dict[str, Any]] = [
     {"blur_filter": (1.0, 3.0, 3.0, 1.0)},

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.formats.official.convert import import_official
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     DemodulatedConfig,
     DiscriminatorConfig,
     GeneratorConfig,
     MappingConfig,
 )
-from wspace.networks.generator import build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
 
 MAPPING = MappingConfig(
     num_layers=2, weight_gain=1.0, activation_gain=2**0.5, class_input="embed", w_avg_beta=0.998

@@ -7,7 +7,8 @@ import torch
 from wspace.errors import WspaceError
 from wspace.metrics.features.generators import generated_pixels, generator_features
 from wspace.metrics.features.lite import LiteExtractor
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.build import build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.rendering.render import render

@@ -16,6 +16,7 @@ from reference import (
 )
 from torch import Tensor
 
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     AdaINConfig,
     DiscriminatorConfig,
@@ -23,9 +24,9 @@ from wspace.networks.config import (
     MappingConfig,
     channels_per_block,
 )
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
-from wspace.networks.stylegan1.discriminator import Discriminator, build_discriminator
+from wspace.networks.stylegan1.discriminator import Discriminator
 from wspace.ops.resample import blur, conv_upsample
 
 Reference = tuple[Generator, Discriminator, dict[str, Tensor]]

@@ -21,10 +21,10 @@ from reference import (
 from torch import Tensor
 
 from wspace.errors import WspaceError
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DemodulatedConfig, DiscriminatorConfig, GeneratorConfig
-from wspace.networks.generator import Generator, build_generator
+from wspace.networks.generator import Generator
 from wspace.networks.layers import minibatch_stddev
-from wspace.networks.stylegan1.discriminator import build_discriminator
 from wspace.networks.stylegan2.discriminator import DemodulatedDiscriminator
 from wspace.training.regularizers import path_lengths, r1_penalty
 

@@ -21,9 +21,9 @@ from reference import (
 from slow_stylegan3 import literal_filtered_lrelu
 from torch import Tensor
 
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import AliasFreeConfig, GeneratorConfig
-from wspace.networks.generator import Generator, build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
+from wspace.networks.generator import Generator
 from wspace.networks.stylegan2.discriminator import DemodulatedDiscriminator
 from wspace.networks.stylegan3.synthesis import AliasFreeSynthesis, layer_name, layer_signals
 

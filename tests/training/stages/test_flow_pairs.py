@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from wspace.networks.build import build_generator
 from wspace.networks.config import GeneratorConfig
-from wspace.networks.generator import build_generator
 from wspace.networks.presets import preset
 from wspace.training.optimizers import adam, update
 from wspace.training.stages.flow_pairs import NEW_PAIRS, FlowPairs

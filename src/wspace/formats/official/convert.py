@@ -28,9 +28,9 @@ from wspace.formats.official.stylegan3 import (
     check_stylegan3_filters,
     convert_stylegan3_generator,
 )
+from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
-from wspace.networks.generator import Generator, build_generator
-from wspace.networks.stylegan1.discriminator import build_discriminator
+from wspace.networks.generator import Generator
 
 __all__ = ["ImportedModel", "convert_discriminator", "convert_generator", "import_official"]
 

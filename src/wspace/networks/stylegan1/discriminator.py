@@ -1,4 +1,4 @@
-"""The discriminator of StyleGAN1, and the one place that builds each generation's.
+"""The discriminator of StyleGAN1.
 
 Source: Karras et al. 2018 (ProGAN), Table 2, with the blur of Karras et al. 2019, Section 2.1.
 """
@@ -9,12 +9,12 @@ import math
 
 from torch import Tensor, nn
 
-from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
+from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
-from wspace.ops.blurred import Blur
+from wspace.ops.blurred_resampling import BlurredResampling
 from wspace.ops.resample import downsample_mean
 
-__all__ = ["Discriminator", "DiscriminatorBlock", "build_discriminator"]
+__all__ = ["Discriminator", "DiscriminatorBlock"]
 
 
 class DiscriminatorBlock(nn.Module):
@@ -25,13 +25,13 @@ class DiscriminatorBlock(nn.Module):
         gain = math.sqrt(2)
         self.conv0 = EqualizedConv2d(in_channels, in_channels, 3, weight_gain=gain)
         self.conv1 = EqualizedConv2d(in_channels, out_channels, 3, weight_gain=gain)
-        self.blur = Blur(config.resample_filter)
+        self.blur = BlurredResampling(config.resample_filter)
         self.activation = config.activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) to (N, out_channels, H / 2, W / 2)."""
         x = activate(self.conv0(x), self.activation, gain=1.0, overwrite=True)
-        x = self.blur.conv_downsample(x, self.conv1.scaled_weight, self.conv1.bias)
+        x = self.blur.downsample(x, self.conv1.scaled_weight, self.conv1.bias)
         return activate(x, self.activation, gain=1.0, overwrite=True)
 
 
@@ -92,16 +92,3 @@ class Discriminator(nn.Module):
 
     def _activate(self, x: Tensor) -> Tensor:
         return activate(x, self.config.activation, gain=1.0, overwrite=True)
-
-
-def build_discriminator(config: DiscriminatorConfig | ProjectedConfig) -> nn.Module:
-    """A freshly initialised discriminator of the kind that ``config`` names."""
-    if isinstance(config, ProjectedConfig):
-        from wspace.networks.projected import ProjectedDiscriminator
-
-        return ProjectedDiscriminator(config)
-    if config.architecture == "adain":
-        return Discriminator(config)
-    from wspace.networks.stylegan2.discriminator import DemodulatedDiscriminator
-
-    return DemodulatedDiscriminator(config)

@@ -14,8 +14,8 @@ from wspace.networks.config import AdaINConfig, num_blocks
 from wspace.networks.layers import EqualizedConv2d, activate
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.styles import AdaIN, pixel_norm
-from wspace.ops.blurred import Blur
-from wspace.ops.convolution import convolve, working_dtype
+from wspace.ops import choose
+from wspace.ops.blurred_resampling import BlurredResampling
 from wspace.ops.resample import upsample_nearest
 
 __all__ = ["AdaINLayer", "AdaINSynthesis"]
@@ -37,14 +37,13 @@ class AdaINLayer(nn.Module):
         config: AdaINConfig,
     ) -> None:
         super().__init__()
-        self.kernels: tuple[Tensor, ...] | None = None  # see `Blur`; `inference.fold` sets them
         self.activation, self.pixel_norm = config.activation, config.pixel_norm
         self.conv = (
             None
             if in_channels is None  # the first layer restyles the learned constant itself
             else EqualizedConv2d(in_channels, out_channels, 3, bias=False, weight_gain=math.sqrt(2))
         )
-        self.blur = Blur(config.blur_filter) if upsample else None
+        self.blur = BlurredResampling(config.blur_filter) if upsample else None
         self.noise_strength = nn.Parameter(torch.zeros(out_channels))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("noise_const", torch.randn(1, 1, side, side))
@@ -64,10 +63,9 @@ class AdaINLayer(nn.Module):
         if self.conv is None:
             x = x + self.bias[:, None, None].to(x.dtype)
         elif self.blur is not None:
-            x = self.blur.conv_upsample(x, self.conv.scaled_weight, self.bias, self.kernels)
+            x = self.blur.upsample(x, self.conv.scaled_weight, self.bias)
         else:
-            weight, transformed = self.conv.scaled_weight, self.conv.transformed
-            x = convolve(x, weight, self.bias, padding=1, transformed=transformed)
+            x = self.conv(x, self.bias)
         if noise is not None:
             strength = self.noise_strength[:, None, None].to(x.dtype)
             x = x.addcmul_(noise.to(x.dtype), strength)
@@ -138,7 +136,7 @@ class AdaINSynthesis(nn.Module):
         """
         maps = noise_maps(noise, self.const_noise, len(ws))
         last = len(self.to_rgb) - 1 - math.floor(lod)
-        x = self.const.to(working_dtype(self.const)).expand(len(ws), -1, -1, -1)
+        x = self.const.to(choose.working_dtype(self.const)).expand(len(ws), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         previous = x
         for k in range(last + 1):

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.layers import (
-    ACTIVATIONS,
-    HOMOGENEOUS,
     EqualizedConv2d,
     EqualizedLinear,
     activate,
+    gain_around,
     minibatch_stddev,
 )
 from wspace.networks.mapping import MappingNetwork
@@ -27,7 +26,7 @@ from wspace.ops.resample import conv_downsample_fir, fir_downsample, fir_kernel
 __all__ = ["DemodulatedDiscriminator", "DiscriminatorBlock", "DiscriminatorEpilogue"]
 
 
-def _convolve(
+def _activated(
     layer: EqualizedConv2d,
     x: Tensor,
     config: DiscriminatorConfig,
@@ -36,18 +35,19 @@ def _convolve(
     gain: float = 1.0,
     clamped: bool = True,
 ) -> Tensor:
-    """Convolution, halving where a ``kernel`` filters before it, bias, activation, clamp."""
+    """Convolution, bias, activation, clamp.
+
+    A ``kernel`` filters what comes in, and the convolution halves the side.
+    """
     clamp = config.conv_clamp * gain if clamped and config.conv_clamp is not None else None
-    gain = gain * ACTIVATIONS[config.activation][2]
-    # an activation that is homogeneous takes its gain in weights, which are scaled anyway
-    inner, outer = (gain, 1.0) if config.activation in HOMOGENEOUS else (1.0, gain)
+    before, after = gain_around(config.activation, gain)
     assert layer.bias is not None
-    weight, bias = layer.weight * (layer.weight_scale * inner), layer.bias * inner
+    weight, bias = layer.weight * (layer.weight_scale * before), layer.bias * before
     if kernel is None:
         x = convolve(x.to(weight.dtype), weight, bias, padding=weight.shape[2] // 2)
     else:
         x = conv_downsample_fir(x, weight, kernel, bias)
-    return activate(x, config.activation, gain=outer, clamp=clamp, overwrite=True)
+    return activate(x, config.activation, gain=after, clamp=clamp, overwrite=True)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -83,16 +83,16 @@ class DiscriminatorBlock(nn.Module):
         """
         kernel = self.resample_filter
         if self.reads_image:
-            y = _convolve(self.fromrgb, image, self.config)
+            y = _activated(self.fromrgb, image, self.config)
             x = y if x is None else x + y
             if self.config.block_architecture == "skip":
                 image = fir_downsample(image, kernel)
         assert x is not None
-        y = _convolve(self.conv0, x, self.config)
+        y = _activated(self.conv0, x, self.config)
         if self.config.block_architecture != "resnet":
-            return _convolve(self.conv1, y, self.config, kernel=kernel), image
+            return _activated(self.conv1, y, self.config, kernel=kernel), image
         gain = math.sqrt(0.5)
-        y = _convolve(self.conv1, y, self.config, kernel=kernel, gain=gain)
+        y = _activated(self.conv1, y, self.config, kernel=kernel, gain=gain)
         skip = conv_downsample_fir(x, self.skip.scaled_weight, kernel)
         return torch.add(y, skip, alpha=gain), image
 
@@ -113,9 +113,9 @@ class DiscriminatorEpilogue(nn.Module):
         """(N, channels, 4, 4) and (N, image_channels, 4, 4) to (N, class_dim or 1)."""
         config = self.config
         if config.block_architecture == "skip":
-            x = x + _convolve(self.fromrgb, image, config, clamped=False)
+            x = x + _activated(self.fromrgb, image, config, clamped=False)
         x = minibatch_stddev(x, config.mbstd_group_size, config.mbstd_num_channels)
-        x = _convolve(self.conv, x, config)
+        x = _activated(self.conv, x, config)
         # NCHW order in memory before flattening, whatever the layout of the maps
         x = activate(self.fc(x.flatten(start_dim=1)), config.activation)
         scores: Tensor = self.out(x).float()

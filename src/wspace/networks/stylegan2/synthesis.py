@@ -6,7 +6,6 @@ PyTorch release.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 
@@ -14,17 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.config import DemodulatedConfig
-from wspace.networks.layers import (
-    ACTIVATIONS,
-    HOMOGENEOUS,
-    EqualizedConv2d,
-    EqualizedLinear,
-    activate,
-)
+from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, gain_around
 from wspace.networks.noise import Noise, noise_maps
-from wspace.networks.styles import demodulation, modulate
-from wspace.ops.convolution import convolve, working_dtype
-from wspace.ops.resample import conv_upsample_fir, fir_kernel, fir_upsample
+from wspace.ops import choose
+from wspace.ops.modulated import ModulatedConvolution, modulated_pixelwise
+from wspace.ops.resample import fir_kernel, fir_upsample
 
 __all__ = ["DemodulatedBlock", "DemodulatedLayer", "DemodulatedSynthesis", "ToRGB"]
 
@@ -33,7 +26,6 @@ class DemodulatedLayer(nn.Module):
     """One layer: modulated convolution [with upsampling], demodulation, noise, bias, activation."""
 
     noise_const: Tensor
-    resample_filter: Tensor
 
     def __init__(
         self,
@@ -46,10 +38,6 @@ class DemodulatedLayer(nn.Module):
         config: DemodulatedConfig,
     ) -> None:
         super().__init__()
-        self.upsample = upsample
-        self.energy: Tensor | None = None  # see `demodulation`; `inference.fold` sets it
-        self.transformed: Tensor | None = None  # see `convolve`; so here
-        self.kernels: tuple[Tensor, ...] | None = None  # see `conv_upsample_fir`; so here
         self.activation, self.clamp = config.activation, config.conv_clamp
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
@@ -57,9 +45,9 @@ class DemodulatedLayer(nn.Module):
         if config.use_noise:
             self.noise_strength = nn.Parameter(torch.zeros([]))
             self.register_buffer("noise_const", torch.randn(side, side))
-        if upsample:
-            kernel = fir_kernel(config.resample_filter)
-            self.register_buffer("resample_filter", kernel, persistent=False)
+        self.convolution = ModulatedConvolution(
+            fir_kernel(config.resample_filter) if upsample else None
+        )
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, *, gain: float = 1.0) -> Tensor:
         """Run the layer.
@@ -74,70 +62,15 @@ class DemodulatedLayer(nn.Module):
             (N, out_channels, side, side).
         """
         styles = self.affine(w)
-        clamp = None if self.clamp is None else self.clamp * gain
-        gain = gain * ACTIVATIONS[self.activation][2]
-        # an activation that is homogeneous takes its gain in factors that are there anyway
-        inner, outer = (gain, 1.0) if self.activation in HOMOGENEOUS else (1.0, gain)
-        scale = demodulation(self.weight, styles, self.energy) * inner
-        bias = (self.bias * inner).to(x.dtype)
+        before, after = gain_around(self.activation, gain)
         if noise is not None:
-            noise = (noise * (self.noise_strength * inner)).to(x.dtype)
-        finish = functools.partial(
-            activate, name=self.activation, gain=outer, clamp=clamp, overwrite=True
+            noise = noise * (self.noise_strength * before)
+        # modulate, convolve, demodulate, noise, bias
+        x = self.convolution(
+            x, self.weight, styles, gain=before, noise=noise, bias=self.bias * before
         )
-        if self.draws_alone(x) and len(x) == 1:
-            return finish(self._by_own_weights(x, styles, scale, bias, noise))
-        x = self._convolved(modulate(x, styles), self.weight, self.kernels)
-        scale, bias = scale[:, :, None, None].to(x.dtype), bias[:, None, None]
-        if noise is not None:
-            x = torch.addcmul(noise, x, scale).add_(bias)
-        else:
-            x = torch.addcmul(bias, x, scale)
-        return finish(x)
-
-    def _convolved(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        kernels: tuple[Tensor, ...] | None,
-        bias: Tensor | None = None,
-        onto: Tensor | None = None,
-    ) -> Tensor:
-        if self.upsample:
-            return conv_upsample_fir(x, weight, self.resample_filter, kernels, bias, onto)
-        return convolve(x, weight, bias, padding=1, transformed=self.transformed, onto=onto)
-
-    def draws_alone(self, x: Tensor) -> bool:
-        """Whether each of these maps (N, in_channels, H, W) is better drawn by itself.
-
-        Then its weights are modulated, not the maps before and after: fewer passes over large
-        maps, which stay in cache if there are no others. It is for drawing: a gradient would have
-        to come back through every picture's weights.
-        """
-        if self.energy is None or x.dtype != torch.bfloat16 or x.device.type != "cpu":
-            return False
-        if torch.compiler.is_compiling():  # fuses those passes, and more of them
-            return False
-        pixels = x[0, 0].numel() * (4 if self.upsample else 1)
-        return pixels * sum(self.weight.shape[:2]) > 4 * self.weight.numel()
-
-    def _by_own_weights(
-        self, x: Tensor, styles: Tensor, scale: Tensor, bias: Tensor, noise: Tensor | None
-    ) -> Tensor:
-        """What comes before the activation, of one picture: the convolution is added to the noise.
-
-        Source: Karras et al. 2020 (StyleGAN2), Section 2.2, Eq. 1 and 3 as they stand.
-        """
-        # products in float32, as the factors are, rounded once
-        weight = self.weight * styles.float()[0, :, None, None] * scale[0, :, None, None, None]
-        weight = weight.to(x.dtype, memory_format=torch.channels_last)
-        if noise is None:
-            return self._convolved(x, weight, None, bias)
-        size = 1, len(self.weight), *noise.shape[2:]
-        onto = torch.empty(
-            size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-        ).copy_(noise)
-        return self._convolved(x, weight, None, bias, onto=onto)
+        clamp = None if self.clamp is None else self.clamp * gain
+        return activate(x, self.activation, gain=after, clamp=clamp, overwrite=True)
 
 
 class ToRGB(nn.Module):
@@ -156,22 +89,8 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(N, in_channels, H, W) and (N, w_dim) to (N, image_channels, H, W), float32."""
         styles = self.affine(w) * self.weight_scale
-        # weights of each picture's own, (N, image_channels, in_channels): maps are read once
-        weights = styles[:, None].float() * self.weight.flatten(start_dim=1)
-        image = _by_pixel(x, weights, self.bias)
+        image = modulated_pixelwise(x, self.weight, styles, self.bias)
         return activate(image, "linear", clamp=self.clamp).float()
-
-
-def _by_pixel(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """(N, I, H, W) by each picture's weights (N, O, I), and a bias (O,), to (N, O, H, W)."""
-    n, channels, height, width = x.shape
-    if n == 1:
-        return convolve(x, weights[0, :, :, None, None], bias)
-    dtype = working_dtype(x)
-    pixels = x.to(dtype).permute(0, 2, 3, 1).reshape(n, height * width, channels)
-    with torch.autocast(x.device.type, enabled=False):
-        y = torch.baddbmm(bias.to(dtype), pixels, weights.to(dtype).transpose(1, 2))
-    return y.reshape(n, height, width, -1).permute(0, 3, 1, 2)
 
 
 class DemodulatedBlock(nn.Module):
@@ -214,9 +133,10 @@ class DemodulatedBlock(nn.Module):
         kernel = fir_kernel(config.resample_filter)
         self.register_buffer("resample_filter", kernel, persistent=False)
 
-    def draws_alone(self, x: Tensor) -> bool:
-        """See `DemodulatedLayer.draws_alone`, of the layer that ``x`` comes to first."""
-        return (self.conv1 if self.is_first else self.conv0).draws_alone(x)
+    @property
+    def first_layer(self) -> DemodulatedLayer:
+        """The layer that the block's maps come to first."""
+        return self.conv1 if self.is_first else self.conv0
 
     def forward(
         self, x: Tensor, image: Tensor | None, ws: Tensor, noise: Sequence[Tensor | None]
@@ -310,34 +230,40 @@ class DemodulatedSynthesis(nn.Module):
         Returns:
             (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
         """
+        x, ws, maps = self.start(ws, noise)
+        image: Tensor | None = None
+        for k in range(len(self.sides)):
+            x, image = self.run_block(k, x, image, ws, maps)
+        assert image is not None  # the last block has a torgb
+        return image
+
+    def start(self, ws: Tensor, noise: Noise) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+        """What the first block takes.
+
+        Args:
+            ws: as in `forward`.
+            noise: as in `forward`.
+
+        Returns:
+            The constant as maps (N, C, 4, 4), ws in the network's type, one noise map a layer.
+        """
         maps = noise_maps(noise, self.const_noise, len(ws)) or [None] * (2 * len(self.sides) - 1)
         const = self.blocks[0].const
-        ws = ws.to(const.dtype)
-        x = const.to(working_dtype(const)).expand(len(ws), -1, -1, -1)
-        x = x.contiguous(memory_format=torch.channels_last)
-        return self._grow(x, None, ws, maps, first=0)
+        x = const.to(choose.working_dtype(const)).expand(len(ws), -1, -1, -1)
+        return x.contiguous(memory_format=torch.channels_last), ws.to(const.dtype), maps
 
-    def _grow(
+    def run_block(
         self,
+        k: int,
         x: Tensor,
         image: Tensor | None,
         ws: Tensor,
         noise: Sequence[Tensor | None],
-        *,
-        first: int,
-    ) -> Tensor:
-        """Run the blocks from number ``first`` on, whose inputs are given; to the image."""
-        blocks = self.blocks
-        for k in range(first, len(blocks)):
-            if len(x) > 1 and blocks[k].draws_alone(x):
-                pictures = []
-                for n in range(len(x)):
-                    one = slice(n, n + 1)
-                    own = [m if m is None or len(m) == 1 else m[one] for m in noise]
-                    so_far = None if image is None else image[one]
-                    pictures.append(self._grow(x[one], so_far, ws[one], own, first=k))
-                return torch.cat(pictures)
-            start = max(2 * k - 1, 0)
-            x, image = blocks[k](x, image, ws[:, start : 2 * k + 2], noise[start : 2 * k + 1])
-        assert image is not None  # the last block has a torgb
-        return image
+    ) -> tuple[Tensor, Tensor | None]:
+        """Run block k with its share of all ws and noise maps; see `DemodulatedBlock.forward`."""
+        first = max(2 * k - 1, 0)  # its first layer
+        last = 2 * k + 2
+        result: tuple[Tensor, Tensor | None] = self.blocks[k](
+            x, image, ws[:, first:last], noise[first : last - 1]
+        )
+        return result

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from wspace.networks.config import AliasFreeConfig
 from wspace.networks.layers import EqualizedLinear
 from wspace.networks.noise import Noise, noise_maps
-from wspace.networks.styles import demodulation, modulate
+from wspace.ops import choose
 from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter
+from wspace.ops.modulated import demodulation, modulate
 
 __all__ = [
     "AliasFreeLayer",
@@ -117,15 +118,14 @@ class FourierFeatures(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         def move(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
-            halved = moved.dtype in (torch.bfloat16, torch.float16)
-            return tensor.to(moved.device) if halved else moved
+            return tensor.to(moved.device) if choose.is_half(moved.dtype) else moved
 
         super()._apply(move, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def forward(self, w: Tensor) -> Tensor:
         """(N, w_dim) to (N, channels, size, size), float32."""
-        with torch.autocast(w.device.type, enabled=False):
+        with choose.without_autocast(w):
             return self._forward(w.to(self.affine.weight.dtype))
 
     def _forward(self, w: Tensor) -> Tensor:
@@ -218,22 +218,17 @@ class AliasFreeLayer(nn.Module):
             (N, C', H', W').
         """
         if update_emas:
-            with torch.no_grad():
-                magnitude = x.detach().float().square().mean()
-                self.magnitude_ema.copy_(
-                    magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta)
-                )
-        input_gain = self.magnitude_ema.float().rsqrt()
-        styles: Tensor = self.affine(w).float()
+            self._track_magnitude(x)
         weight: Tensor = self.weight
+        styles: Tensor = self.affine(w).float()
+        scale: Tensor | None = None
         if self.is_torgb:
-            scale = None
             styles = styles / math.sqrt(weight.shape[1])
         else:
-            weight = weight * weight.float().square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
-            styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
+            weight = _with_unit_mean_square(weight, dim=(1, 2, 3))
+            styles = _with_unit_mean_square(styles, dim=1)
             scale = demodulation(weight, styles)[:, :, None, None]
-        x = modulate(x, styles * input_gain)
+        x = modulate(x, styles * self.magnitude_ema.float().rsqrt())
         x = F.conv2d(x, weight.to(x.dtype), padding=weight.shape[2] - 1)
         bias = self.bias[:, None, None].to(x.dtype)
         x = x + bias if scale is None else torch.addcmul(bias, x, scale.to(x.dtype))
@@ -248,6 +243,17 @@ class AliasFreeLayer(nn.Module):
             slope=1.0 if self.is_torgb else 0.2,
             clamp=self.clamp,
         )
+
+    @torch.no_grad()
+    def _track_magnitude(self, x: Tensor) -> None:
+        """Move the running mean of the input's square a step; what is not finite leaves it."""
+        magnitude = x.detach().float().square().mean()
+        moved = magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta)
+        self.magnitude_ema.copy_(torch.where(magnitude.isfinite(), moved, self.magnitude_ema))
+
+
+def _with_unit_mean_square(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    return x * x.float().square().mean(dim=dim, keepdim=True).rsqrt()
 
 
 class AliasFreeSynthesis(nn.Module):

@@ -1,9 +1,12 @@
-"""Convolutions that change the side, with the blur beside them, as StyleGAN1 has them.
+"""StyleGAN1's convolutions that double or halve the side, each with the blur beside it.
 
-Doubling pixels, and taking means of 2 by 2, spreads a kernel of 3x3 taps to 4x4: 16 products where
-it had 9. Where products are what takes the time, that box of 2 by 2 goes to the blur instead, which
-meets one channel only and becomes 4x4 itself. Rows beyond the picture's edge, which each step takes
-for zeros, are made so by the right values around the maps: the result is the same.
+Their plain form is three steps: double the pixels, convolve, blur; or blur, convolve, take means of
+2x2 pixels. Doubling and averaging are a 2x2 box, which `resample` sums into the 3x3 kernel: 4x4
+taps, 16 products instead of 9 for each pair of channels. The fast form sums the box into the blur
+instead, a filter of each channel by itself, where products are cheap; the convolution keeps its 9.
+
+The order of steps matters at the edges, where each step pads with zeros. The fast form puts a
+border around the maps that makes the plain form's zeros: the results are the same.
 
 Source: Karras et al. 2019 (StyleGAN), Section 2.1.
 """
@@ -16,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wspace.ops.convolution import convolve, multiplies_in_tiles
-from wspace.ops.phases import conv_transpose_phases, phase_kernels
+from wspace.ops import choose
+from wspace.ops.convolution import convolve
+from wspace.ops.polyphase_convolution import conv_transpose_phases, phase_kernels
 from wspace.ops.resample import (
     blur,
     conv_downsample,
@@ -26,14 +30,17 @@ from wspace.ops.resample import (
     upsample_kernel,
 )
 
-__all__ = ["Blur"]
+__all__ = ["BlurredResampling"]
 
 
-class Blur(nn.Module):
-    """A low-pass filter, and the convolutions that it stands beside.
+class BlurredResampling(nn.Module):
+    """A convolution that doubles or halves the side, and the low-pass filter beside it.
 
     Args:
-        taps: (T,), of both axes; None for no filter.
+        taps: (T,), of the filter, on both axes; None for no filter.
+
+    Attributes:
+        upsampling: what `upsample` convolves with, once `prepare` was called; for drawing.
     """
 
     kernel: Tensor | None
@@ -48,43 +55,30 @@ class Blur(nn.Module):
             box = torch.full((1, 1, 2, 2), 0.25, device=kernel.device)
             boxed = F.conv_transpose2d(box, kernel[None, None])[0, 0]  # (4, 4), sum 1
         self.register_buffer("boxed", boxed, persistent=False)
-        self.tiles = multiplies_in_tiles()
+        self.upsampling: tuple[Tensor, ...] | None = None
 
-    def upsample_kernels(self, weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
-        """What `conv_upsample` convolves maps of this type with; weight (O, I, 3, 3)."""
-        if self._boxes(weight.device, dtype):
-            return phase_kernels(weight.to(dtype), mirrored=True)
-        return (upsample_kernel(weight, dtype),)
-
-    def conv_upsample(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        kernels: tuple[Tensor, ...] | None = None,
-    ) -> Tensor:
+    def upsample(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Nearest upsampling by two, a 3x3 convolution with zero padding, the blur.
 
         Args:
             x: (N, I, H, W).
             weight: (O, I, 3, 3).
             bias: (O,), added in the end.
-            kernels: ``upsample_kernels(weight, x.dtype)`` where they are at hand.
 
         Returns:
             (N, O, 2H, 2W).
         """
-        kernels = self.upsample_kernels(weight, x.dtype) if kernels is None else kernels
+        kernels = self.upsampling or self.upsample_kernels(weight, x.dtype)
         if len(kernels) > 1:
             assert self.boxed is not None
             enlarged = conv_transpose_phases(x, kernels, bordered=True)
-            return _filtered(enlarged, self.boxed * 4, bias)
+            return _filter_each(enlarged, self.boxed * 4, bias)
         x = conv_upsample(x, weight, kernels[0])
         if self.kernel is not None:
             return blur(x, self.kernel, bias)
         return x + bias[:, None, None].to(x.dtype)
 
-    def conv_downsample(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def downsample(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """The blur, a 3x3 convolution with zero padding, means of 2 by 2 pixels.
 
         Args:
@@ -95,34 +89,48 @@ class Blur(nn.Module):
         Returns:
             (N, O, H / 2, W / 2).
         """
-        if self._boxes(x.device, x.dtype):
+        if self._blur_takes_box(x.device, x.dtype):
             assert self.boxed is not None
-            return convolve(_filtered(_border(x), self.boxed), weight, bias, stride=2)
+            return convolve(_filter_each(_border(x), self.boxed), weight, bias, stride=2)
         if self.kernel is not None:
             x = blur(x, self.kernel)
         return conv_downsample(x, weight, bias)
 
-    def _boxes(self, device: torch.device, dtype: torch.dtype) -> bool:
-        """Whether the blur takes the box over: on a CPU, unless it multiplies matrices in tiles.
+    def prepare(self, weight: Tensor, dtype: torch.dtype) -> None:
+        """Work out what `upsample` makes of a weight, for drawing; it must not change any more."""
+        kernels = self.upsample_kernels(weight, dtype)
+        layout = torch.channels_last  # what convolutions want
+        self.upsampling = tuple(kernel.contiguous(memory_format=layout) for kernel in kernels)
 
-        Those make bfloat16 products so cheap that passes over maps count more. In training a
-        compiler gets the form that it can fuse, which is then as fast (benchmarks/RESULTS.md).
+    def upsample_kernels(self, weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """What `upsample` convolves maps of this type with.
+
+        Args:
+            weight: (O, I, 3, 3).
+            dtype: of the maps.
+
+        Returns:
+            Four as `phase_kernels` has them where the blur takes the box; or one as
+            `upsample_kernel` has it.
         """
-        if self.boxed is None or device.type != "cpu" or torch.compiler.is_compiling():
-            return False
-        return dtype != torch.bfloat16 or not self.tiles
+        if self._blur_takes_box(weight.device, dtype):
+            return phase_kernels(weight.to(dtype), mirrored=True)
+        return (upsample_kernel(weight, dtype),)
+
+    def _blur_takes_box(self, device: torch.device, dtype: torch.dtype) -> bool:
+        return self.boxed is not None and choose.blur_takes_box(device, dtype)
 
 
-def _filtered(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
+def _filter_each(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """Each map by one kernel (T, T), without padding."""
     channels = x.shape[1]
     return convolve(x, kernel.to(x.dtype).expand(channels, 1, -1, -1), bias, groups=channels)
 
 
 def _border(x: Tensor) -> Tensor:
-    """Maps with what makes a symmetric blur of three taps zero right outside of them.
+    """Maps with a border that makes a symmetric blur of three taps zero right outside of them.
 
-    Around the outermost rows comes a row of zeros, and their negative; so for columns.
+    Next to each outermost row come a row of zeros and the negative of that row; so for columns.
 
     Args:
         x: (N, C, H, W).
@@ -130,7 +138,8 @@ def _border(x: Tensor) -> Tensor:
     Returns:
         (N, C, H + 4, W + 4).
     """
-    whole: Tensor = _put_border(x) if torch.is_grad_enabled() else _bordered(x)
+    put = _put_border if choose.calls_registered_operators() else _bordered
+    whole: Tensor = put(x)
     return whole
 
 
@@ -165,7 +174,7 @@ def _room_for(x: Tensor, margin: int = 2) -> Tensor:
     return x.new_empty(n, *sides, channels).permute(0, 3, 1, 2)
 
 
-# operators for the same reasons as in `phases`
+# Registered for the same reasons as in `polyphase_convolution`.
 _put_border = torch.library.custom_op(
     "wspace::border", _bordered, mutates_args=(), schema="(Tensor x) -> Tensor"
 )

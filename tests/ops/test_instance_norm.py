@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wspace.networks.styles import instance_norm
+from wspace.ops.instance_norm import instance_norm
 
 
 def _plain(x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Convolutions that double the side, by plain ones: one result for each phase of what is enlarged.
+"""Convolutions that double the side, computed phase by phase.
 
 A phase is every other row and every other column of the enlarged maps. All of its pixels meet the
-same taps of the kernel, and only some of them, so that it is a small convolution of the maps that
-come in. oneDNN's transposed convolution is several times as slow as those in bfloat16 on a CPU.
+same few taps of the kernel, so that each phase is a small plain convolution of the maps that come
+in. Their plain form is a transposed convolution (`resample`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wspace.ops import choose
 from wspace.ops.convolution import convolve
 
 __all__ = [
-    "by_phases",
     "conv_transpose_phases",
     "conv_upsample_phases",
     "phase_kernels",
@@ -26,11 +26,6 @@ __all__ = [
 
 # Along one line, a kernel of three taps and itself shifted by one, added up: rows are four taps.
 _SUMS_OF_SHIFTS = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
-
-
-def by_phases(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether that is faster than one transposed convolution (measured: benchmarks/RESULTS.md)."""
-    return device.type == "cpu" and dtype == torch.bfloat16
 
 
 def phase_kernels(weight: Tensor, *, mirrored: bool = False) -> tuple[Tensor, ...]:
@@ -71,9 +66,8 @@ def conv_transpose_phases(
         (N, O, 2H + 1, 2W + 1), each side two more with a border.
     """
     ee, eo, oe, oo = (convolve(x, k, padding=(k.shape[2] - 1, k.shape[3] - 1)) for k in kernels)
-    if not (torch.compiler.is_compiling() or torch.is_grad_enabled()):
-        return _woven(ee, eo, oe, oo, bordered)
-    whole: Tensor = _weave(ee, eo, oe, oo, bordered)
+    weave = _weave if choose.calls_registered_operators() else _woven
+    whole: Tensor = weave(ee, eo, oe, oo, bordered)
     return whole
 
 
@@ -136,9 +130,8 @@ def _keep_border(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.bordered = inputs[-1]
 
 
-# Operators with gradients of their own: autograd's take a map of zeros for every phase. A compiler
-# leaves them as they are: of so many slices it would make loops that are slow on a CPU. To call one
-# for the first time imports that compiler, a second's work: drawing does without.
+# Operators with gradients of their own: autograd's make a map of zeros for every phase. A compiler
+# leaves them whole: its own loops over so many slices are slow on a CPU.
 _weave = torch.library.custom_op(
     "wspace::weave",
     _woven,
@@ -187,7 +180,7 @@ def conv_upsample_phases(x: Tensor, kernel: Tensor) -> Tensor:
         (N, O, 2H, 2W).
     """
     y = convolve(x, kernel, padding=1)  # (N, 4 O, H + 1, W + 1)
-    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and y.requires_grad):
+    if not choose.has_own_gradient(y):
         return _interleaved(y)
     image: Tensor = _Interleave.apply(y)  # type: ignore[no-untyped-call]
     return image
@@ -269,6 +262,6 @@ def _combine_taps(weight: Tensor, lines: Tensor) -> Tensor:
     matrix = torch.einsum("psa,qtb->pqstab", lines, lines)
     kinds, sums = lines.shape[:2]
     taps = weight.permute(0, 2, 3, 1).reshape(len(weight), 9, -1)
-    with torch.autocast(weight.device.type, enabled=False):
+    with choose.without_autocast(weight):
         combined = matrix.reshape(-1, 9) @ taps
     return combined.reshape(len(weight), kinds, kinds, sums**2, -1)

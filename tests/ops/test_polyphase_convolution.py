@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wspace.ops.phases import (
+from wspace.ops.polyphase_convolution import (
     _Interleave,
     _interleaved,
     _taken_apart,

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wspace.ops.blurred import Blur, _border, _put_border, _take_border
+from wspace.ops import choose
+from wspace.ops.blurred_resampling import BlurredResampling, _border, _put_border, _take_border
 from wspace.ops.resample import blur, conv_downsample, conv_upsample
 
 
@@ -15,8 +16,8 @@ def _double(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
-def _blur(taps: tuple[float, ...] | None) -> Blur:
-    return Blur(taps).double()
+def _blur(taps: tuple[float, ...] | None) -> BlurredResampling:
+    return BlurredResampling(taps).double()
 
 
 TAPS = [(1.0, 2.0, 1.0), (1.0, 5.0, 1.0), (1.0, 2.0, 3.0), (1.0, 3.0, 3.0, 1.0), (1.0,), None]
@@ -31,7 +32,7 @@ def test_enlarging_equals_the_long_way(
     exact = F.conv2d(F.interpolate(x, scale_factor=2.0, mode="nearest"), weight, padding=1)
     exact = exact if layer.kernel is None else blur(exact, layer.kernel)
     exact = exact + bias[:, None, None]
-    found = layer.conv_upsample(x, weight, bias)
+    found = layer.upsample(x, weight, bias)
     torch.testing.assert_close(found, exact)
     grad, operands = torch.randn_like(exact), (x, weight, bias)
     torch.testing.assert_close(
@@ -47,7 +48,7 @@ def test_shrinking_equals_the_long_way(
     layer, x, weight, bias = _blur(taps), _double(2, 3, *side), _double(4, 3, 3, 3), _double(4)
     exact = x if layer.kernel is None else blur(x, layer.kernel)
     exact = F.avg_pool2d(F.conv2d(exact, weight, bias, padding=1), 2)
-    found = layer.conv_downsample(x, weight, bias)
+    found = layer.downsample(x, weight, bias)
     torch.testing.assert_close(found, exact)
     grad, operands = torch.randn_like(exact), (x, weight, bias)
     torch.testing.assert_close(
@@ -56,38 +57,44 @@ def test_shrinking_equals_the_long_way(
 
 
 def test_the_box_goes_to_a_symmetric_blur_of_three_taps_alone() -> None:
-    assert [taps for taps in TAPS if Blur(taps).boxed is not None] == TAPS[:2]
+    assert [taps for taps in TAPS if BlurredResampling(taps).boxed is not None] == TAPS[:2]
 
 
 def test_second_gradients_are_right() -> None:
     layer, x, weight, bias = _blur(TAPS[0]), _double(1, 2, 2, 2), _double(2, 2, 3, 3), _double(2)
-    assert torch.autograd.gradgradcheck(layer.conv_upsample, (x, weight, bias))
-    assert torch.autograd.gradgradcheck(layer.conv_downsample, (x, weight, bias))
+    assert torch.autograd.gradgradcheck(layer.upsample, (x, weight, bias))
+    assert torch.autograd.gradgradcheck(layer.downsample, (x, weight, bias))
 
 
-def test_matrix_units_keep_the_box_in_the_kernel_in_bfloat16_alone() -> None:
-    layer, weight = Blur(TAPS[0]), torch.randn(4, 3, 3, 3)
-    for tiles, dtype, count in (
+def test_matrix_units_keep_the_box_in_the_kernel_in_bfloat16_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer, weight = BlurredResampling(TAPS[0]), torch.randn(4, 3, 3, 3)
+    for units, dtype, count in (
         (True, torch.bfloat16, 1),
         (True, torch.float32, 4),
         (False, torch.bfloat16, 4),
         (False, torch.float32, 4),
     ):
-        layer.tiles = tiles
+        monkeypatch.setattr(choose, "has_matrix_units", lambda units=units: units)
         assert len(layer.upsample_kernels(weight, dtype)) == count
 
 
-@pytest.mark.parametrize("tiles", [False, True])
-def test_in_bfloat16_both_stay_close(tiles: bool) -> None:
+@pytest.mark.parametrize("units", [False, True])
+def test_in_bfloat16_both_stay_close(units: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    layer, x, weight = Blur(TAPS[0]), torch.randn(2, 16, 8, 8), torch.randn(8, 16, 3, 3) / 12
-    layer.tiles = tiles
+    layer, x, weight = (
+        BlurredResampling(TAPS[0]),
+        torch.randn(2, 16, 8, 8),
+        torch.randn(8, 16, 3, 3) / 12,
+    )
+    monkeypatch.setattr(choose, "has_matrix_units", lambda: units)
     enlarged = blur(conv_upsample(x, weight), layer.kernel)  # type: ignore[arg-type]
     shrunk = conv_downsample(blur(x, layer.kernel), weight)  # type: ignore[arg-type]
     half = x.bfloat16()
     for exact, found in (
-        (enlarged, layer.conv_upsample(half, weight, torch.zeros(8))),
-        (shrunk, layer.conv_downsample(half, weight)),
+        (enlarged, layer.upsample(half, weight, torch.zeros(8))),
+        (shrunk, layer.downsample(half, weight)),
     ):
         assert found.dtype == torch.bfloat16
         error = (found.float() - exact).square().mean().sqrt() / exact.square().mean().sqrt()

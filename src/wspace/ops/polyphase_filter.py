@@ -91,7 +91,7 @@ def filter_by_phases(
         act: from a tensor to one of the same shape.
 
     Returns:
-        (N, C, H', W'), see `filters3.filtered_lrelu`.
+        (N, C, H', W'), see `filtered_lrelu`.
     """
     taps = len(up_filter)
     rows = _Axis.plan(
