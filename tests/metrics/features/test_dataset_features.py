@@ -12,6 +12,16 @@ from wspace.metrics.features.datasets import cache_folder, dataset_features, dat
 from wspace.metrics.features.lite import LiteExtractor
 
 
+@pytest.fixture(scope="module")
+def lite() -> LiteExtractor:
+    return LiteExtractor("cpu")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return Dataset.open(write_pictures(tmp_path / "data", count=10))
+
+
 def test_a_choice_of_pictures_is_fixed_and_spread(dataset: Dataset) -> None:
     assert dataset_indices(dataset, None).tolist() == list(range(10))
     assert dataset_indices(dataset, 10).tolist() == list(range(10))

@@ -14,6 +14,11 @@ from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.rendering.render import render
 
 
+@pytest.fixture(scope="module")
+def lite() -> LiteExtractor:
+    return LiteExtractor("cpu")
+
+
 def make_generator(num_classes: int = 0) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -1,11 +1,25 @@
 """Features by EfficientNet-Lite0: batches, grey pictures, resizing."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from PIL import Image
+from small_pictures import write_pictures
 
 from wspace.data.dataset import Dataset
 from wspace.metrics.features.lite import LiteExtractor
+
+
+@pytest.fixture(scope="module")
+def lite() -> LiteExtractor:
+    return LiteExtractor("cpu")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return Dataset.open(write_pictures(tmp_path / "data", count=10))
 
 
 def test_features_depend_on_the_batch_size_by_rounding_only(
