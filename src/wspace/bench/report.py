@@ -75,7 +75,7 @@ class BenchReport:
         model: what was measured: name, architecture, resolution, parameters, operations.
         peaks: plain operations of the same run.
         first_picture_seconds: from the start of a process.
-        generation, training: one entry each combination that was measured.
+        generation, training: one entry for each combination that was measured.
         skipped: what was not measured and why, one line each.
     """
 

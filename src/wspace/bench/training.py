@@ -22,7 +22,7 @@ __all__ = ["TrainingSpeed", "measure_training"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpeed:
-    """Speed of training steps, regularisers counted at the share of steps that they run on.
+    """Speed of training steps; a regulariser counts by the share of steps that it runs in.
 
     Attributes:
         precision: "fp32" or "bf16".
@@ -32,7 +32,7 @@ class TrainingSpeed:
         cpu_seconds_per_picture: processor seconds, all threads together.
         step_seconds: of the fastest step without regularisers.
         section_seconds: by the names of `SECTIONS`, on a step where all of them run.
-        regularizer_seconds: what R1, and path length where it is on, add to a step of theirs.
+        regularizer_seconds: what R1, and path length where it is on, add to a step that has them.
         gflop_per_picture: 10⁹ floating-point operations, regularisers at their share.
         gflops: such operations a second.
         peak_memory_gib: see `PeakMemory`.
@@ -62,7 +62,7 @@ def measure_training(
     Args:
         networks: generator and discriminator.
         config: precision, compile and device decided, not "auto".
-        seconds: stop after so long, see `time_calls`.
+        seconds: stop after this long, see `time_calls`.
     """
     device = torch.device(config.device)
     gflop = _gflop_per_picture(networks, config, device)
@@ -91,7 +91,7 @@ def measure_training(
 
 
 class _Steps:
-    """Training steps of either kind on the same noise, as often as one likes.
+    """Training steps on the same noise, with or without lazy regularisers, repeated at will.
 
     Attributes:
         intervals: steps from one lazy regulariser to the next, by its section; those that run at

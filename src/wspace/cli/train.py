@@ -32,8 +32,8 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
 @click.option("--from", "start_from", help="Start with the weights of this model.")
 @click.option("--batch-size", type=int, help="Pictures a step, a multiple of 4.")
 @click.option("--seed", type=int, help="Fixes the whole run.")
-@click.option("--learning-rate", type=float, help="Adam's, of both networks.")
-@click.option("--learning-rate-d", type=float, help="The discriminator's, if another.")
+@click.option("--learning-rate", type=float, help="Adam's, for both networks.")
+@click.option("--learning-rate-d", type=float, help="The discriminator's, if it differs.")
 @click.option("--r1-gamma", type=float, help="Weight of R1; 0 turns it off.")
 @click.option("--r1-interval", type=int, help="Steps between two R1 terms.")
 @click.option("--path-length-weight", type=float, help="0 turns it off.")
@@ -42,30 +42,39 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
     "--reconstruction",
     "reconstruction_weight",
     type=float,
-    help="Weight of making real pictures again, through an encoder; 0 (default): none.",
+    help="Weight of reconstructing real pictures through an encoder; 0 (default): none.",
 )
 @click.option(
     "--attributes/--no-attributes", default=None, help="Tell the encoder the dataset's attributes."
 )
-@click.option("--pretraining-kimg", type=float, help="First learn from that alone so long.")
+@click.option("--pretraining-kimg", type=float, help="First learn from that alone, this long.")
 @click.option(
-    "--matching-kimg", type=float, help="Then mapping learns where z belong in W so long."
+    "--matching-kimg", type=float, help="Then mapping learns where z belong in W, this long."
 )
-@click.option("--mixing", "style_mixing_probability", type=float, help="Of mixed styles, 0 to 1.")
+@click.option(
+    "--mixing",
+    "style_mixing_probability",
+    type=float,
+    help="Share of batches with mixed styles, 0 to 1.",
+)
 @click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")
-@click.option("--ema-ramp", type=float, help="Half-life at most this share of what was seen.")
-@click.option("--warmup-kimg", type=float, help="The discriminator first learns alone so long.")
+@click.option("--ema-ramp", type=float, help="Half-life at most this share of the pictures seen.")
+@click.option("--warmup-kimg", type=float, help="The discriminator first learns alone, this long.")
 @click.option("--mirror/--no-mirror", default=None, help="Mirror half of the pictures.")
 @click.option("--labels/--no-labels", default=None, help="Train on the dataset's classes.")
 @click.option("--precision", help="auto, fp32 or bf16.")
 @click.option("--compile", "compile", help="auto, on or off.")
 @click.option("--device", help="auto, cpu or cuda.")
-@click.option("--snapshot-kimg", type=float, help="A sample sheet and model file so often.")
-@click.option("--checkpoint-kimg", type=float, help="A checkpoint so often.")
-@click.option("--checkpoint-minutes", type=float, help="And so often.")
+@click.option(
+    "--snapshot-kimg",
+    type=float,
+    help="Thousands of pictures between sample sheets, each with a model file.",
+)
+@click.option("--checkpoint-kimg", type=float, help="Thousands of pictures between checkpoints.")
+@click.option("--checkpoint-minutes", type=float, help="And at least this often.")
 @click.option("--keep-checkpoints", type=int, help="Newest checkpoints to keep.")
-@click.option("--keep-every", type=int, help="Keep every so manieth checkpoint for good.")
-@click.option("--seconds", "max_seconds", type=float, help="End, saved, after so long.")
+@click.option("--keep-every", type=int, help="Keep every Nth checkpoint for good.")
+@click.option("--seconds", "max_seconds", type=float, help="Save and end after this long.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print it, train nothing.")
 def train_command(
     data: str | None, out: Path, resume: Path | None, dry_run: bool, **options: Any

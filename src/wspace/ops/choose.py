@@ -34,12 +34,12 @@ __all__ = [
     "working_dtype",
 ]
 
-# Winograd's convolution is faster from so many channels, and tiles of 4x4 in a batch, on.
+# Winograd's convolution is faster from this many channels, and tiles of 4x4 in a batch, on.
 WINOGRAD_CHANNELS = 128
 WINOGRAD_CHANNELS_OF_WEIGHT_GRADIENT = 64  # the plain gradient is slower
 WINOGRAD_TILES = 64
 WINOGRAD_TILES_TRANSFORMED = 16  # where the transformed weight is at hand
-# torch's normalisation of groups is faster for maps of so many pixels, and slower for smaller ones.
+# torch's normalisation of groups is faster from this many pixels in a map on, and slower below.
 GROUP_NORM_PIXELS = 1024
 
 

@@ -104,7 +104,7 @@ class SheetLayout:
         check(self, "sheet: ")
 
     def check_fits(self, cells: int) -> None:
-        """Whether the labels are as many as a sheet of so many cells has places.
+        """Check that the labels are as many as the places of a sheet with this many cells.
 
         Raises:
             WspaceError: they are not, or the cells are none or too many.

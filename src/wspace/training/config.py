@@ -146,11 +146,11 @@ class SavingConfig:
         float, _Positive, About("from one checkpoint to the next", "kimg")
     ] = 20.0
     checkpoint_minutes: Annotated[
-        float, _Positive, About("the same in time, whichever comes first", "minutes")
+        float, _Positive, About("from one checkpoint to the next, if that is sooner", "minutes")
     ] = 15.0
     keep_checkpoints: Annotated[int, Range(low=1), About("newest checkpoints kept")] = 2
     keep_every: Annotated[
-        int, _NotNegative, About("every so many checkpoints one is kept for good; 0: none")
+        int, _NotNegative, About("every Nth checkpoint is kept for good; 0: none")
     ] = 0
 
     def __post_init__(self) -> None:
@@ -309,8 +309,8 @@ EARLIER_NAMES = {
 
 # What a preset trains with where nothing else is said.
 PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
-    # Short runs: few steps want large ones, and R1 far above the rule of thumb for long runs, which
-    # let the discriminator run away at 32² (benchmarks/RESULTS.md).
+    # For short runs: few steps have to be large, and R1 has to be far above the rule of thumb for
+    # long runs, with which the discriminator ran away at 32² (benchmarks/RESULTS.md).
     "compact": {
         "adversarial.learning_rate": 0.005,
         "adversarial.r1_gamma": 2.0,

@@ -80,8 +80,8 @@ class StepResult:
             "path_length" on their steps; "reconstruction" and "mismatch" with an encoder,
             "perceptual" if its discriminator is projected; "flow" and "matching" where the
             mapping network learns from a flow.
-        finite: whether all losses and gradients were; a network whose gradients were not was left
-            as it was, and so were those that come after it in the step.
+        finite: whether all losses and gradients were; a network whose gradients were not is left
+            unchanged, and so are those that come after it in the step.
         right: shares of real images that the discriminator took for real, and of generated ones
             that it took for generated, in [0, 1]; None where it was not asked.
         generator_learned: whether the generator was to learn in this step.

@@ -17,7 +17,7 @@ def ema_decay(
 
     Args:
         batch_size: images a step.
-        half_life_kimg: after as many thousand images, half of the average is new; >= 0.
+        half_life_kimg: after this many thousand images half of the average is new; >= 0.
         seen_images: images that training has seen so far.
         ramp: the half-life is at most this share of the images seen; None for no ramp-up.
 

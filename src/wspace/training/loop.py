@@ -117,8 +117,8 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
         run: the run folder.
         report: as in `start`.
         changes: fields of the configuration that may change, see `RESUME_CHANGES`; ``data`` is a
-            new place of the same data. ``max_seconds`` holds for this time only. Where a stage
-            is to last longer than the run has come, the run goes back to it.
+            new place of the same data. ``max_seconds`` holds for this time only. If a stage
+            that is over is now to last longer than the run has come, the run goes on with it.
 
     Raises:
         WspaceError: the folder is no run, is in use, its data is not what it was, or a stage

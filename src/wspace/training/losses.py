@@ -69,7 +69,7 @@ def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
 def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """How far each logit falls short of a margin of 1 on its side.
 
-    What is told apart by more is left alone, so that a strong discriminator does not run away.
+    A logit beyond the margin costs nothing, so that a strong discriminator does not run away.
 
     Source: Lim and Ye 2017 (Geometric GAN), Section 3.
 
@@ -127,7 +127,7 @@ def energy_distance(x: Tensor, y: Tensor) -> Tensor:
         y: (M, D), M >= 2.
 
     Returns:
-        A scalar, 0 or above but for chance.
+        A scalar, >= 0 up to sampling error.
     """
     n, m = len(x), len(y)
     within_x = torch.cdist(x, x).sum() / (n * (n - 1))

@@ -21,8 +21,8 @@ __all__ = [
     "update",
 ]
 
-# Of x -> a x + b x³ + c x⁵, which brings every singular value from (0, 1] to about 1 within five
-# rounds (Jordan et al. 2024).
+# a, b and c of x -> a x + b x³ + c x⁵, which brings every singular value from (0, 1] to about 1
+# within five rounds (Jordan et al. 2024).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 _UPDATE_SIZE = 0.2  # of Muon's updates for a rate of 1: about the root mean square of Adam's
@@ -55,11 +55,11 @@ def adam(
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose every direction counts alike: each update is made orthogonal.
+    """Momentum in which every direction counts alike: each update is made orthogonal.
 
-    A gradient of a convolution's weights is a few large directions, that most images share, and
-    many small ones, in which rare things lie. Adam goes along the large ones; this goes as far
-    along each, so that a network learns to draw what few images show several times sooner
+    The gradient of a convolution's weights has a few large directions, which most images share, and
+    many small ones, which hold what is rare. Adam moves along the large ones. Muon moves equally
+    far along all, so that a network learns several times sooner to draw what few images show
     (benchmarks/RESULTS.md).
 
     Source: Jordan et al. 2024 (Muon: an optimizer for hidden layers in neural networks); sizes of
@@ -69,8 +69,8 @@ class Muon(torch.optim.Optimizer):
         parameters: (O, ...) each, taken as matrices of O rows.
         rate: > 0; updates are as large as Adam's at the same rate.
         momentum: share of the past in each update, in [0, 1).
-        dtype: what updates are made orthogonal in; bfloat16 where that is fast, the result is
-            approximate anyway.
+        dtype: of the products that make updates orthogonal; bfloat16 where that is fast, since the
+            result is approximate anyway.
         rounds: of making them orthogonal; fewer leave small directions smaller, and take less time.
     """
 

@@ -18,7 +18,8 @@ class Part:
 
     Attributes:
         stage: the objective; a file of that name lies in `stages`.
-        left: share of it that is still to come, in [0, 1]; 1 in the last one, whose rates stay.
+        left: share of it that is still to come, in [0, 1]; 1 in the last stage, whose rates do not
+            fall.
         generator_learns: False while the discriminator learns alone.
     """
 

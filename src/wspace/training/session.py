@@ -64,7 +64,7 @@ class Session:
 
     @contextmanager
     def logging(self) -> Iterator[Log]:
-        """Open the run's log; `tell` writes to it as long."""
+        """Open the run's log, which `tell` writes to in the meantime."""
         with Log(self.run / "log.jsonl", self._show) as self._log:
             yield self._log
         self._log = None
@@ -239,7 +239,7 @@ def newest_state(run: Path, tell: Callable[[str], None]) -> dict[str, Any] | Non
 
 
 def saved_networks(saved: dict[str, Any]) -> tuple[Generator, nn.Module]:
-    """Networks as a checkpoint's, whatever became of the model that the run started from.
+    """Networks of a checkpoint's kind, even if the model that the run started from is gone.
 
     Raises:
         WspaceError: the checkpoint does not say what they are.

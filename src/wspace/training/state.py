@@ -46,7 +46,7 @@ class TrainingState:
         discriminator: trains beside it.
         config: precision, compile and device are decided, not "auto".
         device: where everything lies.
-        num_values: of all attributes of the images, where the encoder is told them; else 0.
+        num_values: values of all attributes of the images where the encoder is told them; else 0.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class TrainingState:
     ) -> None:
         self.config = config
         compiled = config.compile == "on"
-        # Compiled, what a projected one sees through is slower on a CPU (benchmarks/RESULTS.md).
+        # On a CPU the network that a projected one sees through is slower compiled
+        # (benchmarks/RESULTS.md).
         frozen = config.discriminator == "projected" and device.type == "cpu"
         self.context = Context(
             generator,

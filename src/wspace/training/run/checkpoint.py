@@ -51,8 +51,8 @@ def save_checkpoint(
         state: nested dicts (keys str or int), lists and tuples of tensors, int, float, str, bool
             and None. Tensors keep type, shape and memory layout; they come back on the CPU.
         kimg: thousands of real images seen; becomes the name.
-        keep: the newest so many are kept, >= 1.
-        keep_every: so is every so manieth one, for good; 0 keeps none of them.
+        keep: how many of the newest are kept, >= 1.
+        keep_every: every keep_every-th one is kept for good; 0 keeps none of them.
 
     Returns:
         The folder of the new checkpoint. A second one at the same kimg gets a suffix.
@@ -155,7 +155,7 @@ def _pack(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
         tensors[where] = detached.to("cpu", copy=True).contiguous()
         stride = list(detached.stride())
         packed: dict[str, Any] = {"$tensor": where}
-        # Asked of an empty tensor: of size-1 dimensions even a contiguous one may keep odd strides.
+        # Strides of an empty tensor: even a contiguous one may keep odd strides where a side is 1.
         default = torch.empty(value.shape, device="meta").stride()
         if stride != list(default) and _is_dense(list(value.shape), stride):
             packed["stride"] = stride
@@ -335,7 +335,7 @@ def _prune(folder: Path, newest: Path, *, keep: int, keep_every: int) -> None:
     kept |= {path for path, number in whole if keep_every and number % keep_every == 0}
     for path in older:
         if path not in kept:
-            # Renamed first: killed here, no half-deleted checkpoint is taken for one.
+            # Renamed first: a process killed here leaves nothing that looks like a checkpoint.
             with contextlib.suppress(OSError):
                 path.rename(path.with_name(f"{_DELETED}{path.name}"))
     _remove_leftovers(folder)

@@ -102,7 +102,7 @@ def write_config(run: Path, config: dict[str, Any]) -> None:
 class RunLock:
     """Context manager: while it is held, no other process can train in the same run folder.
 
-    The system ends the lock with its process, so that of a killed one hinders nobody.
+    The system frees the lock when its process ends, so a killed process blocks nobody.
     """
 
     def __init__(self, run: Path) -> None:

@@ -39,9 +39,9 @@ class HealthMonitor:
         """Start with nothing seen.
 
         Args:
-            patience_steps: so many steps with NaN or infinity in a row ask for a rollback, the next
-                time for a stop; >= 1.
-            window_steps: the discriminator's answers are averaged over so many steps, >= 1.
+            patience_steps: this many steps in a row with NaN or infinity ask for a rollback, the
+                next time for a stop; >= 1.
+            window_steps: the discriminator's answers are averaged over this many steps, >= 1.
             grace_steps: diversity is not judged before this step, since every run starts with
                 pictures that are all alike.
         """
@@ -136,8 +136,8 @@ class HealthMonitor:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave.
 
-        A rollback that has happened stays known, as does the count of skipped steps, so that a
-        state from before it can be loaded.
+        A rollback loads a state from before it, so that it happened is not forgotten, nor is the
+        count of skipped steps.
         """
         self.skipped = max(self.skipped, state["skipped"])
         self.skipped_in_a_row = state["skipped_in_a_row"]

@@ -29,7 +29,7 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Turn SIGINT and SIGTERM into a wish that the loop sees; a second one ends the process."""
+    """Note SIGINT and SIGTERM for the loop to see; a second signal ends the process."""
     stop = Stop()
 
     def wish(number: int, _frame: object) -> None:

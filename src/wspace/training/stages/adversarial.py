@@ -69,7 +69,7 @@ class Adversarial:
         Args:
             context: the networks.
             batch: real images.
-            number: of the step in its run; regularisers come every so many steps.
+            number: of the step in its run; each regulariser has an interval of its own.
             generator_learns: False while the discriminator learns alone.
         """
         losses, finite, right = self._train_discriminator(context, batch, number)

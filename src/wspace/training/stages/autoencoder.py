@@ -1,8 +1,8 @@
-"""An encoder beside the generator: it makes real images again, and maps z to where they lie.
+"""An encoder beside the generator: real images are reconstructed, and z mapped to where they lie.
 
-A generator that must draw every image cannot draw one face for all, and learns from each of them
-directly, which takes far fewer images than learning from a discriminator does. What is drawn from
-random z follows, because the mapping network learns the distribution of the encoder's w.
+A generator that must reconstruct every image cannot draw one picture for all of them. It learns
+from each image directly, which takes far fewer images than learning from a discriminator. Pictures
+from random z follow, because the mapping network learns the distribution of the encoder's w.
 
 Source: Larsen et al. 2016 (Autoencoding beyond pixels), Section 2.3, for an encoder beside a GAN
 and for distances between features; Székely and Rizzo 2013 for the energy distance.
@@ -20,7 +20,7 @@ from wspace.training.losses import energy_distance
 
 __all__ = ["Autoencoder"]
 
-MEMORY = 4096  # w of so many images last seen: a distribution is compared with, not a batch
+MEMORY = 4096  # newest w that are kept: mapping is compared with a distribution, not a batch
 COMPARED = 512  # of them, drawn anew in every step
 
 
@@ -32,7 +32,7 @@ class Autoencoder(nn.Module):
     """
 
     memory: Tensor  # (MEMORY, w_dim + num_classes): w, then the one-hot class
-    remembered: Tensor  # so many images in all
+    remembered: Tensor  # images remembered so far, in all
 
     def __init__(self, config: GeneratorConfig, num_values: int = 0) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def remember(self, w: Tensor, c: Tensor | None) -> None:
-        """Take the w of a batch, (N, w_dim), and its classes into memory, for the oldest ones."""
+        """Put a batch's w, (N, w_dim), and its classes into memory, in place of the oldest."""
         rows = w if c is None else torch.cat([w, c], dim=1)
         places = (self.remembered + torch.arange(len(rows), device=w.device)) % MEMORY
         self.memory[places] = rows.to(self.memory.dtype)
@@ -60,15 +60,15 @@ class Autoencoder(nn.Module):
     def mismatch(self, mapping: MappingNetwork, random: torch.Generator) -> Tensor:
         """How far the mapping network's w are from the encoder's, as distributions.
 
-        Every number of w counts by its own spread; classes are compared along with w, so that each
-        class is matched with its own.
+        Each component of w counts relative to its own spread. Classes are compared along with w, so
+        that each class is matched with itself.
 
         Args:
             mapping: of random z, and of the classes remembered.
             random: draws z, and what is remembered.
 
         Returns:
-            A scalar, >= 0 but for chance; 0 where the distributions are the same.
+            A scalar, >= 0 up to sampling error; 0 where the distributions are the same.
         """
         w, c = self.recall(COMPARED, random)
         z = torch.randn(len(w), mapping.z_dim, generator=random, device=w.device)

@@ -1,9 +1,10 @@
-"""Mapping learns to draw w just as real images' w are distributed, by way of a flow.
+"""The mapping network learns from a flow to draw w as real images' w are distributed.
 
-Comparing samples of two distributions sees their spread, but not that hair is blond or black and
-never in between. A flow sees it: it learns to carry noise to the images' w, one to one, each along
-its own path. That takes many steps a path, which a generator has no time for; but where each z ends
-is then known, and the mapping network learns that by plain regression.
+Comparing samples of two distributions shows their spread, but not that pictures are of one kind or
+another and never in between. A flow sees that: it learns to carry each point of noise along a path
+of its own to the w of an image. Following a path takes many steps, too many for a generator. But
+the end of each path says where its z belongs, and the mapping network learns that by plain
+regression.
 
 Source: Lipman et al. 2023 (Flow Matching), Section 4; Liu et al. 2023 (Rectified Flow), Section
 3.2, for learning from the ends of a flow's paths.
@@ -26,10 +27,10 @@ from wspace.training.ema import update_ema
 __all__ = ["FlowPairs"]
 
 PAIRS = 16384  # z and their w that are kept
-NEW_PAIRS = 256  # for the oldest ones, in every step
+NEW_PAIRS = 256  # made in every step, in place of the oldest
 STEPS = 8  # along a path, by Heun's method
-AVERAGED = 0.999  # share of the field's running average that a step leaves, after the first
-RAMP = 10  # steps, n of which leave n / (n + RAMP)
+AVERAGED = 0.999  # share of the field's running average that a step keeps, after the first steps
+RAMP = 10  # step n keeps at most n / (n + RAMP)
 
 
 class FlowPairs(nn.Module):
@@ -43,8 +44,8 @@ class FlowPairs(nn.Module):
     mean: Tensor  # (w_dim,), of the first w seen
     spread: Tensor  # (w_dim,), their standard deviations; 0 where none were seen yet
     pairs: Tensor  # (PAIRS, z_dim + w_dim + num_classes)
-    made: Tensor  # so many in all
-    learned: Tensor  # so many steps
+    made: Tensor  # pairs made so far, in all
+    learned: Tensor  # steps so far
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class FlowPairs(nn.Module):
         self.register_buffer("learned", torch.zeros((), dtype=torch.int64))
 
     def flow_loss(self, w: Tensor, c: Tensor | None, random: torch.Generator) -> Tensor:
-        """How far the field is from the straight ways of noise to w, squared.
+        """Squared distance of the field from the straight paths between noise and w.
 
         Source: Lipman et al. 2023, Section 4.1, Eq. 23 with no noise left at the end; times as
         Esser et al. 2024 (Scaling Rectified Flow), Section 3.1, draw them.
@@ -87,7 +88,7 @@ class FlowPairs(nn.Module):
         return loss
 
     def forget(self) -> None:
-        """Drop pairs and scale, as w are about to move; what the field has learned stays."""
+        """Drop pairs and scale, since w will move; the field keeps what it has learned."""
         for kept in (self.pairs, self.mean, self.spread, self.made, self.learned):
             kept.zero_()
 
@@ -102,7 +103,8 @@ class FlowPairs(nn.Module):
         """Follow the flow from some new z to their w, and keep both.
 
         Args:
-            c: (N, num_classes), one-hot classes to draw, N <= PAIRS; None: `NEW_PAIRS` without.
+            c: (N, num_classes), one-hot classes to draw, N <= PAIRS; None: `NEW_PAIRS` pairs,
+                without classes.
             random: draws z.
         """
         count = NEW_PAIRS if c is None else len(c)
@@ -132,16 +134,16 @@ class FlowPairs(nn.Module):
         return x * self.spread + self.mean
 
     def mapping_loss(self, mapping: MappingNetwork, count: int, random: torch.Generator) -> Tensor:
-        """How far from each other mapping and the flow take the same z, squared.
+        """Squared distance between where mapping and where the flow take the same z.
 
         Args:
             mapping: of the pairs' z and classes.
-            count: so many pairs.
+            count: pairs to compare.
             random: chooses pairs.
 
         Returns:
-            A scalar; of each number of w 1 is its variance, so that 0 is perfect, and about 1
-            what the mean w would get.
+            A scalar, each component of w relative to its variance: 0 is perfect, and the mean w for
+            every z would give about 1.
         """
         filled = min(int(self.made), PAIRS)
         device = self.pairs.device

@@ -32,7 +32,7 @@ class Matching:
     ) -> None:
         self.config, self.pairs, self.autoencoder = config, pairs, autoencoder
         mapping = context.generator.mapping
-        scale = mapping.config.lr_multiplier  # its weights count so many times
+        scale = mapping.config.lr_multiplier  # its weights are multiplied by this
         weights, biases = matrices_and_others(mapping)
         context.add_optimizers(
             **{

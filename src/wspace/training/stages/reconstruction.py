@@ -28,7 +28,7 @@ class Reconstruction:
         context: gets the optimizers "encoder" and, where reconstruction is a stage of its own,
             "reconstruction mapping", "reconstruction convolutions" and "reconstruction others".
         config: of this objective.
-        num_values: of all attributes of the images, where the encoder is told them; else 0.
+        num_values: values of all attributes of the images where the encoder is told them; else 0.
     """
 
     def __init__(self, context: Context, config: ReconstructionConfig, num_values: int) -> None:
@@ -44,7 +44,7 @@ class Reconstruction:
         convolutions, others = matrices_and_others(context.generator.synthesis)
         context.add_optimizers(
             **{
-                # its weights count lr_multiplier times, so its rate is as much higher
+                # its weights are multiplied by lr_multiplier, so its rate is divided by it
                 "reconstruction mapping": adam(
                     mapping, config.learning_rate / mapping.config.lr_multiplier, REGRESSION_BETAS
                 ),
@@ -61,8 +61,8 @@ class Reconstruction:
         Args:
             context: the networks.
             batch: real images.
-            left: share of the stage that is still to come, in (0, 1]; rates fall to 0 over the
-                last of it.
+            left: share of the stage that is still to come, in (0, 1]; rates fall to 0 towards its
+                end.
         """
         losses, w = self.learn(context, batch)
         with context.section("generator: update"):
