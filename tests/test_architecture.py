@@ -62,7 +62,8 @@ def house(tmp_path: Path) -> Path:
     (tmp_path / "docs/architecture.md").write_text(DOCUMENT)
     for path, text in MODULES.items():
         add(tmp_path, f"src/wspace/{path}", text)
-    for path in ("test_files.py", "ops/test_fold.py", "helpers/mine.py", "fuzz/test_all.py"):
+    folders = ("", "ops/", "networks/", "recipes/", "cli/", "fuzz/")
+    for path in ("helpers/mine.py", *(f"{folder}test_{k}.py" for k, folder in enumerate(folders))):
         add(tmp_path, f"tests/{path}", "")
     return tmp_path
 
@@ -113,7 +114,11 @@ def test_front_ends_start_without_torch_and_compute_nothing(folder: str) -> None
 
 
 def test_tests_mirror_the_source() -> None:
-    assert source_map.tests_without_source(ROOT) == []
+    assert source_map.folders_without_mirror(ROOT) == []
+
+
+def test_pointers_in_the_source_point_to_something() -> None:
+    assert source_map.pointers_to_nothing(ROOT) == []
 
 
 def test_a_house_in_which_all_is_right_passes_each_check(house: Path) -> None:
@@ -127,7 +132,8 @@ def test_a_house_in_which_all_is_right_passes_each_check(house: Path) -> None:
     assert source_map.loads_torch(house, "cli") == []
     assert source_map.foreign_imports(house, "recipes", ["torch"]) == []
     assert source_map.foreign_imports(house, "cli", ["numpy", "torch"], types=False) == []
-    assert source_map.tests_without_source(house) == []
+    assert source_map.pointers_to_nothing(house) == []
+    assert source_map.folders_without_mirror(house) == []
 
 
 def test_a_module_without_a_row_is_found(house: Path) -> None:
@@ -243,5 +249,33 @@ def test_recipes_know_tensors_not_even_as_types(house: Path) -> None:
 
 def test_a_test_folder_that_mirrors_nothing_is_found(house: Path) -> None:
     add(house, "tests/networks/deep/test_net.py", "")
-    (problem,) = source_map.tests_without_source(house)
+    (problem,) = source_map.folders_without_mirror(house)
     assert problem == "tests/networks/deep mirrors no folder of src/wspace"
+
+
+def test_a_folder_without_tests_is_found(house: Path) -> None:
+    add(house, "src/wspace/ops/fast/fold.py", "def fold(): ...\n")
+    (problem,) = source_map.folders_without_mirror(house)
+    assert problem == "src/wspace/ops/fast has no tests/ops/fast"
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    ["net.truncate", "networks.net", "wspace.networks.net.truncate", "wspace.ops", "json.loads"],
+)
+def test_what_a_pointer_may_name(house: Path, pointer: str) -> None:
+    add(house, "src/wspace/ops/fold.py", f"# see `{pointer}`, not ``net.code``\n")
+    assert source_map.pointers_to_nothing(house) == []
+
+
+def test_members_of_classes_may_be_named(house: Path) -> None:
+    add(house, "src/wspace/errors.py", "class Text:\n    def of(self):\n        self.line = 1\n")
+    add(house, "src/wspace/ops/fold.py", "# see `Text.of`, `Text.line` and `errors.Text.of`\n")
+    assert source_map.pointers_to_nothing(house) == []
+
+
+@pytest.mark.parametrize("pointer", ["net.fold", "ops.net", "Text.of", "network.truncate"])
+def test_a_pointer_to_nothing_is_found(house: Path, pointer: str) -> None:
+    add(house, "src/wspace/ops/fold.py", f"# see `{pointer}`\n")
+    (problem,) = source_map.pointers_to_nothing(house)
+    assert problem == f"ops/fold.py:3 points to `{pointer}`, which is not there"

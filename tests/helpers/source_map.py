@@ -12,6 +12,7 @@ import ast
 import functools
 import graphlib
 import re
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from typing import Literal
 PACKAGE = "wspace"
 ARROWS = "## Which folder imports which"
 CONCEPTS = "## Where a concept lives"
+_POINTER = re.compile(r"(?<!`)`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`(?!`)")
 TEST_FOLDERS = ("fixtures", "fuzz", "helpers")  # the others are named after folders of src
 When = Literal["at import", "in a call", "for types"]
 
@@ -51,7 +53,7 @@ def rows_without_module(root: Path) -> list[str]:
         known = set()
         for path in row.paths:
             if path in modules:
-                known |= _top_level_names(modules[path])
+                known |= _names(modules[path])
             else:
                 problems.append(f"docs/architecture.md names {path}, which is no module")
         problems += [
@@ -160,14 +162,53 @@ def foreign_imports(
     ]
 
 
-def tests_without_source(root: Path) -> list[str]:
-    """Folders of tests that mirror no folder of the source."""
-    tested = {path.parent.relative_to(root / "tests") for path in root.glob("tests/**/test_*.py")}
+def pointers_to_nothing(root: Path) -> list[str]:
+    """Names with a dot that the source has in single backticks, of which nothing of ours is left.
+
+    They point to a module, a thing in it or a member of a class: `files.atomic_path`. Those of
+    Python and of the packages that we import are not looked up.
+    """
+    modules = _modules(root)
+    foreign = {arrow.target for arrow in _imports(root)} | sys.stdlib_module_names
+    homes = {f".{PACKAGE}/{path}".removesuffix(".py").replace("/", "."): path for path in modules}
+    homes = {dotted.removesuffix(".__init__"): path for dotted, path in homes.items()}
+    classes = {
+        node.name: _names(node) | _attributes(node)
+        for tree in modules.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def found(pointer: str) -> bool:
+        home, _, name = pointer.rpartition(".")
+        named = [modules[path] for dotted, path in homes.items() if dotted.endswith(f".{home}")]
+        return (
+            any(dotted.endswith(f".{pointer}") for dotted in homes)
+            or any(name in _names(module) for module in named)
+            or name in classes.get(home.split(".")[-1], ())
+        )
+
     return [
-        f"tests/{folder.as_posix()} mirrors no folder of src/{PACKAGE}"
-        for folder in sorted(tested)
-        if folder.parts[:1] not in [(name,) for name in TEST_FOLDERS]
-        and not (root / "src" / PACKAGE / folder).is_dir()
+        f"{path}:{number} points to `{pointer}`, which is not there"
+        for path, text in _texts(root).items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        for pointer in _POINTER.findall(line)
+        if pointer.split(".")[0] not in foreign and not found(pointer)
+    ]
+
+
+def folders_without_mirror(root: Path) -> list[str]:
+    """Folders of tests that mirror no folder of the source, and folders of it without tests."""
+    folders = {path.rpartition("/")[0] for path, tree in _modules(root).items() if _has_code(tree)}
+    tests = (path.parent.relative_to(root / "tests") for path in root.glob("tests/**/test_*.py"))
+    mirrors = {"" if str(folder) == "." else folder.as_posix() for folder in tests}
+    mirrors = {folder for folder in mirrors if folder.split("/")[0] not in TEST_FOLDERS}
+    return [
+        *(
+            f"tests/{extra} mirrors no folder of src/{PACKAGE}"
+            for extra in sorted(mirrors - folders)
+        ),
+        *(f"src/{PACKAGE}/{bare} has no tests/{bare}" for bare in sorted(folders - mirrors)),
     ]
 
 
@@ -284,14 +325,23 @@ def _packages(path: str) -> Iterator[str]:
         folder = folder.parent
 
 
+def _attributes(of: ast.ClassDef) -> set[str]:
+    """What a class's methods set on ``self``."""
+    nodes = [node for node in ast.walk(of) if isinstance(node, ast.Attribute)]
+    return {
+        node.attr for node in nodes if isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
+
+
 def _has_code(tree: ast.Module) -> bool:
     """Whether a module is more than a docstring."""
     return any(not isinstance(node, ast.Expr) for node in tree.body)
 
 
-def _top_level_names(tree: ast.Module) -> set[str]:
+def _names(of: ast.Module | ast.ClassDef) -> set[str]:
+    """What a module or a class has at its top."""
     names = set()
-    for node in tree.body:
+    for node in of.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Assign):

@@ -71,7 +71,9 @@ _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
     help="Thousands of pictures between sample sheets, each with a model file.",
 )
 @click.option("--checkpoint-kimg", type=float, help="Thousands of pictures between checkpoints.")
-@click.option("--checkpoint-minutes", type=float, help="And at least this often.")
+@click.option(
+    "--checkpoint-minutes", type=float, help="Minutes between checkpoints, if that is sooner."
+)
 @click.option("--keep-checkpoints", type=int, help="Newest checkpoints to keep.")
 @click.option("--keep-every", type=int, help="Keep every Nth checkpoint for good.")
 @click.option("--seconds", "max_seconds", type=float, help="Save and end after this long.")

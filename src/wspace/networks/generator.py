@@ -106,8 +106,8 @@ class Generator(nn.Module):
         Args:
             z: (N, z_dim).
             c: (N, num_classes), one-hot; where the model has classes.
-            psi: truncation, see `mapping.truncate`.
-            cutoff: truncation, see `mapping.truncate`.
+            psi: truncation, see `truncation.truncate`.
+            cutoff: truncation, see `truncation.truncate`.
             noise: see `noise.noise_maps`.
 
         Returns:
