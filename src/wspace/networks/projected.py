@@ -53,8 +53,8 @@ class RandomProjection(nn.Module):
         return mixed[::-1]
 
 
-class _Convolution(nn.Conv2d):
-    """torch's layer, through which R1's gradients of gradients flow fast."""
+class _Conv2d(nn.Conv2d):
+    """torch's layer with the gradients of `convolve`, which R1 takes twice."""
 
     def forward(self, x: Tensor) -> Tensor:
         stride, padding = self.stride[0], int(self.padding[0])
@@ -72,7 +72,7 @@ class Head(nn.Module):
         while side > _SMALLEST_SIDE:
             width = min(2 * width, config.max_channels)
             layers += [
-                spectral_norm(_Convolution(channels, width, 4, stride=2, padding=1)),
+                spectral_norm(_Conv2d(channels, width, 4, stride=2, padding=1)),
                 nn.GroupNorm(_GROUPS, width),
                 nn.LeakyReLU(0.2),
             ]
@@ -81,7 +81,7 @@ class Head(nn.Module):
         self.side = side
         self.num_statistics = math.gcd(config.mbstd_num_channels, channels)
         self.judge = spectral_norm(
-            _Convolution(channels + self.num_statistics, max(config.num_classes, 1), 3, padding=1)
+            _Conv2d(channels + self.num_statistics, max(config.num_classes, 1), 3, padding=1)
         )
 
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:

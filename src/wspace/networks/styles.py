@@ -12,9 +12,16 @@ __all__ = ["AdaIN", "pixel_norm"]
 
 
 def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Bring the vector at each pixel, or each row of (N, C), to mean square 1.
+    """Bring each pixel's vector of channels to mean square 1.
 
     Source: Karras et al. 2018 (ProGAN), Section 4.2.
+
+    Args:
+        x: (N, C) or (N, C, H, W).
+        eps: added to the mean square.
+
+    Returns:
+        The shape of ``x``.
     """
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
 

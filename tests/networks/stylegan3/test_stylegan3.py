@@ -110,6 +110,23 @@ def test_running_means_move_as_in_the_official_code() -> None:
     assert_agrees(magnitudes, tensors["out/magnitude_ema_after_update"], tolerance=1e-5)
 
 
+def test_running_means_stay_unless_they_are_asked_to_move() -> None:
+    generator = build(16, channel_base=128, channel_max=8, num_layers=4).train()
+    ws = generator.mapping(torch.randn(4, generator.z_dim))
+    generator.synthesis(ws)
+    assert all(float(layer.magnitude_ema) == 1 for layer in generator.synthesis.layers)
+    with torch.no_grad():
+        generator.synthesis(ws, update_emas=True)
+    assert all(float(layer.magnitude_ema) != 1 for layer in generator.synthesis.layers)
+
+
+def test_a_batch_that_is_not_finite_leaves_the_running_means() -> None:
+    generator = build(16, channel_base=128, channel_max=8, num_layers=4).requires_grad_(False)
+    ws = generator.mapping(torch.randn(4, generator.z_dim))
+    generator.synthesis(ws * math.nan, update_emas=True)
+    assert all(float(layer.magnitude_ema) == 1 for layer in generator.synthesis.layers)
+
+
 def test_discriminator_gives_the_official_logits() -> None:
     _, discriminator, tensors = networks()
     for images, output in (

@@ -72,7 +72,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, variant: str) -> None:
         super().__init__()
-        self.network: Any = _fold(_pretrained(variant))
+        self.network: Any = _freeze(_pretrained(variant))
         self.eval()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         blocks = self.network._blocks
@@ -147,7 +147,7 @@ def _pretrained(name: str) -> Any:
     return network.eval()
 
 
-def _fold(network: Any) -> Any:
+def _freeze(network: Any) -> Any:
     """Fold normalisation and padding into each convolution of ``network``, and freeze it."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:

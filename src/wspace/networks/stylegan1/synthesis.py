@@ -122,12 +122,20 @@ class AdaINSynthesis(nn.Module):
         """The layers of ws that each block owns, from 4² up."""
         return tuple((2 * k, 2 * k + 1) for k in range(len(self.to_rgb)))
 
-    def forward(self, ws: Tensor, noise: Noise = "const", *, lod: float = 0.0) -> Tensor:
+    def forward(
+        self,
+        ws: Tensor,
+        noise: Noise = "const",
+        *,
+        update_emas: bool = False,
+        lod: float = 0.0,
+    ) -> Tensor:
         """Make images.
 
         Args:
             ws: (N, num_ws, w_dim).
             noise: see `noise.noise_maps`.
+            update_emas: without effect: only StyleGAN3's synthesis keeps running means.
             lod: level of detail, 0 for the full resolution, 1 for half of it, enlarged; between
                 them the two are blended (Karras et al. 2018, Figure 2).
 

@@ -150,7 +150,8 @@ class DemodulatedBlock(nn.Module):
             noise: one entry a convolution, see `DemodulatedLayer`.
 
         Returns:
-            The maps (N, out_channels, side, side), and the image so far or None.
+            The maps (N, out_channels, side, side), and the image so far, (N, image_channels, side,
+            side), or None.
         """
         w = iter(ws.unbind(dim=1))
         maps = iter(noise)
@@ -220,12 +221,13 @@ class DemodulatedSynthesis(nn.Module):
         layers[-1] = (*layers[-1], self.num_ws - 1)
         return tuple(layers)
 
-    def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
+    def forward(self, ws: Tensor, noise: Noise = "const", *, update_emas: bool = False) -> Tensor:
         """Make images.
 
         Args:
             ws: (N, num_ws, w_dim).
             noise: see `noise.noise_maps`.
+            update_emas: without effect: only StyleGAN3's synthesis keeps running means.
 
         Returns:
             (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].

@@ -305,7 +305,8 @@ class AliasFreeSynthesis(nn.Module):
         Args:
             ws: (N, num_ws, w_dim).
             noise: a mode or an empty list, without effect.
-            update_emas: see `AliasFreeLayer.forward`; for training.
+            update_emas: move each layer's running mean of its input's magnitude a step towards
+                this batch. Training does so where the discriminator learns from the images.
 
         Returns:
             (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
