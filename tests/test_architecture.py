@@ -121,6 +121,10 @@ def test_pointers_in_the_source_point_to_something() -> None:
     assert source_map.pointers_to_nothing(ROOT) == []
 
 
+def test_documents_name_files_that_are_there() -> None:
+    assert source_map.documents_point_to_nothing(ROOT) == []
+
+
 def test_a_house_in_which_all_is_right_passes_each_check(house: Path) -> None:
     assert source_map.modules_without_row(house) == []
     assert source_map.rows_without_module(house) == []
@@ -133,6 +137,7 @@ def test_a_house_in_which_all_is_right_passes_each_check(house: Path) -> None:
     assert source_map.foreign_imports(house, "recipes", ["torch"]) == []
     assert source_map.foreign_imports(house, "cli", ["numpy", "torch"], types=False) == []
     assert source_map.pointers_to_nothing(house) == []
+    assert source_map.documents_point_to_nothing(house) == []
     assert source_map.folders_without_mirror(house) == []
 
 
@@ -279,3 +284,9 @@ def test_a_pointer_to_nothing_is_found(house: Path, pointer: str) -> None:
     add(house, "src/wspace/ops/fold.py", f"# see `{pointer}`\n")
     (problem,) = source_map.pointers_to_nothing(house)
     assert problem == f"ops/fold.py:3 points to `{pointer}`, which is not there"
+
+
+def test_a_document_that_names_no_file_is_found(house: Path) -> None:
+    add(house, "README.md", "See `ops/fold.py`, `tests/test_0.py` and `ops/old.py`.\n")
+    (problem,) = source_map.documents_point_to_nothing(house)
+    assert problem == "README.md names ops/old.py, which is not there"

@@ -21,6 +21,7 @@ from typing import Literal
 PACKAGE = "wspace"
 ARROWS = "## Which folder imports which"
 CONCEPTS = "## Where a concept lives"
+NEWS = "CHANGELOG.md"  # names what was there
 _POINTER = re.compile(r"(?<!`)`([A-Za-z_]\w*(?:\.\w+)+)(?:\(\))?`(?!`)")
 TEST_FOLDERS = ("fixtures", "fuzz", "helpers")  # the others are named after folders of src
 When = Literal["at import", "in a call", "for types"]
@@ -194,6 +195,20 @@ def pointers_to_nothing(root: Path) -> list[str]:
         for number, line in enumerate(text.splitlines(), start=1)
         for pointer in _POINTER.findall(line)
         if pointer.split(".")[0] not in foreign and not found(pointer)
+    ]
+
+
+def documents_point_to_nothing(root: Path) -> list[str]:
+    """Python files that the documents name in backticks, and that are not there."""
+    modules = _modules(root)
+    documents = [
+        path for path in (*root.glob("*.md"), *root.glob("docs/*.md")) if path.name != NEWS
+    ]
+    return [
+        f"{document.relative_to(root).as_posix()} names {path}, which is not there"
+        for document in sorted(documents)
+        for path in re.findall(r"`([\w/]+\.py)`", document.read_text())
+        if path not in modules and not (root / path).is_file()
     ]
 
 
