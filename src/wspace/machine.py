@@ -1,4 +1,7 @@
-"""What this machine is good at: a device, a precision, a compiler."""
+"""What this machine is good at: the device, precision and compiler of a whole run.
+
+What a single operator does with its operands is chosen in `ops.choose`.
+"""
 
 from __future__ import annotations
 
@@ -92,8 +95,8 @@ def compiling_training_pays(device_type: str, precision: str) -> bool:
     """Whether torch.compile makes a long training run faster here.
 
     Without matrix units a CPU gains a tenth at most, with the smallest networks, and loses as much
-    with larger ones, whose blurs a compiler does not bring together with what is beside them (see
-    `ops.blurred_resampling`; benchmarks/RESULTS.md).
+    with larger ones: a compiler gets the plain form of their blurs (see `choose.blur_takes_box`;
+    benchmarks/RESULTS.md).
     """
     pays = compiling_pays(device_type, precision)
     return pays and (device_type != "cpu" or has_matrix_units())

@@ -1,6 +1,4 @@
-"""The encoder: pictures, and what is said of them, to the w that would make them.
-
-It serves training alone.
+"""The encoder: pictures and their attributes to the w that would draw them. For training only.
 
 Source: Larsen et al. 2016 (Autoencoding beyond pixels), Section 2.3, here into W instead of z.
 """
@@ -23,8 +21,8 @@ _VALUES_STD = 0.1
 class Encoder(nn.Module):
     """Images to one w each: convolutions that halve the side down to 4², then two layers.
 
-    Between those two joins what is said of the images: a learned vector for each value of each
-    attribute, summed. Small things that an encoder takes long to see, it knows from the start.
+    Attributes join between those two, as the sum of a learned vector for each value: small things
+    that an encoder takes long to see, it knows from the start.
 
     Args:
         config: the generator's.

@@ -1,4 +1,4 @@
-"""A flow: which way, and how fast, to carry a point of noise into W. It serves training alone.
+"""A flow: the velocities that carry points of noise to points of W. For training only.
 
 Source: Lipman et al. 2023 (Flow Matching), Section 4; Liu et al. 2023 (Rectified Flow), Section 2.
 """
@@ -18,11 +18,11 @@ __all__ = ["VelocityField"]
 _WIDTH = 512
 _BLOCKS = 4
 _FREQUENCIES = 32
-_HIGHEST = 200.0  # of them, in radians over the whole way
+_HIGHEST = 200.0  # frequency, in radians from t = 0 to t = 1
 
 
 class VelocityField(nn.Module):
-    """Points of W on their way, the time and classes, to velocities: residual blocks."""
+    """Points on their way to W, times and classes to velocities, by residual blocks."""
 
     frequencies: Tensor
 
@@ -44,7 +44,7 @@ class VelocityField(nn.Module):
             c: (N, num_classes), one-hot classes; needed exactly where there are classes.
 
         Returns:
-            (N, w_dim), the way per unit of time.
+            (N, w_dim), change of the points per unit of time.
         """
         angles = t[:, None] * self.frequencies
         parts = [angles.sin(), angles.cos()]

@@ -52,7 +52,7 @@ def activate(
         name: a key of `ACTIVATIONS`.
         gain: factor after the activation; None takes the activation's own.
         clamp: bound on the absolute value after the gain, > 0; None for no bound.
-        overwrite: ``x`` may be written over, which nobody else needs.
+        overwrite: whether ``x`` may be overwritten, because nobody else needs it.
 
     Returns:
         The shape of ``x``.
@@ -113,7 +113,7 @@ class EqualizedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_features) to (N, out_features)."""
         bias = self.bias if self.bias_scale == 1 else self.bias * self.bias_scale
-        # the scale on the smaller factor
+        # scaling x is cheaper than scaling the weight
         return F.linear(x * self.weight_scale, self.weight, bias)
 
 

@@ -29,7 +29,8 @@ class Preset:
     make: Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
 
 
-# Of the layers between z and w, however small both are: what tells kinds of images apart.
+# Width of the hidden layers between z and w in StyleGAN1's presets, however narrow z and w are:
+# they have to tell kinds of images apart.
 MAPPING_WIDTH = 512
 
 
@@ -138,8 +139,8 @@ def preset(
 def projected_discriminator(*, resolution: int, num_classes: int = 0) -> ProjectedConfig:
     """A discriminator for any preset's generator that sees through a pretrained network.
 
-    That network was trained on larger images than most are here; half as large again as they come
-    is what their smallest details need to be seen (benchmarks/RESULTS.md).
+    That network was trained on larger images. Enlarged by half, images show it their smallest
+    details (benchmarks/RESULTS.md).
 
     Args:
         resolution: side in pixels, a power of two.

@@ -1,11 +1,12 @@
-"""A discriminator that sees images through a pretrained network: far fewer images teach as much.
+"""A discriminator on top of a pretrained network's features: it learns as much from fewer images.
 
 Source: Sauer et al. 2021 (Projected GANs Converge Faster), Section 3: a frozen feature network,
 random projections that mix its maps across channels (3.1, "CCM") and scales ("CSM"), and a small
 discriminator on each scale. Three things differ, for small batches and few images
-(benchmarks/RESULTS.md): group instead of batch normalisation, so that an image is not judged by
-its neighbours' mean; minibatch standard deviation before the last convolution, as in StyleGAN; and
-one more head on the image itself, since what classifies photographs cares little about colour.
+(benchmarks/RESULTS.md): group instead of batch normalisation, so that an image's logits do not
+depend on the mean of its batch; minibatch standard deviation before the last convolution, as in
+StyleGAN; and one more head on the image itself, since features that classify photographs hold
+little about colour.
 """
 
 from __future__ import annotations

@@ -42,9 +42,9 @@ def convolve(
         stride: of rows and columns.
         padding: zeros on both sides of rows and columns.
         groups: of channels that only meet each other.
-        transformed: ``winograd.transform_weight(weight)`` where that is at hand; for inference.
-        onto: (N, O, H', W') of the maps' type, which the result is added to in place, and which is
-            returned; for inference.
+        transformed: ``winograd.transform_weight(weight)`` where that is at hand; for drawing.
+        onto: maps (N, O, H', W') of the type of ``x``, which the result is added to in place; they
+            are returned; for drawing.
 
     Returns:
         (N, O, H', W'), differentiable any number of times.
@@ -75,7 +75,7 @@ class _MapsByWeight(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How) -> Tensor:
-        # what learns nothing needs no maps
+        # a weight that does not learn needs no maps
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
         ctx.how, ctx.shape = how, x.shape
         return _correlate(x, weight, bias, how)
@@ -151,7 +151,7 @@ def _correlate(
 
 
 def _add_onto(onto: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, how: _How) -> Tensor:
-    """Add a convolution to maps; oneDNN does so while it convolves, in no pass of its own."""
+    """Add a convolution to maps: by oneDNN while it convolves, or in a second pass."""
     stride, padding, dilation, groups = how
     bias = None if bias is None else bias.to(x.dtype)
     if not choose.adds_while_convolving(x):

@@ -19,8 +19,8 @@ from wspace.ops.polyphase_filter import filter_by_phases
 
 __all__ = ["filtered_lrelu", "lowpass_filter"]
 
-# Without gradients no more than this of a layer's enlarged maps lies in memory at once: at 1024
-# pixels they take 3 GB in all.
+# Without gradients a layer's enlarged maps are worked out in parts of this size: at 1024 pixels all
+# of them take 3 GB.
 ENLARGED_BYTES = 2**29
 
 

