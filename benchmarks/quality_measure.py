@@ -44,7 +44,6 @@ class Reference:
         real: (N, D), its features of the held-out pictures.
         heldout: their statistics.
         train: statistics of the training pictures.
-        near: of held-out pictures, one in a hundred lies as close as this to another one.
         judge: the second judge; None without labels.
         judged: features of the held-out pictures that it has, in units of ``judge_scale``.
         shares: of the held-out pictures, what it decides for; (classes,) a kind.
@@ -55,7 +54,6 @@ class Reference:
     real: Tensor
     heldout: Statistics
     train: Statistics
-    near: float
     judge: Judge | None
     judged: Statistics | None
     shares: list[Tensor]
@@ -81,7 +79,6 @@ class Reference:
             real=real,
             heldout=statistics(real),
             train=statistics(known),
-            near=float(_apart(real).quantile(0.01)),
             judge=judge,
             judged=judged,
             shares=shares,
@@ -94,8 +91,9 @@ class Reference:
         Returns:
             fd_lite, precision, recall: against the held-out pictures.
             fd_train: FD (lite) against the training pictures.
-            distinct: the share that lies no closer to another one than ``near``; of held-out
-                pictures 0.99, of a collapsed generator's about 0.
+            distinct: the share that lies farther from all others than the nearest hundredth of
+                held-out pictures, as many of these as of those; 0.99 of real pictures, about 0 of
+                a collapsed generator's.
             judge: id, fd (features' variances add up to 100), off (how far the shares of classes
                 are from the held-out ones: total variation, the mean over kinds) and shares;
                 None without a judge.
@@ -110,7 +108,9 @@ class Reference:
                 "fd_train": frechet_distance(self.train, own),
                 **precision_recall(self.real, features)._asdict(),
             }
-        found["distinct"] = float((_apart(features) > self.near).double().mean())
+        count = min(len(features), len(self.real))
+        near = _apart(_some(self.real, count)).quantile(0.01)
+        found["distinct"] = float((_apart(_some(features, count)) > near).double().mean())
         found["judge"] = self._judge(pixels)
         found["warnings"] = [str(one.message) for one in caught]
         return found
@@ -189,6 +189,12 @@ def draw_mixed(
             yield torch.from_numpy(batch).permute(0, 3, 1, 2)  # (n, image_channels, H, W)
 
     return torch.cat(list(batches()))
+
+
+def _some(features: Tensor, count: int) -> Tensor:
+    """``count`` of them, from everywhere: data is often sorted."""
+    order = torch.randperm(len(features), generator=torch.Generator().manual_seed(0))
+    return features[order[:count]]
 
 
 def _apart(features: Tensor) -> Tensor:

@@ -7,8 +7,10 @@ import io
 import json
 import sys
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +101,14 @@ def test_the_command_of_wspace_is_run_and_its_mixed_pictures_are_measured(
     assert found["kimg"] >= 0  # so few steps may leave no line in the log
     assert found["fd_mixed"] > 0
     assert (tmp_path / f"{cell.name}-mixed.png").exists()
+
+
+def test_the_budget_is_what_training_plans_by(
+    task: Task, run_wspace: Callable[..., Any], tmp_path: Path
+) -> None:
+    command = quality.Cell(task=task, by="wspace", minutes=1).command(tmp_path)
+    plans = "--minutes" in run_wspace("train", "--help").out  # --seconds only ends a run
+    assert ("--minutes" in command) == plans
 
 
 def test_real_pictures_are_the_floor(task: Task, reference: Reference, tmp_path: Path) -> None:
