@@ -280,7 +280,7 @@ def table(cells: Sequence[dict[str, Any]]) -> str:
             mixed,
             _range([cell["precision"] for cell in group], 2),
             _range([cell["recall"] for cell in group], 2),
-            _range([judge["fd"] for judge in judges], 1),
+            _range([judge["fd"] for judge in judges], 2),
             _range([judge["off"] for judge in judges], 2),
             _range([cell["distinct"] for cell in group], 2),
         ]
