@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from wspace.networks.build import build_discriminator
 from wspace.networks.config import DiscriminatorConfig, ProjectedConfig, discriminator_config
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
-from wspace.networks.projected import ProjectedDiscriminator, RandomProjection
+from wspace.networks.projected import Head, ProjectedDiscriminator, RandomProjection
 
 SMALL = ProjectedConfig(resolution=16, backbone="lite0", input_size=32, width=4, max_channels=8)
 
@@ -33,23 +34,25 @@ def test_the_pyramid_halves_from_map_to_map() -> None:
     assert backbone.pyramid_channels == (24, 40, 112, 320)
 
 
-def test_every_projected_scale_sees_all_coarser_ones_and_no_finer() -> None:
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_every_projected_scale_sees_all_coarser_ones_and_no_finer(enlarged: bool) -> None:
     torch.manual_seed(0)
-    projection = RandomProjection((3, 4, 5, 6), width=4)
+    projection = RandomProjection((3, 4, 5, 6), width=4, enlarged=enlarged)
     pyramid = [
         torch.randn(1, c, s, s, requires_grad=True)
         for c, s in zip((3, 4, 5, 6), (16, 8, 4, 2), strict=True)
     ]
     maps = projection(pyramid)
-    assert [m.shape[2] for m in maps] == [32, 16, 8, 4]
+    assert [m.shape[2] for m in maps] == ([32, 16, 8, 4] if enlarged else [16, 8, 4, 2])
     for k, m in enumerate(maps):
         grads = torch.autograd.grad(m.sum(), pyramid, allow_unused=True, retain_graph=True)
         assert [g is not None for g in grads] == [j >= k for j in range(4)]
 
 
-def test_projecting_keeps_the_scale_of_its_input() -> None:
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_projecting_keeps_the_scale_of_its_input(enlarged: bool) -> None:
     torch.manual_seed(0)
-    projection = RandomProjection((24, 40, 112, 320), width=32)
+    projection = RandomProjection((24, 40, 112, 320), width=32, enlarged=enlarged)
     sides = (32, 16, 8, 4)
     inputs = [torch.randn(4, c, s, s) for c, s in zip((24, 40, 112, 320), sides, strict=True)]
     for m in projection(inputs):
@@ -141,10 +144,10 @@ def test_configurations_of_both_kinds_come_back_from_plain_data() -> None:
 
 
 @pytest.mark.parametrize("resolution", [8, 64, 256, 1024])
-def test_the_input_is_larger_than_small_images_and_bounded(resolution: int) -> None:
+def test_the_input_is_as_large_as_the_images_within_bounds(resolution: int) -> None:
     size = projected_discriminator(resolution=resolution).input_size
     assert size % 32 == 0
-    assert min(resolution + 1, 256) <= size <= 256
+    assert size == min(max(resolution, 32), 256)
 
 
 @pytest.mark.parametrize(
@@ -177,4 +180,30 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(importlib, "import_module", without)
     with pytest.raises(WspaceError, match=r"projected discriminator.*'wspace\[projected\]'"):
-        build_discriminator(projected_discriminator(resolution=32))
+        build_discriminator(ProjectedConfig(resolution=32, input_size=96, backbone="lite1"))
+
+
+def test_small_maps_are_judged_by_two_layers_and_every_head_counts_alike() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(projected_discriminator(resolution=32), width=4, max_channels=8)
+    network = ProjectedDiscriminator(config)
+    images = torch.rand(4, 3, 32, 32) * 2 - 1
+    logits = network(images)
+    # sides 8, 4, 2, 1 of the maps and 32 of the image, halved down to 4 or below
+    places = [16, 16, 4, 1, 16]
+    assert logits.shape == (4, sum(places))
+    values = torch.cat([torch.full((1, n), float(k)) for k, n in enumerate(places)], dim=1)
+    torch.testing.assert_close(network.average(values), torch.tensor([2.0]))
+    for head in network.heads:
+        assert isinstance(head, Head)
+        assert len(head.layers) == 3
+
+
+def test_judging_what_was_seen_before_gives_the_same_logits() -> None:
+    torch.manual_seed(0)
+    network = ProjectedDiscriminator(projected_discriminator(resolution=32, num_classes=2)).eval()
+    images, c = torch.rand(4, 3, 32, 32) * 2 - 1, torch.eye(2)[[0, 1, 1, 0]]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.judge(images, network.perceive(images), c), network(images, c), rtol=0, atol=0
+        )

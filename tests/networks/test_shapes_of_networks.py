@@ -161,6 +161,10 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         lambda: build_discriminator(PROJECTED)(images()),
         {"places": 4 * 4 + 4 * 4 + 4 * 4 + 2 * 2 + 4 * 4},
     ),
+    "projected.ProjectedDiscriminator.average": (
+        lambda: build_discriminator(PROJECTED).average(torch.zeros(SIZES["N"], 3 * 16 + 4 + 16)),
+        {"places": 3 * 16 + 4 + 16},
+    ),
     "stylegan1.discriminator.DiscriminatorBlock.forward": (
         lambda: DiscriminatorBlock(6, 4, ADAIN)(maps()),
         {},

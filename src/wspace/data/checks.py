@@ -19,6 +19,8 @@ __all__ = [
 ]
 
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+# Of Pillow; those with alpha stay grey on a white ground.
+_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
 
 def byte_limit(resolution: int) -> int:
@@ -26,19 +28,22 @@ def byte_limit(resolution: int) -> int:
     return 16 * resolution**2 + (4 << 20)
 
 
-def check_headers(source: PictureSource) -> tuple[int, str]:
+def check_headers(source: PictureSource) -> tuple[int, int, str]:
     """Check that all pictures are square and of one power-of-two size.
 
     Returns:
-        The resolution, and a digest (hex) of the files' first bytes for folders.
+        The resolution, the channels that hold all pictures (1 where all are grey, else 3), and a
+        digest (hex) of the files' first bytes for folders.
     """
     digest = hashlib.sha256()
     first: PictureHeader | None = None
+    grey = True
     for entry in source.entries:
         head = source.head(entry.name)
         if not source.is_zip:
             digest.update(head)
         header = _header(source, entry.name, head)
+        grey &= header.mode in _GREY_MODES
         size = (header.width, header.height)
         if first is None:
             first = header
@@ -55,7 +60,7 @@ def check_headers(source: PictureSource) -> tuple[int, str]:
                 f"make them so: {_build_line(source, first)}"
             )
     assert first is not None  # require_pictures has seen at least one
-    return first.width, digest.hexdigest()
+    return first.width, 1 if grey else 3, digest.hexdigest()
 
 
 def _header(source: PictureSource, name: str, head: bytes) -> PictureHeader:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Dataset:
         path: where the data lies.
         name: the file's or folder's name without suffix.
         resolution: height and width, a power of two >= 8.
-        image_channels: always 3; grey pictures become RGB.
+        image_channels: 1 where all pictures are grey, else 3; or what `open` was asked for.
         image_names: names inside the data, sorted; index i of every method is ``image_names[i]``.
         labels: (N,), int64, a class each; None without labels.
         num_classes: largest label + 1; 0 without labels.
@@ -51,9 +51,9 @@ class Dataset:
         memory_budget: bytes.
     """
 
-    image_channels = 3
-
-    def __init__(self, source: PictureSource, memory_budget: int) -> None:
+    def __init__(
+        self, source: PictureSource, memory_budget: int, image_channels: int | None = None
+    ) -> None:
         """Use `Dataset.open`."""
         source.require_pictures()
         self.path = source.path
@@ -61,7 +61,8 @@ class Dataset:
         self.memory_budget = memory_budget
         self._source = source
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
-        self.resolution, head_digest = check_headers(source)
+        self.resolution, own_channels, head_digest = check_headers(source)
+        self.image_channels = image_channels or own_channels
         metadata = source.metadata()
         self.licence = read_text(metadata, "licence")
         self.attribution = read_text(metadata, "attribution")
@@ -69,14 +70,20 @@ class Dataset:
         self.labels = read_labels(source.path, metadata, self.image_names)
         self.num_classes = 0 if self.labels is None else int(self.labels.max()) + 1
         self.fingerprint = _fingerprint(source, head_digest, self.labels)
-        self._cache: Pixels | None = None  # (N, 3, H, W)
+        self._cache: Pixels | None = None  # (N, C, H, W)
         self._cached = np.zeros(len(self), dtype=bool)
         self._pool: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[Pixels]] = {}  # by index: being decoded, not yet asked for
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path | str, memory_budget: int = DEFAULT_MEMORY_BUDGET) -> Dataset:
+    def open(
+        cls,
+        path: Path | str,
+        memory_budget: int = DEFAULT_MEMORY_BUDGET,
+        *,
+        image_channels: Literal[1, 3] | None = None,
+    ) -> Dataset:
         """Open a zip or a folder (nested or not) of pictures; only headers are read.
 
         Zips of the official StyleGAN2-ADA and StyleGAN3 tools load as they are, with the labels of
@@ -85,12 +92,13 @@ class Dataset:
         Args:
             path: the zip or folder.
             memory_budget: bytes that decoded pictures may take; larger data is decoded each time.
+            image_channels: 1 gives brightness, 3 red, green and blue; None: what the pictures have.
 
         Raises:
             WspaceError: no pictures, an unreadable one, pictures that are not all square and of one
                 power-of-two size (the message has the `wspace data build` line), bad labels.
         """
-        return cls(PictureSource(path), memory_budget)
+        return cls(PictureSource(path), memory_budget, image_channels)
 
     def __len__(self) -> int:
         return len(self.image_names)
@@ -107,7 +115,7 @@ class Dataset:
             indices: (N,), integers in [0, len).
 
         Returns:
-            (N, 3, H, W), uint8, a copy.
+            (N, image_channels, H, W), uint8, a copy.
 
         Raises:
             WspaceError: a picture is damaged or has gone.
@@ -234,7 +242,7 @@ class Dataset:
             return self._pool
 
     def _decode(self, index: int) -> Pixels:
-        """One picture, (3, H, W), uint8."""
+        """One picture, (image_channels, H, W), uint8."""
         name = self.image_names[index]
         content = self._source.read(name, byte_limit(self.resolution))
         try:
@@ -248,6 +256,8 @@ class Dataset:
                 f"{self.path}: {one_line(name)} cannot be decoded ({error}): remove or replace it, "
                 "or build a dataset without it by `wspace data build`."
             ) from None
+        if self.image_channels == 1:
+            return np.asarray(picture.convert("L"))[None]  # (1, H, W)
         return np.asarray(picture).transpose(2, 0, 1)  # (3, H, W)
 
 

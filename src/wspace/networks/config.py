@@ -237,6 +237,8 @@ class ProjectedConfig:
     backbone: Literal["lite0", "lite1"] = "lite1"  # EfficientNet-Lite's variant
     # images are scaled to this side for it, a multiple of 32
     input_size: Annotated[int, Range(32, 1024)]
+    # projected maps are doubled in side before they are judged, as in the first version
+    enlarged: bool = True
     # channels of the finest projected maps, a multiple of 4
     width: Annotated[int, Range(4, 256)] = 32
     max_channels: Annotated[int, Range(4, 512)] = 128  # of the heads, a multiple of 4

@@ -15,7 +15,7 @@ from wspace.networks.config import GeneratorConfig
 
 __all__ = ["VelocityField"]
 
-_WIDTH = 512
+_WIDTH, _LEAST_WIDTH = 512, 256  # twice that of w, between these
 _BLOCKS = 4
 _FREQUENCIES = 32
 _HIGHEST = 200.0  # frequency, in radians from t = 0 to t = 1
@@ -30,10 +30,11 @@ class VelocityField(nn.Module):
         super().__init__()
         frequencies = torch.exp(torch.linspace(0, math.log(_HIGHEST), _FREQUENCIES))
         self.register_buffer("frequencies", frequencies)
-        self.enter = nn.Linear(config.w_dim, _WIDTH)
+        width = min(max(2 * config.w_dim, _LEAST_WIDTH), _WIDTH)
+        self.enter = nn.Linear(config.w_dim, width)
         conditions = 2 * _FREQUENCIES + config.num_classes
-        self.blocks = nn.ModuleList(_Block(conditions) for _ in range(_BLOCKS))
-        self.leave = nn.Sequential(nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, config.w_dim))
+        self.blocks = nn.ModuleList(_Block(conditions, width) for _ in range(_BLOCKS))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.w_dim))
 
     def forward(self, x: Tensor, t: Tensor, c: Tensor | None = None) -> Tensor:
         """Velocities at points.
@@ -57,12 +58,12 @@ class VelocityField(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, conditions: int) -> None:
+    def __init__(self, conditions: int, width: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(_WIDTH)
-        self.first = nn.Linear(_WIDTH, _WIDTH)
-        self.condition = nn.Linear(conditions, _WIDTH)
-        self.second = nn.Linear(_WIDTH, _WIDTH)
+        self.norm = nn.LayerNorm(width)
+        self.first = nn.Linear(width, width)
+        self.condition = nn.Linear(conditions, width)
+        self.second = nn.Linear(width, width)
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
         inner = F.silu(self.first(self.norm(x)) + self.condition(conditions))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from wspace.errors import WspaceError
 from wspace.networks.config import (
@@ -26,7 +27,7 @@ class Preset:
 
     name: str
     purpose: str
-    make: Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
+    make: Callable[[int, int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
 
 
 # Width of the hidden layers between z and w in StyleGAN1's presets, however narrow z and w are:
@@ -35,22 +36,26 @@ MAPPING_WIDTH = 512
 
 
 def _adain(
-    *, base: int, maximum: int, dim: int, layers: int
-) -> Callable[[int, int], tuple[GeneratorConfig, DiscriminatorConfig]]:
-    def make(resolution: int, num_classes: int) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+    *, base: int, maximum: int, dim: int, layers: int, mapping_width: int = MAPPING_WIDTH
+) -> Callable[[int, int, int], tuple[GeneratorConfig, DiscriminatorConfig]]:
+    def make(
+        resolution: int, num_classes: int, image_channels: int
+    ) -> tuple[GeneratorConfig, DiscriminatorConfig]:
         channels = channels_per_block(resolution, base, maximum)
         generator = GeneratorConfig(
             architecture="adain",
             resolution=resolution,
+            image_channels=image_channels,
             z_dim=dim,
             w_dim=dim,
             num_classes=num_classes,
-            mapping=MappingConfig(num_layers=layers, hidden_dim=MAPPING_WIDTH),
+            mapping=MappingConfig(num_layers=layers, hidden_dim=mapping_width),
             synthesis=AdaINConfig(channels=channels),
         )
         discriminator = DiscriminatorConfig(
             architecture="adain",
             resolution=resolution,
+            image_channels=image_channels,
             num_classes=num_classes,
             channels=channels,
             hidden_dim=min(base // 2, maximum),
@@ -60,12 +65,15 @@ def _adain(
     return make
 
 
-def _stylegan2(resolution: int, num_classes: int) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+def _stylegan2(
+    resolution: int, num_classes: int, image_channels: int
+) -> tuple[GeneratorConfig, DiscriminatorConfig]:
     channels = channels_per_block(resolution, 32768 if resolution >= 512 else 16384, 512)
     mapping = {"weight_gain": 1.0, "activation_gain": math.sqrt(2), "class_input": "embed"}
     generator = GeneratorConfig(
         architecture="demodulated",
         resolution=resolution,
+        image_channels=image_channels,
         num_classes=num_classes,
         mapping=MappingConfig(num_layers=8, **mapping),  # type: ignore[arg-type]
         synthesis=DemodulatedConfig(channels=channels),
@@ -73,6 +81,7 @@ def _stylegan2(resolution: int, num_classes: int) -> tuple[GeneratorConfig, Disc
     discriminator = DiscriminatorConfig(
         architecture="demodulated",
         resolution=resolution,
+        image_channels=image_channels,
         num_classes=num_classes,
         channels=channels,
         block_architecture="resnet",
@@ -89,6 +98,11 @@ def _stylegan2(resolution: int, num_classes: int) -> tuple[GeneratorConfig, Disc
 PRESETS = {
     entry.name: entry
     for entry in (
+        Preset(
+            name="small",
+            purpose="minutes on two CPU cores: at most 128 channels, half as many from 16² on",
+            make=_adain(base=1024, maximum=128, dim=128, layers=8, mapping_width=256),
+        ),
         Preset(
             name="compact",
             purpose="laptops and two CPU cores: at most 128 channels, w of 256",
@@ -114,7 +128,7 @@ PRESETS = {
 
 
 def preset(
-    name: str, *, resolution: int, num_classes: int = 0
+    name: str, *, resolution: int, num_classes: int = 0, image_channels: int = 3
 ) -> tuple[GeneratorConfig, DiscriminatorConfig]:
     """The networks of a preset for a resolution.
 
@@ -122,6 +136,7 @@ def preset(
         name: a key of `PRESETS`.
         resolution: side in pixels, a power of two from 8 to 1024.
         num_classes: classes to tell apart; 0 for none.
+        image_channels: 1 for grey pictures, 3 for red, green and blue.
 
     Raises:
         WspaceError: no such preset, or a resolution outside its range.
@@ -133,21 +148,26 @@ def preset(
             f"resolution={resolution} is outside 8 to 1024: "
             "scale the pictures with `wspace data build`."
         )
-    return PRESETS[name].make(resolution, num_classes)
+    return PRESETS[name].make(resolution, num_classes, image_channels)
 
 
-def projected_discriminator(*, resolution: int, num_classes: int = 0) -> ProjectedConfig:
+def projected_discriminator(
+    *, resolution: int, num_classes: int = 0, image_channels: Literal[1, 3] = 3
+) -> ProjectedConfig:
     """A discriminator for any preset's generator that sees through a pretrained network.
 
-    That network was trained on larger images. Enlarged by half, images show it their smallest
-    details (benchmarks/RESULTS.md).
+    It sees images in the size that they have: larger ones cost more than they teach in the same
+    time (benchmarks/RESULTS.md).
 
     Args:
         resolution: side in pixels, a power of two.
         num_classes: classes to tell apart; 0 for none.
+        image_channels: 1 or 3.
     """
     return ProjectedConfig(
         resolution=resolution,
+        image_channels=image_channels,
         num_classes=num_classes,
-        input_size=min(max(resolution * 3 // 2, 96), 256),
+        input_size=min(max(resolution, 32), 256),
+        enlarged=False,
     )

@@ -12,6 +12,7 @@ little about colour.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from wspace.networks.config import ProjectedConfig
 from wspace.networks.layers import minibatch_stddev
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.ops.convolution import convolve
+from wspace.ops.resample import upsample_nearest
 
 __all__ = ["ProjectedDiscriminator"]
 
@@ -32,8 +34,9 @@ _GROUPS = 4
 class RandomProjection(nn.Module):
     """Mixes the maps of a pyramid across channels and scales; random, and never changed."""
 
-    def __init__(self, in_channels: tuple[int, ...], width: int) -> None:
+    def __init__(self, in_channels: tuple[int, ...], width: int, *, enlarged: bool) -> None:
         super().__init__()
+        self.enlarged = enlarged
         mixed = (width, width, 2 * width, 4 * width)  # from fine to coarse
         self.out_channels = (width, *mixed[:-1])
         for k, (own, inner, out) in enumerate(
@@ -43,14 +46,17 @@ class RandomProjection(nn.Module):
             self.register_buffer(f"scales{k}", _random_kernel(out, inner, 3))
 
     def forward(self, pyramid: list[Tensor]) -> list[Tensor]:
-        """Four maps to four of twice the side, each of which has seen all coarser ones."""
+        """Four maps to four that have seen all coarser ones, of twice the side if ``enlarged``."""
         mixed: list[Tensor] = []
         for k in reversed(range(len(pyramid))):
             x = convolve(pyramid[k], self.get_buffer(f"channels{k}"))
             if mixed:
-                x = (x + mixed[-1]) * math.sqrt(0.5)
+                coarser = mixed[-1] if self.enlarged else upsample_nearest(mixed[-1])
+                x = (x + coarser) * math.sqrt(0.5)
             x = convolve(x, self.get_buffer(f"scales{k}"), padding=1)
-            mixed.append(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+            if self.enlarged:
+                x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            mixed.append(x)
         return mixed[::-1]
 
 
@@ -78,6 +84,14 @@ class Head(nn.Module):
                 nn.LeakyReLU(0.2),
             ]
             channels, side = width, side // 2
+        if not layers and not config.enlarged:  # small maps are judged by two layers, too
+            width = min(2 * width, config.max_channels)
+            layers = [
+                spectral_norm(_Conv2d(channels, width, 3, padding=1)),
+                nn.GroupNorm(_GROUPS, width),
+                nn.LeakyReLU(0.2),
+            ]
+            channels = width
         self.layers = nn.Sequential(*layers)
         self.side = side
         self.num_statistics = math.gcd(config.mbstd_num_channels, channels)
@@ -104,8 +118,11 @@ class ProjectedDiscriminator(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = EfficientNetLite(config.backbone)
-        self.projection = RandomProjection(self.backbone.pyramid_channels, config.width)
-        sides = [config.input_size // 2 ** (k + 1) for k in range(4)]
+        self.projection = RandomProjection(
+            self.backbone.pyramid_channels, config.width, enlarged=config.enlarged
+        )
+        halvings = 1 if config.enlarged else 2  # of the input, in the finest maps
+        sides = [config.input_size // 2 ** (k + halvings) for k in range(4)]
         self.heads = nn.ModuleList(
             Head(channels, side, config.width, config)
             for channels, side in zip(self.projection.out_channels, sides, strict=True)
@@ -122,10 +139,34 @@ class ProjectedDiscriminator(nn.Module):
         Returns:
             (N, places), logits: positive for real.
         """
-        maps = self.projection(self.perceive(images))
+        return self.judge(images, self.perceive(images), c)
+
+    def judge(self, images: Tensor, seen: list[Tensor], c: Tensor | None = None) -> Tensor:
+        """As `forward`, of images that have been perceived already.
+
+        Args:
+            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            seen: what `perceive` makes of them.
+            c: (N, num_classes), one-hot classes.
+        """
+        maps = self.projection(seen)
         logits = [head(x, c) for head, x in zip(self.heads, maps, strict=True)]
         logits.append(self.image_head(images, c))
         return torch.cat(logits, dim=1)
+
+    def average(self, values: Tensor) -> Tensor:
+        """One value an image from one for each place, all heads counting alike.
+
+        Args:
+            values: (N, places), such as losses, in the order of the logits.
+
+        Returns:
+            (N,).
+        """
+        heads = [*self.heads, self.image_head]
+        places = [cast(Head, head).side ** 2 for head in heads]
+        parts = values.split(places, dim=1)
+        return torch.stack([part.mean(dim=1) for part in parts], dim=1).mean(dim=1)
 
     def perceive(self, images: Tensor) -> list[Tensor]:
         """What the pretrained network sees in images: four maps of it, from fine to coarse."""
