@@ -9,6 +9,7 @@ from wspace.metrics.frechet import (
     FewSamplesWarning,
     RunningStatistics,
     Statistics,
+    distance_of_few,
     frechet_distance,
     statistics,
 )
@@ -120,3 +121,20 @@ def test_what_has_no_distance_is_an_error() -> None:
         frechet_distance(one, gaussian([0, 0], torch.eye(2)))
     with pytest.raises(WspaceError, match="not finite"):
         frechet_distance(one, gaussian([float("nan")], torch.eye(1)))
+
+
+@pytest.mark.filterwarnings("ignore::wspace.metrics.frechet.FewSamplesWarning")
+@pytest.mark.parametrize("count", [2, 10, 60])
+def test_the_distance_of_few_is_the_distance(count: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    few = torch.randn(count, 30, generator=random, dtype=torch.float64) * 2 + 0.5
+    reference = statistics(torch.randn(100, 30, generator=random, dtype=torch.float64))
+    expected = frechet_distance(statistics(few), reference)
+    assert distance_of_few(few, reference) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("features", [torch.ones(1, 3), torch.full((4, 3), torch.nan)])
+def test_too_few_features_and_bad_ones_have_no_distance(features: Tensor) -> None:
+    reference = gaussian([0, 0, 0], torch.eye(3))
+    with pytest.raises(WspaceError, match="have no distance"):
+        distance_of_few(features, reference)

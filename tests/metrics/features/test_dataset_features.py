@@ -94,3 +94,18 @@ def test_the_cache_lies_where_the_environment_says(
     assert cache_folder() == tmp_path / "features"
     monkeypatch.delenv("WSPACE_CACHE")
     assert cache_folder() == Path.home() / ".cache" / "wspace" / "features"
+
+
+def test_grey_and_colour_of_the_same_data_are_kept_apart(
+    tmp_path: Path, lite: LiteExtractor
+) -> None:
+    data = write_pictures(tmp_path / "data", count=3)
+    cache = tmp_path / "cache"
+    grey, colour = (
+        dataset_features(
+            Dataset.open(data, image_channels=channels), extractor=lite, cache=cache
+        )
+        for channels in (1, 3)
+    )  # fmt: skip
+    assert not torch.equal(grey, colour)
+    assert len(list(cache.glob("*.safetensors"))) == 2

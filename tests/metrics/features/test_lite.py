@@ -58,3 +58,15 @@ def test_pictures_are_resized_as_pillow_does_in_floats(lite: LiteExtractor) -> N
         expected = lite._network((resized / 127.5 - 1).clamp(-1, 1))
     found = lite(torch.from_numpy(pixels).permute(2, 0, 1)[None])
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+def test_pictures_may_be_seen_smaller_which_are_features_of_another_kind(
+    lite: LiteExtractor,
+) -> None:
+    small = LiteExtractor("cpu", side=64)
+    pixels = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+    assert small(pixels).shape == (3, 1280)
+    assert small.id != lite.id
+    with torch.inference_mode():
+        expected = small._network(pixels / 127.5 - 1)
+    torch.testing.assert_close(small(pixels), expected, atol=1e-4, rtol=0)

@@ -73,7 +73,8 @@ def dataset_features(
     shape = (len(indices), extractor.dim)
     entry = None
     if cache is not None:
-        key = f"{dataset.fingerprint}\0{extractor.id}\0{len(indices)} of {len(dataset)}"
+        seen = f"{len(indices)} of {len(dataset)}, {dataset.image_channels} channels"
+        key = f"{dataset.fingerprint}\0{extractor.id}\0{seen}"
         entry = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
         stored = _read_cache(entry, shape)
         if stored is not None:
