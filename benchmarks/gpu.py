@@ -78,6 +78,7 @@ def _generation(arguments: argparse.Namespace, device: torch.device) -> tuple[fl
 def _training(arguments: argparse.Namespace) -> tuple[float, float]:
     config = TrainConfig(
         preset=arguments.preset,
+        discriminator="preset",
         batch_size=arguments.batch,
         precision="bf16",
         compile="off" if arguments.no_compile else "on",

@@ -108,13 +108,10 @@ class Cell:
 
     def command(self, folder: Path) -> list[str]:
         """The whole command line that trains; it writes into ``folder``."""
-        rest = ["--seed", str(self.seed), "--out", str(folder)]
+        rest = ["--minutes", f"{self.minutes:g}", "--seed", str(self.seed), "--out", str(folder)]
         if self.by == "dcgan":
-            budget = ["--minutes", f"{self.minutes:g}"]
-            return [sys.executable, str(ROOT / "dcgan.py"), str(self.task.train), *budget, *rest]
-        budget = ["--seconds", f"{60 * self.minutes:g}"]
-        options = shlex.split(self.options)
-        return [*WSPACE, "train", str(self.task.train), *budget, *rest, *options]
+            return [sys.executable, str(ROOT / "dcgan.py"), str(self.task.train), *rest]
+        return [*WSPACE, "train", str(self.task.train), *rest, *shlex.split(self.options)]
 
     def settings(self) -> dict[str, Any]:
         """What a cell that is kept must have in common with this one."""

@@ -29,6 +29,7 @@ def main() -> None:
     for name, side, batch, peer, goal in WORK[: arguments.rows]:
         config = TrainConfig(
             preset=name,
+            discriminator="preset",
             batch_size=arguments.batch or batch,
             precision=precision,
             compile="on" if arguments.compile else "off",

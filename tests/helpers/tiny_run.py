@@ -75,6 +75,8 @@ def make_config(folder: Path, *, steps: int = 20, **changes: Any) -> TrainConfig
         make_model(folder / "start.safetensors")
     values: dict[str, Any] = {
         "data": str(folder / "data"),
+        "preset": "compact",
+        "discriminator": "preset",
         "learning_rate": 0.002,
         "r1_gamma": None,
         "start_from": str(folder / "start.safetensors"),
@@ -87,6 +89,8 @@ def make_config(folder: Path, *, steps: int = 20, **changes: Any) -> TrainConfig
         "compile": "off",
         "device": "cpu",
         "snapshot_kimg": 1000.0,
+        "measure": False,
+        "report": False,
         "checkpoint_kimg": 5 * BATCH / 1000,
     }
     return TrainConfig(**(values | changes))
@@ -131,8 +135,10 @@ def differences_of_runs(a: Path, b: Path) -> list[str]:
     found = [d for d in [difference(newest(a), newest(b))] if d]
     if log_without_times(a) != log_without_times(b):
         found.append("log.jsonl")
-    models = [(run / "model.safetensors").read_bytes() for run in (a, b)]
-    return found + (["model.safetensors"] if models[0] != models[1] else [])
+    kinds = (".safetensors", ".png") if a.name == b.name else (".safetensors",)  # sheets name runs
+    made = [{p.name: p.read_bytes() for p in run.iterdir() if p.suffix in kinds} for run in (a, b)]
+    names = sorted(made[0].keys() | made[1].keys())
+    return found + [name for name in names if made[0].get(name) != made[1].get(name)]
 
 
 def start_or_resume(run: Path, config: dict[str, Any], die_at: int | None = None) -> None:

@@ -49,14 +49,16 @@ def test_the_next_run_goes_on_with_the_discriminator_of_its_own_kind(
     config = TrainConfig(**PROJECTED | {"start_from": str(projected_run)})
     kept = first_networks(config, Data)[1]
     assert all((a == b).all() for a, b in zip(kept.parameters(), trained.parameters(), strict=True))
-    fresh = first_networks(TrainConfig(start_from=str(projected_run)), Data)[1]
+    fresh = first_networks(
+        TrainConfig(start_from=str(projected_run), discriminator="preset"), Data
+    )[1]
     assert not isinstance(fresh, ProjectedDiscriminator)
 
 
 class Data:
     """What `first_networks` asks of a dataset."""
 
-    resolution, num_classes = 8, 0
+    resolution, num_classes, image_channels = 8, 0, 3
 
 
 def test_a_run_at_a_higher_resolution_starts_a_projected_discriminator_afresh() -> None:
@@ -112,7 +114,8 @@ def test_each_network_has_its_own_learning_rate(tmp_path: Path) -> None:
 
 
 def test_a_presets_defaults_hold_where_the_discriminator_has_none() -> None:
-    assert defaults("compact") == defaults("compact", "preset")
-    assert defaults("compact")["adversarial.r1_gamma"] > 0
+    assert defaults("compact") == defaults("compact", "projected")
+    assert defaults("paper") == defaults("paper", "preset")
+    assert defaults("compact", "preset")["adversarial.r1_gamma"] > 0
     assert defaults("compact", "projected")["adversarial.learning_rate_d"] > 0
     assert defaults("paper", "projected")["average.ramp"] is None

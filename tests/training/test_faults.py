@@ -152,7 +152,7 @@ def test_while_the_first_step_is_running_a_signal_ends_it_at_once(tmp_path: Path
     config = make_config(tmp_path)
 
     class Slow(TrainingState):
-        def run(self, real: Any, c: Any, values: Any) -> StepResult:
+        def run(self, real: Any, *known: Any) -> StepResult:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
             raise AssertionError
@@ -350,8 +350,8 @@ class Poisoned(TrainingState):
     poison: range = range(0)
     rates: list[float] = []  # noqa: RUF012
 
-    def run(self, real: Any, c: Any, values: Any) -> StepResult:
-        result = super().run(real * (math.nan if self.step in self.poison else 1.0), c, values)
+    def run(self, real: Any, *known: Any) -> StepResult:
+        result = super().run(real * (math.nan if self.step in self.poison else 1.0), *known)
         type(self).rates.append(self.context.optimizers["generator"].param_groups[0]["lr"])
         return result
 
@@ -414,7 +414,7 @@ def test_many_in_a_row_go_back_once_with_half_the_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = poisoned(monkeypatch, range(12, 10**6))
-    config = make_config(tmp_path, steps=30, checkpoint_kimg=10 * BATCH / 1000)
+    config = make_config(tmp_path, steps=30, checkpoint_kimg=10 * BATCH / 1000, anneal=0.0)
     run = loop.start(config, tmp_path / "runs", report).run
     assert events(run)[-1] == (10, "rollback")  # there was no checkpoint at 20, amid the trouble
     assert newest(run)["health"]["rolled_back"]

@@ -164,10 +164,10 @@ def test_each_picture_comes_with_its_own_attributes(
     seen: list[tuple[int, int]] = []
 
     class Watched(TrainingState):
-        def run(self, real: Tensor, c: Any, values: Any = None) -> StepResult:
+        def run(self, real: Tensor, c: Any, values: Any = None, which: Any = None) -> StepResult:
             grey = ((real.mean(dim=(1, 2, 3)) + 1) * 127.5 / 20).round()
             seen.extend(zip(grey.int().tolist(), values[:, 0].tolist(), strict=True))
-            return super().run(real, c, values)
+            return super().run(real, c, values, which)
 
     monkeypatch.setattr("wspace.training.session.TrainingState", Watched)
     config = make_config(tmp_path, steps=5, attributes=True, reconstruction_weight=10.0)

@@ -10,8 +10,9 @@ import torch
 
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.presets import preset
-from wspace.training.config import TrainConfig
+from wspace.training.config import EARLIER_VALUES, TrainConfig, whole_name
 from wspace.training.losses import HINGE, LOGISTIC
+from wspace.training.plan import Plan
 from wspace.training.stages.adversarial import judge_both
 from wspace.training.stages.autoencoder import Autoencoder
 from wspace.training.state import TrainingState
@@ -21,17 +22,34 @@ PRETRAINING = ("reconstruction convolutions", "reconstruction others", "encoder"
 MATCHING = ("matching weights", "matching biases")
 
 
+# Every objective by itself, as the first version has them.
+PLAIN = EARLIER_VALUES | {
+    "discriminator": "preset",
+    "total_kimg": 1000.0,
+    "batch_size": 8,
+    "adversarial.learning_rate": 0.002,
+    "adversarial.r1_gamma": None,
+    "adversarial.r1_interval": 16,
+    "adversarial.path_length_weight": 0.0,
+    "precision": "fp32",
+    "compile": "off",
+    "device": "cpu",
+}
+
+
+def make_config(**changes: Any) -> TrainConfig:
+    return TrainConfig(**(PLAIN | {whole_name(name): value for name, value in changes.items()}))
+
+
 def make_state(name: str = "compact", num_values: int = 0, **changes: Any) -> TrainingState:
     torch.manual_seed(0)
     generator, discriminator = preset(name, resolution=8)
-    plain = {"batch_size": 8, "learning_rate": 0.002, "r1_gamma": None, "r1_interval": 16} | {
-        "precision": "fp32",
-        "compile": "off",
-        "device": "cpu",
-    }
-    config = TrainConfig(preset=name, **(plain | changes))
     return TrainingState(
-        build_generator(generator), build_discriminator(discriminator), config, CPU, num_values
+        build_generator(generator),
+        build_discriminator(discriminator),
+        make_config(preset=name, **changes),
+        CPU,
+        num_values,
     )
 
 
@@ -264,14 +282,7 @@ def test_rates_of_pretraining_settle_and_the_encoder_goes_on() -> None:
 def test_classes_reach_the_matching(pretraining_kimg: float) -> None:
     torch.manual_seed(0)
     generator, discriminator = preset("compact", resolution=8, num_classes=3)
-    config = TrainConfig(
-        batch_size=8,
-        precision="fp32",
-        compile="off",
-        device="cpu",
-        reconstruction_weight=1.0,
-        pretraining_kimg=pretraining_kimg,
-    )
+    config = make_config(reconstruction_weight=1.0, pretraining_kimg=pretraining_kimg)
     state = TrainingState(
         build_generator(generator), build_discriminator(discriminator), config, CPU
     )
@@ -359,6 +370,7 @@ def test_a_run_that_goes_back_to_reconstruct_forgets_the_pairs() -> None:
     assert int(state.flow_pairs.made) > 0
     assert state.autoencoder is not None
     state.config = state.config.replace(pretraining_kimg=0.048)
+    state.plan = Plan(state.config)
     encoder = snapshot(state.autoencoder.encoder)
     assert "reconstruction" in state.run(real_batch(5), None).losses
     assert int(state.flow_pairs.made) == 0

@@ -213,6 +213,7 @@ def _train_configs(
     return [
         TrainConfig(
             preset=preset_name,
+            discriminator="preset",
             batch_size=config.train_batch,
             precision=precision,
             compile="on" if path == "compiled" else "off",

@@ -5,7 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-__all__ = ["progress_bar"]
+__all__ = ["describe_seconds", "progress_bar"]
+
+
+def describe_seconds(seconds: float | None) -> str:
+    """Such as "4 h 16 min", "16 min", "50 s"; "?" where it is not known."""
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"
 
 
 @contextlib.contextmanager

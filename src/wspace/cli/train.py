@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wspace.cli.progress import describe_seconds
 from wspace.errors import WspaceError
 
 if TYPE_CHECKING:
@@ -16,89 +18,148 @@ if TYPE_CHECKING:
 
 __all__ = ["train_command"]
 
+_Command = Callable[..., Any]
 _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
+
+# Options of the first version, which work for one more release: what stands for them now.
+_EARLIER: tuple[tuple[str, type | None, str], ...] = (
+    ("--discriminator", str, "discriminator"),
+    ("--batch-size", int, "batch_size"),
+    ("--learning-rate", float, "adversarial.learning_rate"),
+    ("--learning-rate-d", float, "learning_rate_d"),
+    ("--r1-gamma", float, "r1_gamma"),
+    ("--r1-interval", int, "r1_interval"),
+    ("--path-length-weight", float, "path_length_weight"),
+    ("--path-length-interval", int, "path_length_interval"),
+    ("--reconstruction", float, "reconstruction.weight"),
+    ("--attributes/--no-attributes", None, "attributes"),
+    ("--pretraining-kimg", float, "reconstruction.kimg"),
+    ("--matching-kimg", float, "matching.kimg"),
+    ("--mixing", float, "style_mixing_probability"),
+    ("--ema-kimg", float, "half_life_kimg"),
+    ("--ema-ramp", float, "ramp"),
+    ("--warmup-kimg", float, "warmup_kimg"),
+    ("--precision", str, "precision"),
+    ("--compile", str, "compile"),
+    ("--snapshot-kimg", float, "snapshot_kimg"),
+    ("--checkpoint-kimg", float, "checkpoint_kimg"),
+    ("--checkpoint-minutes", float, "checkpoint_minutes"),
+    ("--keep-checkpoints", int, "keep_checkpoints"),
+    ("--keep-every", int, "keep_every"),
+    ("--seconds", float, "max_seconds"),
+)
+
+
+def _earlier_options(command: _Command) -> _Command:
+    """Add `_EARLIER`, hidden from ``--help``; the command gets them as ``earlier``."""
+
+    def gather(**arguments: Any) -> Any:
+        earlier = {}
+        for declaration, _, name in _EARLIER:
+            value = arguments.pop(_parameter(declaration))
+            if value is not None:
+                earlier[declaration.partition("/")[0]] = (name, value)
+        return command(earlier=earlier, **arguments)
+
+    gather.__doc__, gather.__name__ = command.__doc__, command.__name__
+    wrapped: _Command = gather
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for declaration, kind, _ in reversed(_EARLIER):
+        add = click.option(declaration, type=kind, default=None, hidden=True)
+        wrapped = add(wrapped)
+    return wrapped
+
+
+def _parameter(declaration: str) -> str:
+    return declaration.partition("/")[0].removeprefix("--").replace("-", "_")
 
 
 @click.command()
 @click.argument("data", required=False)
-@click.option("--preset", help="compact (default), medium, paper or stylegan2.")
-@click.option(
-    "--discriminator",
-    help="preset (default); projected: sees through a pretrained network, learns from fewer.",
-)
-@click.option("--kimg", "total_kimg", type=float, help="Thousands of real pictures to show.")
+@click.option("--minutes", type=float, help="Time to train for: all is planned to fit it.")
+@click.option("--hours", type=float, help="The same in hours.")
+@click.option("--kimg", "total_kimg", type=float, help="Or thousands of real pictures to show.")
+@click.option("--preset", help="small (default), compact, medium, paper or stylegan2.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
 @click.option("--from", "start_from", help="Start with the weights of this model.")
-@click.option("--batch-size", type=int, help="Pictures a step, a multiple of 4.")
-@click.option("--seed", type=int, help="Fixes the whole run.")
-@click.option("--learning-rate", type=float, help="Adam's, for both networks.")
-@click.option("--learning-rate-d", type=float, help="The discriminator's, if it differs.")
-@click.option("--r1-gamma", type=float, help="Weight of R1; 0 turns it off.")
-@click.option("--r1-interval", type=int, help="Steps between two R1 terms.")
-@click.option("--path-length-weight", type=float, help="0 turns it off.")
-@click.option("--path-length-interval", type=int, help="Steps between two path length terms.")
-@click.option(
-    "--reconstruction",
-    "reconstruction_weight",
-    type=float,
-    help="Weight of reconstructing real pictures through an encoder; 0 (default): none.",
-)
-@click.option(
-    "--attributes/--no-attributes", default=None, help="Tell the encoder the dataset's attributes."
-)
-@click.option("--pretraining-kimg", type=float, help="First learn from that alone, this long.")
-@click.option(
-    "--matching-kimg", type=float, help="Then mapping learns where z belong in W, this long."
-)
-@click.option(
-    "--mixing",
-    "style_mixing_probability",
-    type=float,
-    help="Share of batches with mixed styles, 0 to 1.",
-)
-@click.option("--ema-kimg", "ema_half_life_kimg", type=float, help="Half-life of the average.")
-@click.option("--ema-ramp", type=float, help="Half-life at most this share of the pictures seen.")
-@click.option("--warmup-kimg", type=float, help="The discriminator first learns alone, this long.")
+@click.option("--labels/--no-labels", default=None, help="Tell classes apart, or not.")
 @click.option("--mirror/--no-mirror", default=None, help="Mirror half of the pictures.")
-@click.option("--labels/--no-labels", default=None, help="Train on the dataset's classes.")
-@click.option("--precision", help="auto, fp32 or bf16.")
-@click.option("--compile", "compile", help="auto, on or off.")
+@click.option("--seed", type=int, help="Fixes the whole run.")
 @click.option("--device", help="auto, cpu or cuda.")
 @click.option(
-    "--snapshot-kimg",
-    type=float,
-    help="Thousands of pictures between sample sheets, each with a model file.",
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any option of --options."
 )
-@click.option("--checkpoint-kimg", type=float, help="Thousands of pictures between checkpoints.")
-@click.option(
-    "--checkpoint-minutes", type=float, help="Minutes between checkpoints, if that is sooner."
-)
-@click.option("--keep-checkpoints", type=int, help="Newest checkpoints to keep.")
-@click.option("--keep-every", type=int, help="Keep every Nth checkpoint for good.")
-@click.option("--seconds", "max_seconds", type=float, help="Save and end after this long.")
+@click.option("--config", type=click.Path(path_type=Path), help="Options in a TOML file.")
+@click.option("--options", "list_options", is_flag=True, help="List all options, and stop.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print it, train nothing.")
+@_earlier_options
 def train_command(
-    data: str | None, out: Path, resume: Path | None, dry_run: bool, **options: Any
+    data: str | None,
+    out: Path,
+    resume: Path | None,
+    settings: tuple[str, ...],
+    config: Path | None,
+    list_options: bool,
+    dry_run: bool,
+    hours: float | None,
+    earlier: dict[str, tuple[str, Any]],
+    **options: Any,
 ) -> None:
     """Train a generator on DATA, a zip or a folder of pictures.
 
     With --resume RUN the run goes on exactly where its newest checkpoint stands; DATA is only
     needed if it has moved. Ctrl-C finishes the step, saves and says how to go on.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    if list_options:
+        _list_options()
+        return
+    given = _gathered(config, settings, earlier)
+    given |= {name: value for name, value in options.items() if value is not None}
+    if hours is not None:
+        given["minutes"] = hours * 60
     if data is not None:
         given["data"] = data
     if resume is not None:
         outcome = _resume(resume, given, dry_run)
     else:
-        if data is None:
+        if not given.get("data"):
             raise WspaceError("there is nothing to train on: give DATA, a zip or a folder.")
         outcome = _start(given, out, dry_run)
     if outcome is None:
         return
     click.echo(_closing_line(outcome))
     sys.exit(_STATUS[outcome.reason])
+
+
+def _gathered(
+    path: Path | None, settings: tuple[str, ...], earlier: dict[str, tuple[str, Any]]
+) -> dict[str, Any]:
+    """Options of a file, of ``--set`` and of the first version, by whole names; the later wins."""
+    from wspace.training.config import read_options, read_setting, whole_name
+
+    given = {} if path is None else read_options(path)
+    for text in settings:
+        name, value = read_setting(text)
+        given[name] = value
+    for option, (name, value) in earlier.items():
+        shown = str(value).lower() if isinstance(value, bool) else value
+        click.echo(f"{option} is now --set {name}={shown}", err=True)
+        given[whole_name(name)] = value
+    return given
+
+
+def _list_options() -> None:
+    """Every field of the configuration: its name, default, range, unit and meaning."""
+    from wspace.training.config import options
+
+    for option in options().values():
+        limits = option.range or ", ".join(map(str, option.choices)) or option.kind
+        default = "none" if option.default is None else option.default
+        value = f"{default:g}" if isinstance(default, float) else str(default).lower()
+        unit = f" {option.unit}" if option.unit else ""
+        click.echo(f"{option.name:38} {value or '-'}{unit}   ({limits})")
+        click.echo(f"    {option.meaning}")
 
 
 def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
@@ -121,7 +182,7 @@ def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
     if fixed := sorted(name for name in given if whole_name(name) not in loop.RESUME_CHANGES):
         raise WspaceError(
             f"--resume goes on exactly, so {fixed[0]}={given[fixed[0]]!r} cannot change: leave it "
-            f"out, or start a new run with --from {run}."
+            f"out, or start a new run with --from {shlex.quote(str(run))}."
         )
     if dry_run:
         saved = read_config(run)
@@ -134,7 +195,10 @@ def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
 
 def _describe(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
-        click.echo(f"{name:26} {value}")
+        if isinstance(value, dict):
+            _describe({f"{name}.{field}": inner for field, inner in value.items()})
+        else:
+            click.echo(f"{name:38} {value}")
 
 
 def _closing_line(outcome: Outcome) -> str:
@@ -145,9 +209,10 @@ def _closing_line(outcome: Outcome) -> str:
         "terminated": "terminated, saved",
     }[outcome.reason]
     line = f"{ended} at {outcome.kimg:.1f} kimg: {outcome.run}"
+    run = shlex.quote(str(outcome.run))
     if outcome.reason == "done":
-        return f"{line}\ngenerate with: wspace generate {outcome.run} --seeds 0-15"
-    return f"{line}\ngo on with: wspace train --resume {outcome.run}"
+        return f"{line}\ngenerate with: wspace generate {run} --seeds 0-15"
+    return f"{line}\ngo on with: wspace train --resume {run}"
 
 
 class _live:  # noqa: N801 - used as a context manager function
@@ -182,23 +247,24 @@ class _live:  # noqa: N801 - used as a context manager function
 def _line(progress: Progress) -> str:
     assert progress.last is not None
     losses = progress.last.losses
-    rate = progress.images_per_second
-    left = (progress.total_kimg - progress.kimg) * 1000 / rate if rate > 0 else math.inf
-    hours, minutes = divmod(min(left, 1e7) / 60, 60)
     shown = (
         ("generator", "G"),
         ("discriminator", "D"),
         ("reconstruction", "reconstruction"),
+        ("flow", "flow"),
         ("matching", "matching"),
     )
     values = [f"{label} {losses[name]:.2f}" for name, label in shown if name in losses]
+    total = f" / {progress.total_kimg:g}" if progress.total_kimg else ""
     parts = [
-        f"{progress.kimg:.1f} / {progress.total_kimg:g} kimg",
-        f"{rate:.1f} pictures/s",
-        f"{int(hours)}:{int(minutes):02} left",
+        f"{progress.kimg:.1f}{total} kimg",
+        f"{progress.images_per_second:.1f} pictures/s",
+        f"{describe_seconds(progress.seconds_left)} left",
         " ".join(["loss", *values]),
     ]
     if progress.last.right is not None:
         real, fake = progress.last.right
         parts.append(f"D right on real {real:.0%}, generated {fake:.0%}")
+    if progress.fd is not None and progress.best_fd is not None:
+        parts.append(f"FD (quick) {progress.fd:.1f}, best {progress.best_fd:.1f}")
     return "  ".join(parts)

@@ -6,13 +6,25 @@ the preset's defaults for all that is not given.
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, reason
 from wspace.networks.presets import PRESETS
-from wspace.plain import About, Choice, Option, Range, check, from_plain, options_of, to_plain
+from wspace.plain import (
+    About,
+    Choice,
+    Option,
+    Range,
+    check,
+    from_plain,
+    from_text,
+    options_of,
+    to_plain,
+)
 
 __all__ = [
     "DISCRIMINATORS",
@@ -24,11 +36,15 @@ __all__ = [
     "TrainConfig",
     "defaults",
     "options",
+    "read_options",
+    "read_setting",
+    "values_by_name",
     "whole_name",
 ]
 
 DISCRIMINATORS = ("preset", "projected")
 MAX_BATCH_SIZE = 65_536
+DEFAULT_PRESET = "small"
 
 _Positive = Range(above=0)
 _NotNegative = Range(low=0)
@@ -56,11 +72,23 @@ class AdversarialConfig:
         int, Range(low=1), About("from one path length term to the next", "steps")
     ] = 4
     style_mixing_probability: Annotated[
-        float, _Share, About("share of generated batches whose styles come from two z")
+        float, _Share, About("share of generated images whose styles come from two z")
     ] = 0.9
+    mix_batches: Annotated[
+        bool, About("mix whole batches alike, instead of each image for itself")
+    ] = False
+    mapping_rests: Annotated[
+        bool, About("after matching, synthesis alone learns from the discriminator")
+    ] = False
+    generations: Annotated[
+        int, Choice(1, 2), About("of images in a step: once for both networks, or for each anew")
+    ] = 1
     warmup_kimg: Annotated[
         float, _NotNegative, About("the discriminator first learns alone", "kimg")
     ] = 0.0
+    anneal: Annotated[
+        float, _Share, About("the last share of the run, over which learning rates fall to 0")
+    ] = 0.5
 
     def __post_init__(self) -> None:
         check(self, "adversarial.")
@@ -73,9 +101,15 @@ class ReconstructionConfig:
     weight: Annotated[
         float, _NotNegative, About("of reconstructions of real images; 0: no encoder")
     ] = 0.0
-    kimg: Annotated[
-        float, _NotNegative, About("the generator first learns from them alone", "kimg")
+    share: Annotated[
+        float, _Share, About("of the run, in which the generator first learns from them alone")
     ] = 0.0
+    kimg: Annotated[float | None, _NotNegative, About("the same by a number of images", "kimg")] = (
+        None
+    )
+    beside: Annotated[bool, About("goes on beside the discriminator, on half of each batch")] = (
+        False
+    )
     attributes: Annotated[bool, About("tell the encoder what the dataset says of each image")] = (
         False
     )
@@ -88,10 +122,10 @@ class ReconstructionConfig:
     ] = 0.03
     settling: Annotated[
         float, Range(above=0, high=1), About("the last share of it, over which rates fall to 0")
-    ] = 1 / 3
+    ] = 0.4
     perceptual_weight: Annotated[
         float, _NotNegative, About("of a pretrained network's maps, beside pixels")
-    ] = 0.3
+    ] = 0.1
     mismatch_weight: Annotated[
         float, _NotNegative, About("of the energy distance of mapping's w from the encoder's")
     ] = 0.03
@@ -99,18 +133,26 @@ class ReconstructionConfig:
     def __post_init__(self) -> None:
         check(self, "reconstruction.")
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is a stage in which it is the only objective."""
+        return bool(self.share if self.kimg is None else self.kimg)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MatchingConfig:
     """Mapping learns from a flow where z belong in W; see `stages.flow`, `stages.matching`."""
 
-    kimg: Annotated[
-        float, _NotNegative, About("after reconstruction: flow and matching together", "kimg")
+    share: Annotated[
+        float, _Share, About("of the run, after reconstruction: flow and matching together")
     ] = 0.0
+    kimg: Annotated[float | None, _NotNegative, About("the same by a number of images", "kimg")] = (
+        None
+    )
     flow_share: Annotated[
         float, Range(above=0, high=0.9), About("share of it in which the flow learns")
-    ] = 1 / 3
-    flow_rate: Annotated[float, _Positive, About("Adam's, of the flow")] = 0.001
+    ] = 0.4
+    flow_rate: Annotated[float, _Positive, About("Adam's, of the flow")] = 0.003
     weight_rate: Annotated[float, _Positive, About("Muon's, of mapping's weights")] = 0.1
     bias_rate: Annotated[float, _Positive, About("Adam's, of mapping's biases")] = 0.003
     updates: Annotated[int, Range(1, 1000), About("of flow or mapping in a step")] = 4
@@ -120,6 +162,11 @@ class MatchingConfig:
 
     def __post_init__(self) -> None:
         check(self, "matching.")
+
+    @property
+    def on(self) -> bool:
+        """Whether there is such a stage."""
+        return bool(self.share if self.kimg is None else self.kimg)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +187,10 @@ class SavingConfig:
     """When a run saves, and what it keeps."""
 
     snapshot_kimg: Annotated[
-        float, _Positive, About("from one sample sheet and model file to the next", "kimg")
-    ] = 20.0
+        float | None,
+        _Positive,
+        About("from one sample sheet to the next; none: 20, and every tenth of the run", "kimg"),
+    ] = None
     checkpoint_kimg: Annotated[
         float, _Positive, About("from one checkpoint to the next", "kimg")
     ] = 20.0
@@ -152,6 +201,18 @@ class SavingConfig:
     keep_every: Annotated[
         int, _NotNegative, About("every Nth checkpoint is kept for good; 0: none")
     ] = 0
+    measure: Annotated[bool, About("FD (quick) now and then; the best model is kept")] = True
+    measurements: Annotated[
+        int, Range(1, 1000), About("of them in a run, beside one after each stage, if it is long")
+    ] = 10
+    measured_pictures: Annotated[
+        int, Range(2, 50_000), About("generated each time", "pictures")
+    ] = 1000
+    measured_against: Annotated[
+        int, Range(4, 1_000_000), About("at most, of the data, always the same ones", "pictures")
+    ] = 2000
+    report: Annotated[bool, About("report.html in the run folder, with every sample sheet")] = True
+    tensorboard: Annotated[bool, About("all numbers for TensorBoard, too (extra: track)")] = False
 
     def __post_init__(self) -> None:
         check(self, "saving.")
@@ -170,7 +231,7 @@ class TrainConfig:
     """
 
     data: Annotated[str, About("zip or folder of pictures")] = ""
-    preset: Annotated[str, Choice(*PRESETS), About("the networks")] = "compact"
+    preset: Annotated[str, Choice(*PRESETS), About("the networks")] = DEFAULT_PRESET
     discriminator: Annotated[
         str,
         Choice(*DISCRIMINATORS),
@@ -179,7 +240,12 @@ class TrainConfig:
     start_from: Annotated[str | None, About("a model file whose weights the run starts with")] = (
         None
     )
-    total_kimg: Annotated[float, _Positive, About("real images seen in the run", "kimg")] = 1000.0
+    minutes: Annotated[
+        float | None, _Positive, About("time to train for; all is planned to fit it", "minutes")
+    ] = 60.0
+    total_kimg: Annotated[
+        float | None, _Positive, About("real images to see instead, however long it takes", "kimg")
+    ] = None
     max_seconds: Annotated[
         float | None, _NotNegative, About("the run ends, saved, after that time", "seconds")
     ] = None
@@ -188,9 +254,15 @@ class TrainConfig:
         int, Range(0, 2**32 - 1), About("of weights, latents, noise and the order of images")
     ] = 0
     mirror: Annotated[bool, About("flip half of the real images left to right")] = False
-    labels: Annotated[bool, About("train a class-conditional model on the dataset's labels")] = (
-        False
-    )
+    labels: Annotated[
+        bool | None,
+        About("train a class-conditional model on the dataset's labels; none: if it has any"),
+    ] = None
+    image_channels: Annotated[
+        int | None,
+        Choice(1, 3),
+        About("1: grey, 3: colour; none: what the pictures have, or the model to start from"),
+    ] = None
     precision: Annotated[
         str,
         Choice("auto", "fp32", "bf16"),
@@ -219,7 +291,10 @@ class TrainConfig:
                 values |= {f"{name}.{field}": inner for field, inner in own.items()}
             else:
                 values[whole_name(name)] = value
-        chosen = defaults(values.get("preset", "compact"), values.get("discriminator", "preset"))
+        for one, other in (("minutes", "total_kimg"), ("total_kimg", "minutes")):
+            if values.get(one) is not None:
+                values.setdefault(other, None)
+        chosen = defaults(values.get("preset", DEFAULT_PRESET), values.get("discriminator"))
         parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
         for name, value in (chosen | values).items():
             part, _, field = name.rpartition(".")
@@ -233,20 +308,32 @@ class TrainConfig:
 
     def _check(self) -> None:
         check(self)
-        if self.reconstruction.kimg and not self.reconstruction.weight:
+        if (self.minutes is None) == (self.total_kimg is None):
             raise WspaceError(
-                f"reconstruction.kimg={self.reconstruction.kimg} learns from reconstructions, "
-                "which are off: give reconstruction.weight, such as 10."
+                f"minutes={self.minutes} and total_kimg={self.total_kimg}: give one, a time or "
+                "a number of images."
+            )
+        if self.reconstruction.alone and not self.reconstruction.weight:
+            raise WspaceError(
+                f"reconstruction.kimg={self.reconstruction.kimg} and reconstruction.share="
+                f"{self.reconstruction.share} learn from reconstructions, which are off: give "
+                "reconstruction.weight, such as 10."
             )
         if self.reconstruction.attributes and not self.reconstruction.weight:
             raise WspaceError(
                 "reconstruction.attributes=True tells the encoder what images show, and there is "
                 "none: give reconstruction.weight, such as 10."
             )
-        if self.matching.kimg and not self.reconstruction.kimg:
+        if self.matching.on and not self.reconstruction.alone:
             raise WspaceError(
-                f"matching.kimg={self.matching.kimg} learns where the encoder's w lie, and no "
-                "encoder learns before it: give reconstruction.kimg, such as 100."
+                f"matching.kimg={self.matching.kimg} and matching.share={self.matching.share} "
+                "learn where the encoder's w lie, and no encoder learns before: give "
+                "reconstruction.share, such as 0.3."
+            )
+        if self.reconstruction.share + self.matching.share >= 1:
+            raise WspaceError(
+                f"reconstruction.share={self.reconstruction.share} and matching.share="
+                f"{self.matching.share} leave nothing of the run: give less than 1 together."
             )
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
@@ -256,7 +343,11 @@ class TrainConfig:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, named as for the constructor."""
-        return type(self)(**(_flat(self) | {whole_name(k): v for k, v in changes.items()}))
+        given = {whole_name(name): value for name, value in changes.items()}
+        for one, other in (("minutes", "total_kimg"), ("total_kimg", "minutes")):
+            if given.get(one) is not None:
+                given.setdefault(other, None)
+        return type(self)(**(values_by_name(self) | given))
 
     def r1_gamma_for(self, resolution: int) -> float:
         """The weight of R1 at a resolution: what was given, or StyleGAN2-ADA's rule of thumb."""
@@ -285,6 +376,8 @@ class TrainConfig:
                 f"the training configuration does not fit (no {unknown[0]!r:.60} here): upgrade "
                 "wspace."
             )
+        if "adversarial" not in data:
+            data = EARLIER_VALUES | {whole_name(name): value for name, value in data.items()}
         return cls(**data)
 
 
@@ -307,19 +400,57 @@ EARLIER_NAMES = {
     "learning_rate": "adversarial.learning_rate",
 }
 
-# What a preset trains with where nothing else is said.
+# What configurations of the first version mean where they say nothing.
+EARLIER_VALUES: dict[str, Any] = {
+    "minutes": None,
+    "labels": False,
+    "image_channels": 3,
+    "reconstruction.kimg": 0.0,
+    "matching.kimg": 0.0,
+    "adversarial.anneal": 0.0,
+    "adversarial.mix_batches": True,
+    "adversarial.generations": 2,
+    "adversarial.mapping_rests": True,
+    "reconstruction.settling": 1 / 3,
+    "matching.flow_share": 1 / 3,
+    "reconstruction.beside": True,
+    "reconstruction.perceptual_weight": 0.3,
+    "matching.flow_rate": 0.001,
+    "saving.measure": False,
+    "saving.report": False,
+    "preset": "compact",
+}
+
+# The best that is known for few pictures and little time (benchmarks/RESULTS.md): real images
+# are drawn again, mapping learns where they lie, and only then a discriminator sharpens.
+_IN_STAGES: dict[str, Any] = {
+    "discriminator": "projected",
+    "reconstruction.weight": 1.0,
+    "reconstruction.share": 0.45,
+    "matching.share": 0.15,
+}
+
+# What a preset trains with where nothing else is said; then what the discriminator does.
 PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
+    "small": {
+        "adversarial.learning_rate": 0.005,
+        "adversarial.r1_gamma": 2.0,
+        "adversarial.r1_interval": 8,
+        **_IN_STAGES,
+    },
     # For short runs: few steps have to be large, and R1 has to be far above the rule of thumb for
     # long runs, with which the discriminator ran away at 32² (benchmarks/RESULTS.md).
     "compact": {
         "adversarial.learning_rate": 0.005,
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
+        **_IN_STAGES,
     },
     "medium": {
         "adversarial.learning_rate": 0.003,
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
+        **_IN_STAGES,
     },
     "paper": {
         "adversarial.r1_gamma": 10.0,
@@ -338,15 +469,18 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
 PROJECTED_DEFAULTS: dict[str, Any] = {
     "adversarial.learning_rate": 0.002,
     "adversarial.learning_rate_d": 0.0005,
-    "adversarial.r1_gamma": 0.3,
-    "adversarial.r1_interval": 8,
+    "adversarial.r1_gamma": 0.0,
 }
 
 
-def defaults(preset: str, discriminator: str = "preset") -> dict[str, Any]:
+def defaults(preset: Any, discriminator: Any = None) -> dict[str, Any]:
     """What is trained with where nothing else is said, by whole names; beside the classes' own."""
     own = PRESET_DEFAULTS.get(preset, {}) if isinstance(preset, str) else {}
-    return own | (PROJECTED_DEFAULTS if discriminator == "projected" else {})
+    kind = own.get("discriminator", "preset") if discriminator is None else discriminator
+    if kind == "projected":
+        return own | PROJECTED_DEFAULTS
+    # reconstructions are compared through the network that a projected one sees with
+    return {name: value for name, value in own.items() if name not in _IN_STAGES}
 
 
 @cache
@@ -382,8 +516,42 @@ def _last_words() -> dict[str, list[str]]:
     return found
 
 
-def _flat(config: TrainConfig) -> dict[str, Any]:
-    """All values by whole names."""
+def read_setting(text: str) -> tuple[str, Any]:
+    """A whole name and its value from ``r1_gamma=1.0``.
+
+    Raises:
+        WspaceError: not of that form, no such option, or a value that does not fit it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise WspaceError(f"{text!r:.60} sets nothing: write NAME=VALUE, such as r1_gamma=1.0.")
+    whole = whole_name(name.strip())
+    return whole, from_text(TrainConfig, whole, value)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Options by whole names from a TOML file: ``batch_size = 64``, ``[adversarial]``, ...
+
+    Raises:
+        WspaceError: it cannot be read, is no TOML, or names what is no option.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WspaceError(f"{path} is no TOML ({reason(error)}): mend it.") from None
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        for field, one in inner.items():
+            found[whole_name(f"{name}.{field}" if field else name)] = one
+    return found
+
+
+def values_by_name(config: TrainConfig) -> dict[str, Any]:
+    """All values of a configuration by whole names."""
     flat: dict[str, Any] = {}
     for name, value in to_plain(config).items():
         if name in _PARTS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,13 @@ from torch.profiler import record_function
 
 from wspace import machine
 from wspace.networks.generator import Generator
+from wspace.networks.projected import ProjectedDiscriminator
 from wspace.steering.mixing import mix_styles
 from wspace.training.optimizers import update
+from wspace.training.real_maps import RealMaps
+from wspace.training.schedule import Part
 
-__all__ = ["SECTIONS", "Batch", "Context", "Section", "StepResult", "floats", "place"]
+__all__ = ["SECTIONS", "Batch", "Context", "Objective", "Section", "StepResult", "floats", "place"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -34,6 +37,7 @@ SECTIONS = (
     "r1",
     "discriminator: update",
     "generator: forward",
+    "generator: judge",
     "generator: backward",
     "path length",
     "reconstruction",
@@ -53,11 +57,13 @@ class Batch:
         c: (N, num_classes), one-hot classes, which generated images share; None without classes.
         values: (N, attributes), int64, one value of each attribute as the encoder takes it; or
             None.
+        which: (N,), int64, as `RealMaps.of` takes it; None where they are of no dataset.
     """
 
     images: Tensor
     c: Tensor | None = None
     values: Tensor | None = None
+    which: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -68,6 +74,7 @@ class Batch:
             images=self.images[:count],
             c=None if self.c is None else self.c[:count],
             values=None if self.values is None else self.values[:count],
+            which=None if self.which is None else self.which[:count],
         )
 
 
@@ -93,6 +100,21 @@ class StepResult:
     generator_learned: bool = True
 
 
+class Objective(Protocol):
+    """What a stage does with a batch; a file in `stages` each."""
+
+    def step(self, context: Context, batch: Batch, part: Part, number: int) -> StepResult:
+        """Learn from a batch.
+
+        Args:
+            context: the networks.
+            batch: real images.
+            part: where the run stands in its plan.
+            number: of the step in its run.
+        """
+        ...
+
+
 class Context:
     """The networks in training, and what a step does with them whatever its objective.
 
@@ -104,15 +126,18 @@ class Context:
         half: multiplies in bfloat16 (autocast).
         compile_synthesis: see `machine.compiled`.
         compile_discriminator: likewise.
-        mixing: share of generated batches whose styles come from two z, in [0, 1].
+        mixing: share of generated images whose styles come from two z, in [0, 1].
+        mix_batches: decides that, and draws the crossover, once for each batch.
 
     Attributes:
         optimizers: by name; objectives add theirs with `add_optimizers`.
         rate_factor: of all learning rates; halved when numbers went wrong.
-        w_settled: W is laid out for good: mapping and encoder rest, and synthesis learns alone.
+        rate_factors: of single optimizers, by name, where they differ.
+        w_settled: W is laid out: mapping and encoder rest, and synthesis learns alone.
             A discriminator would pull mapping away from the real images' w, to what lies between
             them.
         section: called with each of `SECTIONS` in turn.
+        real_maps: what the discriminator's pretrained network sees in real images; or None.
     """
 
     def __init__(
@@ -126,16 +151,20 @@ class Context:
         compile_synthesis: bool,
         compile_discriminator: bool,
         mixing: float,
+        mix_batches: bool,
     ) -> None:
-        self.device, self.half, self.mixing = device, half, mixing
+        self.device, self.half = device, half
+        self.mixing, self.mix_batches = mixing, mix_batches
         self.generator = place(generator, device)
         self.discriminator = place(discriminator, device)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._full_rates: dict[str, float] = {}
         self.random = torch.Generator(device).manual_seed(seed)
         self.rate_factor = 1.0
+        self.rate_factors: dict[str, float] = {}
         self.w_settled = False
         self.section: Section = record_function
+        self.real_maps: RealMaps | None = None
         self._synthesize = machine.compiled(generator.synthesis) if compile_synthesis else None
         self._judge = machine.compiled(discriminator) if compile_discriminator else None
 
@@ -148,16 +177,42 @@ class Context:
         """Context manager: within it networks multiply in `working_type`."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half)
 
-    def synthesize(self, ws: Tensor) -> Tensor:
-        """Images of ws with fresh noise: (N, num_ws, w_dim) to (N, C, H, W)."""
+    def synthesize(self, ws: Tensor, *, update_emas: bool = False) -> Tensor:
+        """Images of ws with fresh noise: (N, num_ws, w_dim) to (N, C, H, W).
+
+        ``update_emas``: see `stylegan3.synthesis`.
+        """
         synthesis = self._synthesize or self.generator.synthesis
-        images: Tensor = synthesis(ws, self.noise(len(ws)))
+        images: Tensor = synthesis(ws, self.noise(len(ws)), update_emas=update_emas)
         return images
 
-    def judge(self, images: Tensor, c: Tensor | None) -> Tensor:
-        """The discriminator's logits of images, (N,) or one for each place that it judges."""
+    def judge(self, images: Tensor, c: Tensor | None, seen: list[Tensor] | None = None) -> Tensor:
+        """The discriminator's logits of images, (N,) or one for each place that it judges.
+
+        Args:
+            images: (N, C, H, W).
+            c: (N, num_classes), or None.
+            seen: what `perceive` makes of them, where that is at hand.
+        """
+        if seen is not None and isinstance(self.discriminator, ProjectedDiscriminator):
+            return self.discriminator.judge(images, seen, c)
         logits: Tensor = (self._judge or self.discriminator)(images, c)
         return logits
+
+    def perceive(self, images: Tensor) -> list[Tensor] | None:
+        """What the discriminator's pretrained network sees in images; None where it has none."""
+        if not isinstance(self.discriminator, ProjectedDiscriminator):
+            return None
+        return self.discriminator.perceive(images)
+
+    def perceive_real(self, batch: Batch) -> list[Tensor] | None:
+        """The same of real images, from what is kept of them where there is room for it."""
+        if not isinstance(self.discriminator, ProjectedDiscriminator):
+            return None
+        if self.real_maps is not None and batch.which is not None:
+            return self.real_maps.of(batch.which)
+        with torch.no_grad():
+            return self.discriminator.perceive(batch.images)
 
     def latents(self, count: int) -> Tensor:
         """(count, z_dim), from N(0, I)."""
@@ -172,7 +227,7 @@ class Context:
         ]
 
     def mixed_ws(self, count: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        """ws of random z for a batch, of two z each in the share ``mixing`` of batches.
+        """ws of random z for a batch, of two z each in the share ``mixing`` of them.
 
         Source: Karras et al. 2019 (StyleGAN), Section 3.1, mixing regularisation.
 
@@ -183,12 +238,27 @@ class Context:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.w_settled):
             w = mapping.w(self.latents(count), c)
             ws = w[:, None].expand(-1, num_ws, -1)
+            if not self.mix_batches:
+                return self._each_mixed(ws, c), w
             draw, crossover = self._uniform(2)
             if draw < self.mixing and num_ws > 1:
                 other = mapping.w(self.latents(count), c)[:, None].expand(-1, num_ws, -1)
                 first = 1 + int(crossover * (num_ws - 1))
                 ws = mix_styles(ws, other, range(first, num_ws))
         return ws, w
+
+    def _each_mixed(self, ws: Tensor, c: Tensor | None) -> Tensor:
+        """ws whose layers from a crossover on come from another z, each image's its own."""
+        count, num_ws, _ = ws.shape
+        if not self.mixing or num_ws == 1:
+            return ws
+        other = self.generator.mapping.w(self.latents(count), c)[:, None]
+        draw, crossover = torch.rand(
+            2, count, 1, 1, generator=self.random, device=self.device
+        ).unbind()
+        first = torch.where(draw < self.mixing, 1 + (crossover * (num_ws - 1)).floor(), num_ws)
+        layers = torch.arange(num_ws, device=self.device)[None, :, None]
+        return torch.where(layers < first, ws, other)
 
     def _uniform(self, count: int) -> list[float]:
         numbers = torch.rand(count, generator=self.random, device=self.device)
@@ -199,6 +269,10 @@ class Context:
         self.optimizers |= optimizers
         self._full_rates |= {k: v.param_groups[0]["lr"] for k, v in optimizers.items()}
 
+    def halve_rate(self, name: str) -> None:
+        """Train one network on at half its rate."""
+        self.rate_factors[name] = self.rate_factors.get(name, 1.0) / 2
+
     def update(self, *names: str, share: float = 1.0) -> bool:
         """Step optimizers together at a share of their full rates.
 
@@ -208,7 +282,12 @@ class Context:
         """
         for name in names:
             for group in self.optimizers[name].param_groups:
-                group["lr"] = self._full_rates[name] * share * self.rate_factor
+                group["lr"] = (
+                    self._full_rates[name]
+                    * share
+                    * self.rate_factor
+                    * self.rate_factors.get(name, 1.0)
+                )
         return update(*(self.optimizers[name] for name in names))
 
 

@@ -10,13 +10,14 @@ from torch import nn
 
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
-from wspace.files import remove_leftovers
+from wspace.files import atomic_write_text, remove_leftovers
 from wspace.machine import (
     keep_freed_memory,
 )
 from wspace.networks.generator import Generator
 from wspace.training.config import TrainConfig
 from wspace.training.run.clock import Progress
+from wspace.training.run.command import COMMAND_FILE, command_of
 from wspace.training.run.folder import (
     RunLock,
     create_run,
@@ -25,8 +26,9 @@ from wspace.training.run.folder import (
     write_config,
 )
 from wspace.training.run.signals import StoppedAtOnceError, stop_on_signals
+from wspace.training.run.tensorboard import require_tensorboard
 from wspace.training.session import Report, Session, newest_state, saved_networks
-from wspace.training.setup import decide, fingerprint_of, first_networks
+from wspace.training.setup import decide, fingerprint_of, first_networks, open_data
 
 __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume", "start"]
 
@@ -35,6 +37,7 @@ __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume",
 RESUME_CHANGES = frozenset(
     {
         "data",
+        "minutes",
         "total_kimg",
         "max_seconds",
         "reconstruction.kimg",
@@ -44,11 +47,14 @@ RESUME_CHANGES = frozenset(
         "saving.checkpoint_minutes",
         "saving.keep_checkpoints",
         "saving.keep_every",
+        "saving.measure",
+        "saving.measurements",
+        "saving.report",
+        "saving.tensorboard",
     }
 )
 
 LOG_INTERVAL_STEPS = 20
-DIVERSITY_INTERVAL_STEPS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,7 @@ def check(config: TrainConfig) -> dict[str, Any]:
     Raises:
         WspaceError: as `start`.
     """
-    with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data:
+    with open_data(config) as data:
         config = decide(config, data)
         generator, discriminator = first_networks(config, data)
         return config.to_dict() | {
@@ -101,12 +107,16 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
     Raises:
         WspaceError: the data, the configuration or the folder cannot be used.
     """
-    with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data:
+    if config.saving.tensorboard:
+        require_tensorboard()
+    with open_data(config) as data:
+        command = command_of(config)
         config = decide(config, data)
         networks = first_networks(config, data)  # what is wrong with them leaves no folder
         run = create_run(out, f"{data.name}-{config.preset}")
         with RunLock(run):
             write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
+            atomic_write_text(run / COMMAND_FILE, command + "\n")
             return _train(config, data, run, report, networks)
 
 
@@ -128,14 +138,19 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
     fingerprint = saved.pop("fingerprint", None)
     before = TrainConfig.from_dict(saved)
     config = before.replace(**({"max_seconds": None} | changes))
-    for stage in ("reconstruction", "matching"):
-        old, new = getattr(before, stage).kimg, getattr(config, stage).kimg
-        if bool(old) != bool(new):
+    for stage, was, there in (
+        ("reconstruction", before.reconstruction.alone, config.reconstruction.alone),
+        ("matching", before.matching.on, config.matching.on),
+    ):
+        if was != there:
+            old, new = getattr(before, stage).kimg, getattr(config, stage).kimg
             raise WspaceError(
                 f"{stage}.kimg={new} cannot change from {old}: a stage of a run may last longer or "
                 f"shorter, not come or go; start a new run with --from {run}."
             )
-    with Dataset.open(config.data, int(config.memory_budget_gb * 2**30)) as data, RunLock(run):
+    if config.saving.tensorboard:
+        require_tensorboard()
+    with open_data(config) as data, RunLock(run):
         if fingerprint_of(config, data) != fingerprint:
             raise WspaceError(
                 f"{config.data} is not the data that {run} was trained on (its pictures or labels "
@@ -144,7 +159,9 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
             )
         remove_leftovers(run)
         write_config(run, config.to_dict() | {"fingerprint": fingerprint})
-        return _train(config, data, run, report)
+        lasting = (config.minutes, config.total_kimg) != (before.minutes, before.total_kimg)
+        lasting |= "minutes" in changes
+        return _train(config, data, run, report, lasting=lasting)
 
 
 def _train(
@@ -153,8 +170,12 @@ def _train(
     run: Path,
     report: Report,
     networks: tuple[Generator, nn.Module] | None = None,
+    lasting: bool = False,
 ) -> Outcome:
-    """The loop, from the newest checkpoint (if any) or the networks to start from, to the end."""
+    """The loop, from the newest checkpoint (if any) or the networks to start from, to the end.
+
+    ``lasting``: the configuration says anew how long the run is.
+    """
     keep_freed_memory()
     saved = newest_state(run, lambda message: report(Progress(message=message)))
     if networks is None:
@@ -164,17 +185,22 @@ def _train(
         session.checkpoint()  # from the first moment on there is something to go back to
     else:
         session.restore(saved)
+        if lasting:
+            session.state.plan.extend(config, session.state.seen_images)
     state, health, clock = session.state, session.health, session.clock
     truncate_log(run, state.step)
-    clock.start(state.seen_images)
-    with session.logging() as log, stop_on_signals() as stop:
+    clock.start(state.plan, state.seen_images)
+    with session.logging(), stop_on_signals() as stop:
         try:
             while not (reason := clock.over(state.seen_images) or stop.reason):
-                real, c, values = session.next_batch()
-                result = state.run(real, c, values)
+                result = state.run(*session.next_batch())
                 stop.at_once = False
 
                 event = health.observe(state.step, result.losses, result.finite, result.right)
+                if event is None and result.right is not None:
+                    event = health.observe_swings(state.seen_images, result.right)
+                if event is not None and event.kind == "calm":
+                    state.context.halve_rate("discriminator")
                 if event is not None and event.kind == "rollback":
                     session.roll_back(event.message)
                     continue
@@ -183,14 +209,18 @@ def _train(
                 if event is not None and event.kind == "stop":
                     raise WspaceError(event.message)
 
-                report(clock.progress(state, result))
+                report(clock.progress(state, result, session.quality))
                 if state.step % LOG_INTERVAL_STEPS == 0:
-                    log.write(clock.record(state, result))
-                if state.step % DIVERSITY_INTERVAL_STEPS == 0:
-                    session.watch_diversity(real)
+                    session.record(clock.record(state, result))
+                if session.collapsed(result):
+                    continue
+                well = not health.skipped_in_a_row
+                measured = well and session.quality.due(state.plan, state.seen_images)
+                if measured:
+                    session.go_on_without(session.measure)
                 if clock.snapshot_due(state.seen_images):
                     session.go_on_without(session.snapshot)
-                if clock.checkpoint_due(state.seen_images) and not health.skipped_in_a_row:
+                if well and (measured or clock.checkpoint_due(state.seen_images)):
                     session.go_on_without(session.checkpoint)
         except StoppedAtOnceError:  # before the first step was over: nothing new to save
             return Outcome(run=run, kimg=clock.kimg, reason=stop.reason)
@@ -198,7 +228,7 @@ def _train(
         if session.unsaved:
             session.checkpoint()
         if stop.reason:  # whoever asked to stop may not wait for a sheet to be drawn
-            session.save_model()
+            session.save_newest()
         else:
             session.snapshot()
     return Outcome(run=run, kimg=clock.kimg, reason=reason)

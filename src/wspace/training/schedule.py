@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wspace.training.config import TrainConfig
+from wspace.training.plan import Plan
 
 __all__ = ["Part", "Stage", "part_at"]
 
@@ -18,8 +19,7 @@ class Part:
 
     Attributes:
         stage: the objective; a file of that name lies in `stages`.
-        left: share of it that is still to come, in [0, 1]; 1 in the last stage, whose rates do not
-            fall.
+        left: share of it that is still to come, in [0, 1]; 1 while that is not planned.
         generator_learns: False while the discriminator learns alone.
     """
 
@@ -28,24 +28,30 @@ class Part:
     generator_learns: bool = True
 
 
-def part_at(config: TrainConfig, seen_images: int, *, flow_has_learned: bool) -> Part:
+def part_at(config: TrainConfig, plan: Plan, seen_images: int, *, flow_has_learned: bool) -> Part:
     """The part of a run that its next batch belongs to.
 
     Args:
-        config: holds the length of each stage, in thousands of images.
+        config: how the flow and matching share their stage, and how long the discriminator learns
+            alone.
+        plan: when stages end.
         seen_images: by the run so far.
         flow_has_learned: matching needs pairs, and so at least one step of the flow before it.
     """
-    reconstruction_end = config.reconstruction.kimg * 1000
-    matching_length = config.matching.kimg * 1000
-    matching_end = reconstruction_end + matching_length
-    if seen_images < reconstruction_end:
+    stage = plan.stage(seen_images)
+    reconstruction_end, matching_end = plan.ends["reconstruction"], plan.ends["matching"]
+    if stage == "reconstruction":
+        if reconstruction_end is None:
+            return Part("reconstruction")
         return Part("reconstruction", left=1 - seen_images / reconstruction_end)
-    if seen_images < matching_end:
-        left = (matching_end - seen_images) / matching_length
+    if stage == "matching":
+        if matching_end is None or reconstruction_end is None:
+            return Part("flow")
+        left = (matching_end - seen_images) / (matching_end - reconstruction_end)
         flow_share = config.matching.flow_share
         if left <= 1 - flow_share and flow_has_learned:
             return Part("matching", left=left / (1 - flow_share))
         return Part("flow", left=max(1 - (1 - left) / flow_share, 0.0))
     alone = config.adversarial.warmup_kimg * 1000
-    return Part("adversarial", generator_learns=not 0 <= seen_images - matching_end < alone)
+    learns = matching_end is None or not 0 <= seen_images - matching_end < alone
+    return Part("adversarial", left=plan.left(seen_images), generator_learns=learns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,21 +13,31 @@ from torch import Tensor, nn
 from wspace.data.dataset import Dataset
 from wspace.data.order import ShuffledOrder
 from wspace.errors import WspaceError, reason
-from wspace.formats.model_file import save
+from wspace.formats.model_file import load, save
 from wspace.images import from_uint8
 from wspace.machine import cpu_capability
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import GeneratorConfig, discriminator_config
 from wspace.networks.generator import Generator
+from wspace.networks.projected import ProjectedDiscriminator
 from wspace.training.config import TrainConfig
+from wspace.training.context import StepResult
+from wspace.training.real_maps import RealMaps, real_maps
 from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from wspace.training.run.clock import Clock, Progress
 from wspace.training.run.folder import Log
 from wspace.training.run.health import HealthMonitor, picture_diversity
-from wspace.training.run.samples import save_samples
+from wspace.training.run.quality import Quality
+from wspace.training.run.report import write_report
+from wspace.training.run.samples import save_figures, save_picture, save_real, save_samples
+from wspace.training.run.tensorboard import Scalars
 from wspace.training.state import TrainingState
 
 __all__ = ["Report", "Session", "newest_state", "saved_networks"]
+
+# The model that the run folder stands for: the best one, or the newest where nothing is measured.
+BEST_FILE, NEWEST_FILE = "model.safetensors", "model-newest.safetensors"
+DIVERSITY_INTERVAL_IMAGES = 1000  # so that a collapse is noticed within twice as many
 
 Report = Callable[[Progress], None]
 
@@ -55,19 +65,53 @@ class Session:
         self.attributes = data.attributes if config.reconstruction.attributes else None
         num_values = 0 if self.attributes is None else self.attributes.num_values
         self.state = TrainingState(*networks, config, torch.device(config.device), num_values)
+        self.state.generator_ema.name = run.resolve().name  # as loaded from the run folder
+        self.state.context.real_maps = self._real_maps()
         self.order = ShuffledOrder(len(data), config.seed)
         self.health = HealthMonitor()
         self.clock = Clock(config)
         self._report = report
+        self.quality = Quality(config, data, self._show)
         self._log: Log | None = None
+        self._scalars: Scalars | None = None
         self._saved_images = -1  # where the newest checkpoint stands
 
+    def _real_maps(self) -> RealMaps | None:
+        """What the discriminator's pretrained network sees in the data, where that fits."""
+        context, data = self.state.context, self.data
+        network = context.discriminator
+        # where real and generated images are seen together, nothing is kept
+        if not isinstance(network, ProjectedDiscriminator) or (
+            self.config.adversarial.generations == 2
+        ):
+            return None
+
+        def images(numbers: range) -> Tensor:
+            pixels = data.images(numbers).to(context.device)
+            return from_uint8(pixels).contiguous(memory_format=torch.channels_last)
+
+        def perceive(images: Tensor) -> list[Tensor]:
+            with context.autocast():
+                return network.perceive(images)
+
+        return real_maps(len(data), self.config.mirror, images, perceive)
+
     @contextmanager
-    def logging(self) -> Iterator[Log]:
-        """Open the run's log, which `tell` writes to in the meantime."""
-        with Log(self.run / "log.jsonl", self._show) as self._log:
-            yield self._log
-        self._log = None
+    def logging(self) -> Iterator[None]:
+        """Open the run's log, which `tell` and `record` write to in the meantime."""
+        with ExitStack() as stack:
+            self._log = stack.enter_context(Log(self.run / "log.jsonl", self._show))
+            if self.config.saving.tensorboard:
+                self._scalars = stack.enter_context(Scalars(self.run, self.state.step))
+            yield
+        self._log = self._scalars = None
+
+    def record(self, record: dict[str, Any]) -> None:
+        """Log a record, for TensorBoard too where that was asked for."""
+        assert self._log is not None
+        self._log.write(record)
+        if self._scalars is not None:
+            self._scalars.write(record)
 
     def tell(self, message: str, kind: str = "warning") -> None:
         """Tell the user something, and the log."""
@@ -75,8 +119,10 @@ class Session:
             self._log.write({"step": self.state.step, "event": kind, "message": message})
         self._show(message)
 
-    def next_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def next_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
         """Real images, (N, C, H, W), float32, in [-1, 1]; if asked for, classes and attributes.
+
+        The last one says which pictures they are.
 
         They are as `TrainingState.run` takes them.
         """
@@ -85,31 +131,45 @@ class Session:
         pixels = self.data.images(indices)
         self.data.prepare(self.order.peek(self.config.batch_size))  # while the step computes
         images = from_uint8(pixels.to(state.device))
+        which = torch.from_numpy(indices)
         if self.config.mirror:
             mirrored = (
                 torch.rand(len(images), generator=state.context.random, device=state.device) < 0.5
             )
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+            which = 2 * which + mirrored.cpu()
         c = self.data.one_hot(indices).to(state.device) if self.config.labels else None
         values = None
         if self.attributes is not None:
             values = torch.from_numpy(self.attributes.codes[indices]).to(state.device)
-        return images, c, values
+        return images, c, values, which
 
-    def watch_diversity(self, real: Tensor) -> None:
-        """Compare how different generated and real pictures of one batch are; warn of collapse."""
-        state, num_classes = self.state, self.state.generator.num_classes
+    def collapsed(self, result: StepResult) -> bool:
+        """Now and then, compare how different generated and real pictures of one batch are.
+
+        Returns:
+            Whether the generator has collapsed and the run has gone back because of it.
+        """
+        state, batch = self.state, self.config.batch_size
+        before = (state.seen_images - batch) // DIVERSITY_INTERVAL_IMAGES
+        if result.right is None or before == state.seen_images // DIVERSITY_INTERVAL_IMAGES:
+            return False
         random = torch.Generator().manual_seed(state.step)  # apart from the run's own stream
-        z = torch.randn(len(real), state.generator.z_dim, generator=random).to(state.device)
-        c = torch.zeros(len(real), num_classes, device=state.device)
-        c[:, :1] = 1
+        numbers = self.order.peek(batch)
+        real = from_uint8(self.data.images(numbers).to(state.device))
+        z = torch.randn(batch, state.generator.z_dim, generator=random).to(state.device)
+        c = self.data.one_hot(numbers).to(state.device) if state.generator.num_classes else None
         with torch.no_grad():
-            generated = state.generator_ema(z, c if num_classes else None)
+            generated = state.generator_ema(z, c)
         event = self.health.observe_diversity(
             state.step, picture_diversity(generated), picture_diversity(real)
         )
+        if event is not None and event.kind == "rollback":
+            self.roll_back(event.message)
+            return True
         if event is not None:
             self.tell(event.message, event.kind)
+        return False
 
     @property
     def unsaved(self) -> bool:
@@ -117,7 +177,7 @@ class Session:
         return self._saved_images != self.state.seen_images
 
     def checkpoint(self) -> None:
-        """Write a checkpoint; raises WspaceError."""
+        """Write a checkpoint, then the model if it is the best; raises WspaceError."""
         self.clock.checkpointed(self.state.seen_images)  # tried counts: not again at every step
         networks = (self.state.generator, self.state.discriminator)
         save_checkpoint(
@@ -127,6 +187,7 @@ class Session:
                 "state": self.state.state_dict(),
                 "order": self.order.state(),
                 "health": self.health.state_dict(),
+                "quality": self.quality.state_dict(),
                 "machine": _machine(),
             },
             kimg=self.state.seen_images / 1000,
@@ -134,14 +195,41 @@ class Session:
             keep_every=self.config.saving.keep_every,
         )
         self._saved_images = self.state.seen_images
+        self._save_best()
 
-    def save_model(self) -> None:
-        """Write the model file; raises WspaceError."""
-        state = self.state
+    def _save_best(self) -> None:
+        """Write the model if it was measured at this step and is the best.
+
+        After the checkpoint, so that a kill in between leaves one that `restore` does it from.
+        """
+        best = self.quality.best
+        if self.quality.on and best is not None and best.step == self.state.step:
+            self._save_model(BEST_FILE)
+
+    def measure(self) -> None:
+        """Measure the running average; the next checkpoint keeps the best; raises WspaceError."""
+        state, quality = self.state, self.quality
+        found = quality.measure(state.generator_ema, state.step, state.seen_images)
+        best = found is quality.best
+        record = {"step": found.step, "kimg": found.kimg, "seconds": self.clock.seconds}
+        values = {"fd_quick": found.fd, "fd_quick_real": quality.floor, "best": best}
+        self.record(record | values)
+        if best and self.config.saving.report:
+            save_picture(quality.neighbours(state.generator_ema), self.run / "neighbours.png")
+
+    def save_newest(self) -> None:
+        """Write the newest model, as the best one where nothing is measured; raises WspaceError."""
+        self._save_model(BEST_FILE if self.quality.best is None else NEWEST_FILE)
+
+    def _save_model(self, name: str) -> None:
+        state, newest = self.state, self.quality.newest
         training = self.config.to_dict() | {"data": Path(self.config.data).name, "start_from": None}
+        quality = {}
+        if self.quality.on and newest is not None and newest.step == state.step:
+            quality = {"quality": {"fd_quick": newest.fd} | self.quality.setting}
         save(
             state.generator_ema,
-            self.run / "model.safetensors",
+            self.run / name,
             discriminator=state.discriminator,
             metadata={
                 "trained_on": self.data.name,
@@ -150,19 +238,28 @@ class Session:
                 "licence": self.data.licence,
                 "attribution": self.data.attribution,
                 "kimg": round(state.seen_images / 1000, 3),
+                **quality,
                 "training": training,
             },
         )
 
     def snapshot(self) -> None:
-        """Write the model file and a sample sheet; raises WspaceError."""
-        self.save_model()
-        state = self.state
-        sheet = self.run / f"samples-{state.seen_images // 1000:06d}.png"
-        save_samples(state.generator_ema, sheet)
+        """Write the newest model, a sample sheet and the report; raises WspaceError."""
+        self.save_newest()
+        state, run = self.state, self.run
+        save_samples(state.generator_ema, run / f"samples-{state.seen_images // 1000:06d}.png")
+        if not self.config.saving.report:
+            return
+        best, generator = self.quality.best, state.generator_ema
+        if best is not None and best.step != state.step and (run / BEST_FILE).is_file():
+            generator = load(run, device=state.device)
+        save_figures(generator, run)
+        if not (run / "real.png").exists():
+            save_real(self.data, run / "real.png")
+        write_report(run)
 
     def go_on_without(self, write: Callable[[], None]) -> None:
-        """Call `checkpoint` or `snapshot`: a full disk costs what they write, not the run."""
+        """Call `checkpoint` or the like: a full disk costs what it writes, not the run."""
         try:
             write()
         except WspaceError as error:
@@ -178,11 +275,13 @@ class Session:
             self.state.load_state_dict(saved["state"])
             self.order.restore(saved["order"])
             self.health.load_state_dict(saved["health"])
+            self.quality.load_state_dict(saved.get("quality", {}))
             machine = dict(saved["machine"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise _foreign(self.run, error) from None
         self._saved_images = self.state.seen_images
         self.clock.at(self.state.seen_images)
+        self.go_on_without(self._save_best)
         changed = [
             f"{k} {machine.get(k)}, now {v}" for k, v in _machine().items() if machine.get(k) != v
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -24,10 +24,10 @@ from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.growth import grow
 
-__all__ = ["decide", "fingerprint_of", "first_networks"]
+__all__ = ["decide", "fingerprint_of", "first_networks", "open_data"]
 
 # Compiling pays once it has run this long: shorter runs are over before it has paid.
-COMPILE_FROM_KIMG = 100.0
+COMPILE_FROM_KIMG, COMPILE_FROM_MINUTES = 100.0, 30.0
 
 
 def fingerprint_of(config: TrainConfig, data: Dataset) -> str:
@@ -36,8 +36,24 @@ def fingerprint_of(config: TrainConfig, data: Dataset) -> str:
     return data.fingerprint + ("" if attributes is None else attributes.fingerprint)
 
 
+def open_data(config: TrainConfig) -> Dataset:
+    """The pictures of a run, in as many channels as its networks have.
+
+    Raises:
+        WspaceError: the data, or the model to start from, cannot be read.
+    """
+    channels = config.image_channels
+    if channels is None and config.start_from is not None:
+        channels = load_model_file(config.start_from, discriminator=False).generator.image_channels
+    memory = int(config.memory_budget_gb * 2**30)
+    return Dataset.open(config.data, memory, image_channels=cast(Any, channels))
+
+
 def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     """Replace every "auto" by what this machine and run call for."""
+    changes: dict[str, Any] = {"image_channels": data.image_channels}
+    if config.labels is None:
+        changes["labels"] = data.labels is not None and data.num_classes > 1
     if config.labels and data.labels is None:
         raise WspaceError(
             f"{config.data} has no labels: make it with --label-by, or train without --labels."
@@ -48,12 +64,16 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
             "--attributes."
         )
     device = choose_device(config.device)
-    changes: dict[str, Any] = {"device": str(device)}
+    changes["device"] = str(device)
     precision = config.precision
     if precision == "auto":
         precision = changes["precision"] = choose_precision(device.type)
     if config.compile == "auto":
-        long = config.total_kimg >= COMPILE_FROM_KIMG and config.max_seconds is None
+        long = config.max_seconds is None and (
+            config.total_kimg >= COMPILE_FROM_KIMG
+            if config.total_kimg is not None
+            else (config.minutes or 0) >= COMPILE_FROM_MINUTES
+        )
         pays = long and compiling_training_pays(device.type, precision)
         changes["compile"] = "on" if pays else "off"
     elif config.compile == "on" and device.type == "cpu" and not compiler_at_hand():
@@ -67,10 +87,15 @@ def first_networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Mo
     """The networks to start from: fresh ones of the preset, or a model's."""
     torch.manual_seed(config.seed)
     num_classes = data.num_classes if config.labels else 0
-    configs = preset(config.preset, resolution=data.resolution, num_classes=num_classes)
+    shape: dict[str, Any] = {
+        "resolution": data.resolution,
+        "num_classes": num_classes,
+        "image_channels": data.image_channels,
+    }
+    configs = preset(config.preset, **shape)
     judge: DiscriminatorConfig | ProjectedConfig = configs[1]
     if config.discriminator == "projected":
-        judge = projected_discriminator(resolution=data.resolution, num_classes=num_classes)
+        judge = projected_discriminator(**shape)
     if config.start_from is None:
         return build_generator(configs[0]), build_discriminator(judge)
     model = load_model_file(config.start_from)
@@ -79,6 +104,11 @@ def first_networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Mo
     own = model.generator
     if own.resolution < data.resolution and own.num_classes == num_classes:
         return grow(model, configs[0], judge)
+    if own.image_channels != data.image_channels:
+        raise WspaceError(
+            f"{config.start_from} makes pictures of {own.image_channels} channels, image_channels="
+            f"{data.image_channels} asks for others: leave it out."
+        )
     if own.resolution != data.resolution or own.num_classes != num_classes:
         raise WspaceError(
             f"{config.start_from} makes {own.resolution}² pictures with {own.num_classes} classes, "

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from wspace.networks.generator import Generator
 from wspace.training.config import TrainConfig
-from wspace.training.context import Batch, Context, StepResult, place
+from wspace.training.context import Batch, Context, Objective, StepResult, place
 from wspace.training.ema import ema_decay, update_ema
 from wspace.training.losses import HINGE, LOGISTIC
 from wspace.training.optimizers import load_optimizer_state, optimizer_state
-from wspace.training.schedule import Part, part_at
+from wspace.training.plan import Plan
+from wspace.training.schedule import Part, Stage, part_at
 from wspace.training.stages.adversarial import Adversarial
 from wspace.training.stages.autoencoder import Autoencoder
 from wspace.training.stages.flow import Flow
@@ -71,19 +72,22 @@ class TrainingState:
             compile_synthesis=compiled,
             compile_discriminator=compiled and not frozen,
             mixing=config.adversarial.style_mixing_probability,
+            mix_batches=config.adversarial.mix_batches,
         )
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.objectives: dict[Stage, Objective] = {}
         self.reconstruction: Reconstruction | None = None
         if config.reconstruction.weight:
             self.reconstruction = Reconstruction(self.context, config.reconstruction, num_values)
+            self.objectives["reconstruction"] = self.reconstruction
         self.flow_pairs: FlowPairs | None = None
-        if config.matching.kimg:
+        if config.matching.on:
             assert self.reconstruction is not None  # the configuration has checked it
             autoencoder = self.reconstruction.autoencoder
             self.flow_pairs = place(FlowPairs(generator.config), device)
-            self.flow = Flow(self.context, config.matching, self.flow_pairs, autoencoder)
-            self.matching = Matching(self.context, config.matching, self.flow_pairs, autoencoder)
-        if self.reconstruction is not None and config.reconstruction.kimg:
+            shared = self.context, config.matching, self.flow_pairs, autoencoder
+            self.objectives |= {"flow": Flow(*shared), "matching": Matching(*shared)}
+        if self.reconstruction is not None and config.reconstruction.alone:
             self.reconstruction.add_own_optimizers(self.context)
         self.adversarial = Adversarial(
             self.context,
@@ -91,8 +95,10 @@ class TrainingState:
             # as each kind's own paper has it
             loss=HINGE if config.discriminator == "projected" else LOGISTIC,
             r1_gamma=config.r1_gamma_for(generator.resolution),
-            reconstruction=self.reconstruction,
+            reconstruction=self.reconstruction if config.reconstruction.beside else None,
         )
+        self.objectives["adversarial"] = self.adversarial
+        self.plan = Plan(config)
         self.step = 0
         self.seen_images = 0
 
@@ -116,19 +122,26 @@ class TrainingState:
         """The encoder and what it remembers, where there is one."""
         return None if self.reconstruction is None else self.reconstruction.autoencoder
 
-    def run(self, real: Tensor, c: Tensor | None, values: Tensor | None = None) -> StepResult:
+    def run(
+        self,
+        real: Tensor,
+        c: Tensor | None,
+        values: Tensor | None = None,
+        which: Tensor | None = None,
+    ) -> StepResult:
         """Take one step on a batch.
 
         Args:
             real: (N, C, H, W), float32, in [-1, 1], on the state's device.
             c: (N, num_classes), one-hot classes of ``real``; generated images share them.
             values: (N, attributes), what is said of ``real``, as the encoder takes it.
+            which: (N,), which pictures of the dataset they are, see `Batch`.
 
         Returns:
             What the step measured.
         """
         images = real.contiguous(memory_format=torch.channels_last)
-        batch = Batch(images=images, c=c, values=values)
+        batch = Batch(images=images, c=c, values=values, which=which)
         result = self._follow(self._part(), batch)
         if result.finite and result.generator_learned:
             self._average(len(batch))
@@ -139,25 +152,18 @@ class TrainingState:
     def _part(self) -> Part:
         pairs = self.flow_pairs
         learned = pairs is not None and int(pairs.learned) > 0
-        return part_at(self.config, self.seen_images, flow_has_learned=learned)
+        return part_at(self.config, self.plan, self.seen_images, flow_has_learned=learned)
 
     def _follow(self, part: Part, batch: Batch) -> StepResult:
         """A step towards the objective of this part of the run."""
         pairs, context = self.flow_pairs, self.context
-        context.w_settled = pairs is not None and int(pairs.made) > 0
-        if part.stage == "adversarial":
-            return self.adversarial.step(
-                context, batch, self.step, generator_learns=part.generator_learns
-            )
-        if part.stage == "flow":
-            return self.flow.step(context, batch, part.left)
-        if part.stage == "matching":
-            return self.matching.step(context, batch, part.left)
-        if context.w_settled and pairs is not None:
+        settled = pairs is not None and int(pairs.made) > 0
+        learns_on = part.stage == "adversarial" and not self.config.adversarial.mapping_rests
+        context.w_settled = settled and not learns_on
+        if part.stage == "reconstruction" and pairs is not None and context.w_settled:
             pairs.forget()  # the run has gone back to this: the encoder's w move again
             context.w_settled = False
-        assert self.reconstruction is not None
-        return self.reconstruction.step(context, batch, part.left)
+        return self.objectives[part.stage].step(context, batch, part, self.step)
 
     def _average(self, count: int) -> None:
         with self.context.section("average"):
@@ -186,6 +192,8 @@ class TrainingState:
             "step": self.step,
             "seen_images": self.seen_images,
             "learning_rate_factor": self.context.rate_factor,
+            "rate_factors": dict(self.context.rate_factors),
+            "plan": self.plan.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -205,12 +213,14 @@ class TrainingState:
         self.step = state["step"]
         self.seen_images = state["seen_images"]
         self.context.rate_factor = state["learning_rate_factor"]
+        self.context.rate_factors = dict(state["rate_factors"])
+        self.plan.load_state_dict(state["plan"])
 
 
 def upgraded(state: dict[str, Any]) -> dict[str, Any]:
     """A state as `TrainingState.state_dict` makes it today, from one of an earlier version."""
     optimizers = {_FIRST_NAMES.get(k, k): v for k, v in state["optimizers"].items()}
-    state = state | {"optimizers": optimizers}
+    state = {"plan": {}, "rate_factors": {}} | state | {"optimizers": optimizers}
     if "matching" in state:
         state["flow"] = state.pop("matching")
     return state

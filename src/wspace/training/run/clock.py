@@ -9,10 +9,13 @@ from typing import Any
 
 from wspace.training.config import TrainConfig
 from wspace.training.context import StepResult
+from wspace.training.plan import Plan
+from wspace.training.run.quality import Quality
 from wspace.training.state import TrainingState
 
 __all__ = ["Clock", "Progress"]
 
+SNAPSHOT_KIMG = 20.0  # from one snapshot to the next, where nothing else is said
 _RIGHT = (
     "right_real",
     "right_fake",
@@ -24,16 +27,22 @@ class Progress:
     """Where a run stands, for a live display.
 
     Attributes:
-        kimg, total_kimg: thousands of real images seen, and to be seen; 0 before the run begins.
+        kimg, total_kimg: thousands of real images seen, and to be seen in all; 0 before the run
+            begins, the latter also before a time has been planned.
         images_per_second: over the last steps; 0 before there are any.
+        seconds_left: to the end of the run; None where that is not known yet.
         last: what the newest step measured.
+        fd, best_fd: FD (quick) of the newest measurement, and of the best model; None before.
         message: something to tell the user once, or None.
     """
 
     kimg: float = 0.0
     total_kimg: float = 0.0
     images_per_second: float = 0.0
+    seconds_left: float | None = None
     last: StepResult | None = None
+    fd: float | None = None
+    best_fd: float | None = None
     message: str | None = None
 
 
@@ -45,17 +54,21 @@ class Clock:
         self._began = self._last_checkpoint = self._last_step = time.monotonic()
         self._rate = math.nan
         self._next_snapshot = self._next_checkpoint = 0
+        self._tenth = 0  # of the run that is over, at the last snapshot
         self._seen = 0
+        self._plan: Plan | None = None
 
     @property
     def kimg(self) -> float:
         """Thousands of real images that the run has seen."""
         return self._seen / 1000
 
-    def start(self, seen_images: int) -> None:
-        """The loop begins at ``seen_images``."""
+    def start(self, plan: Plan, seen_images: int) -> None:
+        """The loop begins at ``seen_images``; the run lasts as long as ``plan`` says."""
+        self._plan = plan
         self._began = self._last_step = time.monotonic()
-        self._next_snapshot = self._after(seen_images, self._config.saving.snapshot_kimg)
+        self._next_snapshot = self._after(seen_images, self._snapshot_kimg)
+        self._tenth = int(10 * plan.share(seen_images))
         self._next_checkpoint = self._after(seen_images, self._config.saving.checkpoint_kimg)
         self.at(seen_images)
 
@@ -65,30 +78,53 @@ class Clock:
 
     def over(self, seen_images: int) -> str:
         """Why the run is over, or nothing."""
-        if seen_images >= self._config.total_kimg * 1000:
+        if self._plan is not None and self._plan.over(seen_images):
             return "done"
         limit = self._config.max_seconds
         return "time" if limit is not None and time.monotonic() - self._began >= limit else ""
 
-    def progress(self, state: TrainingState, result: StepResult) -> Progress:
+    @property
+    def seconds(self) -> float:
+        """Since the loop began."""
+        return round(time.monotonic() - self._began, 3)
+
+    def progress(
+        self, state: TrainingState, result: StepResult, quality: Quality | None = None
+    ) -> Progress:
         """What to show of a step that just ended."""
         now = time.monotonic()
         rate = (state.seen_images - self._seen) / max(now - self._last_step, 1e-9)
         self._rate = rate if math.isnan(self._rate) else 0.95 * self._rate + 0.05 * rate
+        state.plan.passed(now - self._last_step, state.seen_images)
         self._last_step, self._seen = now, state.seen_images
-        return self._progress(last=result)
+        newest, best = (None, None) if quality is None else (quality.newest, quality.best)
+        return self._progress(
+            last=result,
+            fd=None if newest is None else newest.fd,
+            best_fd=None if best is None else best.fd,
+        )
 
     def message(self, text: str) -> Progress:
         """A message to show."""
         return self._progress(message=text)
 
     def _progress(self, **shown: Any) -> Progress:
+        total = None if self._plan is None else self._plan.total_images
         return Progress(
             kimg=self.kimg,
-            total_kimg=self._config.total_kimg,
+            total_kimg=(total or 0) / 1000,
             images_per_second=0.0 if math.isnan(self._rate) else self._rate,
+            seconds_left=self._seconds_left(total),
             **shown,
         )
+
+    def _seconds_left(self, total_images: int | None) -> float | None:
+        if total_images is not None and self._rate > 0:
+            return max(total_images - self._seen, 0) / self._rate
+        plan = self._plan
+        if plan is None or plan.budget_seconds is None:
+            return None
+        return max(plan.budget_seconds - plan.seconds, 0.0)
 
     def record(self, state: TrainingState, result: StepResult) -> dict[str, Any]:
         """A line for the log."""
@@ -96,7 +132,7 @@ class Clock:
         return {
             "step": state.step,
             "kimg": state.seen_images / 1000,
-            "seconds": round(time.monotonic() - self._began, 3),
+            "seconds": self.seconds,
             "images_per_second": round(self._rate, 2),
             **dict(right),
             **{f"loss_{name}": value for name, value in result.losses.items()},
@@ -117,10 +153,18 @@ class Clock:
 
     def snapshot_due(self, seen_images: int) -> bool:
         """Whether a sample sheet is due; says so once."""
-        if seen_images < self._next_snapshot:
+        tenth = self._tenth
+        if self._config.saving.snapshot_kimg is None and self._plan is not None:
+            tenth = int(10 * self._plan.share(seen_images))
+        if seen_images < self._next_snapshot and tenth == self._tenth:
             return False
-        self._next_snapshot = self._after(seen_images, self._config.saving.snapshot_kimg)
+        self._next_snapshot, self._tenth = self._after(seen_images, self._snapshot_kimg), tenth
         return True
+
+    @property
+    def _snapshot_kimg(self) -> float:
+        kimg = self._config.saving.snapshot_kimg
+        return SNAPSHOT_KIMG if kimg is None else kimg
 
     @staticmethod
     def _after(seen_images: int, kimg: float) -> int:

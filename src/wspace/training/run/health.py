@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from wspace.training.run.swings import SwingWatch
+
 __all__ = ["HealthEvent", "HealthMonitor", "picture_diversity"]
 
 ALWAYS_RIGHT, RIGHT_AGAIN = 0.98, 0.9  # shares of right answers, on real and generated both
@@ -22,11 +24,12 @@ class HealthEvent:
 
     Attributes:
         kind: "skip" this step's update; "rollback": go back to the last checkpoint and halve the
-            learning rate; "stop" the run; "warning": tell the user and go on.
+            learning rate; "calm": halve the discriminator's learning rate; "stop" the run;
+            "warning": tell the user and go on.
         message: one line that says what happened and what to do.
     """
 
-    kind: Literal["skip", "rollback", "stop", "warning"]
+    kind: Literal["skip", "rollback", "calm", "stop", "warning"]
     message: str
 
 
@@ -54,6 +57,9 @@ class HealthMonitor:
         self._right_real: deque[float] = deque(maxlen=window_steps)
         self._right_fake: deque[float] = deque(maxlen=window_steps)
         self._told: set[str] = set()  # warnings given and not over yet
+        self._swings = SwingWatch()
+        self.was_diverse = False  # generated pictures have differed as they should
+        self.collapsed = False  # the run has gone back because of that
 
     def observe(
         self,
@@ -97,6 +103,16 @@ class HealthMonitor:
             ),
         )
 
+    def observe_swings(self, seen_images: int, right: tuple[float, float]) -> HealthEvent | None:
+        """Take in the discriminator's right answers of a step; see `SwingWatch.swings`."""
+        if not self._swings.swings(seen_images, right):
+            return None
+        return HealthEvent(
+            "calm",
+            f"at {seen_images / 1000:.1f} kimg: the discriminator swings between right on nearly "
+            "all pictures and wrong on most: its learning rate is halved.",
+        )
+
     def observe_diversity(self, step: int, generated: float, real: float) -> HealthEvent | None:
         """Take in how different pictures of one batch are, see `picture_diversity`.
 
@@ -106,11 +122,24 @@ class HealthMonitor:
             real: of as many real ones, >= 0.
 
         Returns:
-            A warning when the generator has collapsed and this was not told yet, else None.
+            What to do when the generator has collapsed and this was not told yet, else None: the
+            first time that pictures become alike which have differed, the run goes back.
         """
-        if step < self.grace_steps or not real > 0:
+        if not real > 0:
             return None
         share = generated / real
+        if share >= COLLAPSED and share > DIVERSE_AGAIN:
+            self.was_diverse = True
+        if self.was_diverse and share < COLLAPSED and not self.collapsed:
+            self.collapsed = True
+            return HealthEvent(
+                "rollback",
+                f"step {step}: generated pictures differ {share:.0%} as much as real ones and have "
+                "differed more, the generator collapses: back to the last checkpoint with half the "
+                "learning rate.",
+            )
+        if step < self.grace_steps:
+            return None
         return self._warn_once(
             "diversity",
             starts=share < COLLAPSED,
@@ -131,6 +160,9 @@ class HealthMonitor:
             "right_real": list(self._right_real),
             "right_fake": list(self._right_fake),
             "told": sorted(self._told),
+            "swings": self._swings.state_dict(),
+            "was_diverse": self.was_diverse,
+            "collapsed": self.collapsed,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,6 +177,10 @@ class HealthMonitor:
         self._right_real = deque(state["right_real"], maxlen=self.window_steps)
         self._right_fake = deque(state["right_fake"], maxlen=self.window_steps)
         self._told = set(state["told"])
+        if "swings" in state:  # not in checkpoints of the first version
+            self._swings.load_state_dict(state["swings"])
+            self.was_diverse = state["was_diverse"]
+            self.collapsed = self.collapsed or state["collapsed"]
 
     def _not_finite(self, step: int, what: str) -> HealthEvent:
         self.skipped += 1

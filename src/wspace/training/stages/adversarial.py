@@ -6,21 +6,40 @@ Karras et al. 2020 (StyleGAN2), Section 3.1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from wspace.networks.projected import ProjectedDiscriminator
 from wspace.training.config import AdversarialConfig
 from wspace.training.context import Batch, Context, StepResult, floats
 from wspace.training.losses import Loss
 from wspace.training.optimizers import adam
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
+from wspace.training.schedule import Part
 from wspace.training.stages.reconstruction import Reconstruction
 
-__all__ = ["Adversarial"]
+__all__ = ["Adversarial", "Generated", "judge_both"]
 
 BETAS = (0.0, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """Images of random z.
+
+    Attributes:
+        images: (N, C, H, W).
+        w: (N, w_dim), of their first layer.
+        seen: what the discriminator's pretrained network sees in them; None where it has none, or
+            where it sees them together with real ones.
+    """
+
+    images: Tensor
+    w: Tensor
+    seen: list[Tensor] | None
 
 
 class Adversarial:
@@ -61,35 +80,61 @@ class Adversarial:
             ),
         )
 
-    def step(
-        self, context: Context, batch: Batch, number: int, *, generator_learns: bool
-    ) -> StepResult:
+    def step(self, context: Context, batch: Batch, part: Part, number: int) -> StepResult:
         """The discriminator learns, then the generator.
 
         Args:
             context: the networks.
             batch: real images.
+            part: of the run; rates fall over the last ``config.anneal`` of it.
             number: of the step in its run; each regulariser has an interval of its own.
-            generator_learns: False while the discriminator learns alone.
         """
-        losses, finite, right = self._train_discriminator(context, batch, number)
-        if finite and generator_learns:
-            generator_losses, finite = self._train_generator(context, batch, number)
+        share = min(part.left / self.config.anneal, 1.0) if self.config.anneal else 1.0
+        once = self.config.generations == 1 and part.generator_learns
+        made = self._generate(context, batch, learns=once, update_emas=True)
+        losses, finite, right = self._train_discriminator(context, batch, made, number, share)
+        if finite and part.generator_learns:
+            if not once:
+                made = self._generate(context, batch, learns=True)
+            generator_losses, finite = self._train_generator(context, batch, made, number, share)
             losses |= generator_losses
         return StepResult(
-            losses=losses, finite=finite, right=right, generator_learned=generator_learns
+            losses=losses, finite=finite, right=right, generator_learned=part.generator_learns
         )
 
+    def _generate(
+        self, context: Context, batch: Batch, *, learns: bool, update_emas: bool = False
+    ) -> Generated:
+        """Images of random z with the batch's classes; with gradients where the generator learns.
+
+        Where they are made once for both networks, the discriminator's pretrained network sees
+        them once, too.
+        """
+        name = "generator: forward" if learns else "discriminator: generate"
+        with context.section(name), torch.set_grad_enabled(learns), context.autocast():
+            ws, w = context.mixed_ws(len(batch), batch.c)
+            images = context.synthesize(ws, update_emas=update_emas)
+            seen = context.perceive(images) if self.config.generations == 1 else None
+        return Generated(images=images, w=w, seen=seen)
+
+    def _mean(self, context: Context, values: Tensor) -> Tensor:
+        """The mean of (N,) or (N, places); all heads of a discriminator count alike."""
+        network = context.discriminator
+        if isinstance(network, ProjectedDiscriminator) and not network.config.enlarged:
+            values = network.average(values)
+        return values.mean()
+
     def _train_discriminator(
-        self, context: Context, batch: Batch, number: int
+        self, context: Context, batch: Batch, made: Generated, number: int, share: float
     ) -> tuple[dict[str, float], bool, tuple[float, float]]:
         context.discriminator.requires_grad_(True)
-        with context.section("discriminator: generate"), torch.no_grad(), context.autocast():
-            ws, w = context.mixed_ws(len(batch), batch.c)
-            fake = context.synthesize(ws)
         with context.section("discriminator: forward"), context.autocast():
-            real_logits, fake_logits = judge_both(context, batch.images, fake, batch.c)
-            loss = self.loss.discriminator(real_logits, fake_logits).mean()
+            seen = None
+            if made.seen is not None:
+                seen = context.perceive_real(batch), [maps.detach() for maps in made.seen]
+            images = batch.images, made.images.detach()
+            real_logits, fake_logits = judge_both(context, *images, batch.c, seen)
+            loss = self._mean(context, self.loss.discriminator(real_logits, fake_logits))
         losses = {"discriminator": loss.detach()}
         with context.section("discriminator: backward"):
             loss.backward()
@@ -99,20 +144,19 @@ class Adversarial:
                 (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
             losses["r1"] = penalty.detach()
         with context.section("discriminator: update"):
-            finite = context.update("discriminator")
+            finite = context.update("discriminator", share=share)
         if finite:
-            context.generator.mapping.update_w_avg(w)
+            context.generator.mapping.update_w_avg(made.w.detach())
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
         return floats(losses), finite, (float(right[0]), float(right[1]))
 
     def _train_generator(
-        self, context: Context, batch: Batch, number: int
+        self, context: Context, batch: Batch, made: Generated, number: int, share: float
     ) -> tuple[dict[str, float], bool]:
         context.discriminator.requires_grad_(False)
-        with context.section("generator: forward"), context.autocast():
-            ws, w = context.mixed_ws(len(batch), batch.c)
-            fake = context.synthesize(ws)
-            loss = self.loss.generator(context.judge(fake, batch.c)).mean()
+        with context.section("generator: judge"), context.autocast():
+            logits = context.judge(made.images, batch.c, made.seen)
+            loss = self._mean(context, self.loss.generator(logits))
         losses = {"generator": loss.detach()}
         with context.section("generator: backward"):
             loss.backward()
@@ -130,9 +174,10 @@ class Adversarial:
             regression_losses, encoded = self.reconstruction.learn(context, half)
             losses |= regression_losses
         with context.section("generator: update"):
-            finite = context.update(*names)
+            finite = context.update(*names, share=share)
         if finite:
-            context.generator.mapping.update_w_avg(w)
+            if self.config.generations == 2:
+                context.generator.mapping.update_w_avg(made.w.detach())
             if self.reconstruction is not None:
                 self.reconstruction.autoencoder.remember(encoded, half.c)
         else:
@@ -157,18 +202,33 @@ class Adversarial:
 
 
 def judge_both(
-    context: Context, real: Tensor, fake: Tensor, c: Tensor | None
+    context: Context,
+    real: Tensor,
+    fake: Tensor,
+    c: Tensor | None,
+    seen: tuple[list[Tensor] | None, list[Tensor]] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Logits of real and generated images, in one pass where that changes nothing.
+
+    ``seen``: what the discriminator's pretrained network sees in both, where that is at hand.
 
     Real and generated images alternate in the shared batch: image n belongs to minibatch
     deviation's group n mod (number of groups), so that an even number keeps the groups pure.
     """
     n = len(real)
     group = cast(Any, context.discriminator.config).mbstd_group_size
+    of_real, of_fake = (None, None) if seen is None else seen
     if group is None or (2 * n // min(group, 2 * n)) % 2:
-        return context.judge(real, c), context.judge(fake, c)
-    both = torch.stack([real, fake], dim=1).flatten(0, 1)  # (2 N, C, H, W)
+        return context.judge(real, c, of_real), context.judge(fake, c, of_fake)
     classes = None if c is None else c.repeat_interleave(2, dim=0)
-    logits = context.judge(both.contiguous(memory_format=torch.channels_last), classes)
+    maps = None
+    if of_real is not None and of_fake is not None:
+        maps = [_alternating(*pair) for pair in zip(of_real, of_fake, strict=True)]
+    logits = context.judge(_alternating(real, fake), classes, maps)
     return logits[0::2], logits[1::2]
+
+
+def _alternating(real: Tensor, fake: Tensor) -> Tensor:
+    """(N, C, H, W) twice to (2 N, C, H, W), channels-last."""
+    both = torch.stack([real, fake.to(real.dtype)], dim=1).flatten(0, 1)
+    return both.contiguous(memory_format=torch.channels_last)

@@ -11,6 +11,7 @@ from torch import Tensor
 from wspace.training.config import MatchingConfig
 from wspace.training.context import Batch, Context, StepResult, floats
 from wspace.training.optimizers import REGRESSION_BETAS, adam
+from wspace.training.schedule import Part
 from wspace.training.stages.autoencoder import Autoencoder
 from wspace.training.stages.flow_pairs import FlowPairs
 
@@ -33,13 +34,14 @@ class Flow:
         self.config, self.pairs, self.autoencoder = config, pairs, autoencoder
         context.add_optimizers(flow=adam(pairs.field, config.flow_rate, REGRESSION_BETAS))
 
-    def step(self, context: Context, batch: Batch, left: float) -> StepResult:
+    def step(self, context: Context, batch: Batch, part: Part, number: int) -> StepResult:
         """Some updates on w that the encoder finds now and found lately.
 
         Args:
             context: the networks.
             batch: real images.
-            left: share of the stage that is still to come, in [0, 1]; of the full rate, too.
+            part: how much of the stage is still to come; the rates fall with it.
+            number: of the step in its run; without effect.
         """
         losses: dict[str, Tensor] = {}
         with context.section("flow"):
@@ -53,7 +55,7 @@ class Flow:
                 with context.autocast():
                     losses["flow"] = self.pairs.flow_loss(w, classes, context.random)
                 losses["flow"].backward()
-                if not context.update("flow", share=left):
+                if not context.update("flow", share=part.left):
                     return StepResult(losses=floats(losses), finite=False)
                 self.pairs.average_field()
         return StepResult(losses=floats(losses), finite=True)

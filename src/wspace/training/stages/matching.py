@@ -11,6 +11,7 @@ from torch import Tensor
 from wspace.training.config import MatchingConfig
 from wspace.training.context import Batch, Context, StepResult, floats
 from wspace.training.optimizers import REGRESSION_BETAS, Muon, adam, matrices_and_others
+from wspace.training.schedule import Part
 from wspace.training.stages.autoencoder import Autoencoder
 from wspace.training.stages.flow_pairs import NEW_PAIRS, FlowPairs
 
@@ -46,13 +47,14 @@ class Matching:
             }
         )
 
-    def step(self, context: Context, batch: Batch, left: float) -> StepResult:
+    def step(self, context: Context, batch: Batch, part: Part, number: int) -> StepResult:
         """New pairs, and some updates on all pairs kept.
 
         Args:
             context: the networks.
             batch: real images; only their number and classes count.
-            left: share of the stage that is still to come, in (0, 1]; of the full rates, too.
+            part: how much of the stage is still to come; the rates fall with it.
+            number: of the step in its run; without effect.
         """
         mapping, losses = context.generator.mapping, dict[str, Tensor]()
         with context.section("matching"):
@@ -65,7 +67,7 @@ class Matching:
                         mapping, self.config.compared, context.random
                     )
                 losses["matching"].backward()
-                if not context.update("matching weights", "matching biases", share=left):
+                if not context.update("matching weights", "matching biases", share=part.left):
                     return StepResult(losses=floats(losses), finite=False)
             with torch.no_grad():
                 mapping.update_w_avg(mapping.w(context.latents(len(batch)), batch.c))

@@ -16,6 +16,7 @@ from wspace.training.config import ReconstructionConfig
 from wspace.training.context import Batch, Context, StepResult, floats, place
 from wspace.training.losses import perceptual_loss, reconstruction_loss
 from wspace.training.optimizers import REGRESSION_BETAS, Muon, adam, matrices_and_others
+from wspace.training.schedule import Part
 from wspace.training.stages.autoencoder import Autoencoder
 
 __all__ = ["Reconstruction"]
@@ -55,14 +56,14 @@ class Reconstruction:
             }
         )
 
-    def step(self, context: Context, batch: Batch, left: float) -> StepResult:
+    def step(self, context: Context, batch: Batch, part: Part, number: int) -> StepResult:
         """Learn from reconstructions alone.
 
         Args:
             context: the networks.
             batch: real images.
-            left: share of the stage that is still to come, in (0, 1]; rates fall to 0 towards its
-                end.
+            part: how much of the stage is still to come; the rates fall with it.
+            number: of the step in its run; without effect.
         """
         losses, w = self.learn(context, batch)
         with context.section("generator: update"):
@@ -71,7 +72,7 @@ class Reconstruction:
                 "reconstruction convolutions",
                 "reconstruction others",
                 "encoder",
-                share=min(left / self.config.settling, 1.0),
+                share=min(part.left / self.config.settling, 1.0),
             )
         if finite:
             self.autoencoder.remember(w, batch.c)
@@ -102,8 +103,8 @@ class Reconstruction:
                 loss = losses["reconstruction"]
                 if isinstance(context.discriminator, ProjectedDiscriminator):
                     perceive = context.discriminator.perceive
-                    with torch.no_grad():
-                        seen = perceive(batch.images)
+                    seen = context.perceive_real(batch)
+                    assert seen is not None
                     losses["perceptual"] = perceptual_loss(seen, perceive(images)).mean()
                     loss = loss + config.perceptual_weight * losses["perceptual"]
             (loss * config.weight).backward()
