@@ -3,7 +3,7 @@
 #   make test     installs into .venv and runs the tests
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-SECONDS ?= 300
+MINUTES ?= 5
 DEMO := demo
 W := .venv/bin/wspace
 
@@ -22,19 +22,17 @@ demo: .venv/.installed
 	$(W) interpolate avatars --seeds 1,2,3,1 --frames 72 --loop --psi 0.7 --out $(DEMO)/walk.mp4
 	@echo "The pictures lie in $(DEMO)/: sheet.png, mixing.png, walk.mp4, noise/, pictures/"
 
-# Draws 4,000 avatars, trains `compact` on them for SECONDS, and shows what it has learned.
+# Draws 4,000 avatars, trains on them for MINUTES by the default command, shows what it has learned.
 demo-train: .venv/.installed
 	test -f $(DEMO)/avatars-32.zip || $(W) data avatars $(DEMO)/avatars-32.zip --count 4000 --size 32
 	rm -rf $(DEMO)/runs
-	$(W) train $(DEMO)/avatars-32.zip --preset compact --discriminator projected --batch-size 8 \
-		--ema-ramp 0.1 --reconstruction 30 --pretraining-kimg 12 --warmup-kimg 0.3 \
-		--seconds $(SECONDS) --kimg 100 --out $(DEMO)/runs
-	$(W) generate $(DEMO)/runs/00000-avatars-32-compact --seeds 0-31 --psi 0.8 \
+	$(W) train $(DEMO)/avatars-32.zip --minutes $(MINUTES) --out $(DEMO)/runs
+	$(W) generate $(DEMO)/runs/00000-avatars-32-small --seeds 0-31 --psi 0.8 \
 		--grid $(DEMO)/trained-sheet.png
-	$(W) mix $(DEMO)/runs/00000-avatars-32-compact --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse \
+	$(W) mix $(DEMO)/runs/00000-avatars-32-small --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse \
 		--psi 0.8 --out $(DEMO)/trained-mixing.png
 	@echo "Trained: $(DEMO)/trained-sheet.png, $(DEMO)/trained-mixing.png,"
-	@echo "the model and its sample sheets: $(DEMO)/runs/00000-avatars-32-compact/"
+	@echo "the model and its sample sheets: $(DEMO)/runs/00000-avatars-32-small/"
 
 test: .venv/.installed
 	.venv/bin/ruff check .
