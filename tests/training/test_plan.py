@@ -41,9 +41,9 @@ def test_the_length_of_a_time_is_unknown_until_the_speed_is() -> None:
     assert plan.total_images is None
     assert plan.left(10**6) == 1.0
     assert not plan.over(10**6)
-    assert not plan.passed(1.0, 100)  # 3 % of a minute are 1.8 s
-    assert plan.passed(1.0, 200)
-    assert plan.total_images == 200 + 100 * 58
+    assert not any(plan.passed(1.0, 100 * k) for k in range(1, 8))  # 12 % of a minute are 7.2 s
+    assert plan.passed(1.0, 800)
+    assert plan.total_images == 800 + 100 * 52
 
 
 def test_a_steady_run_ends_when_its_time_is_over() -> None:
@@ -130,3 +130,16 @@ def test_how_much_of_a_run_is_over_is_told_by_its_images_or_its_time() -> None:
     assert plan.share(10_000) == 0.0
     plan.passed(15.0, 100)
     assert plan.share(100) == 0.25
+
+
+def test_a_slow_start_does_not_cut_a_stage_short() -> None:
+    plan = Plan(TrainConfig(minutes=5.0, **STAGES))
+    seconds = {"reconstruction": 0, "matching": 0, "adversarial": 0}
+    seen = 0
+    while not plan.over(seen):
+        seconds[plan.stage(seen)] += 1
+        # the first seconds of each stage see next to nothing, as while networks warm up
+        seen += 2 if seconds[plan.stage(seen)] < 12 else 200
+        plan.passed(1.0, seen)
+    assert seconds["reconstruction"] == pytest.approx(75, abs=5)
+    assert sum(seconds.values()) == pytest.approx(300, abs=6)

@@ -16,8 +16,10 @@ __all__ = ["STAGES", "Plan", "PlannedStage"]
 
 PlannedStage = Literal["reconstruction", "matching", "adversarial"]
 STAGES: tuple[PlannedStage, ...] = ("reconstruction", "matching", "adversarial")
-# Shares of a stage's time after which it is planned, and planned anew.
-PLANNED_AT = (0.03, 0.1, 0.25, 0.5, 0.7, 0.85, 0.95)
+# Shares of a stage's time. Its first steps are slow and say nothing of its speed; then it is
+# planned, and anew a few times.
+WARM_AFTER = 0.05
+PLANNED_AT = (0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95)
 
 
 class Plan:
@@ -56,6 +58,7 @@ class Plan:
         self._time_ends["adversarial"] = 1.0
         self.seconds = 0.0
         self._planned = 0  # so many times in this stage
+        self._warm = False  # its first steps are over
         self._since: tuple[float, float] = (0.0, 0.0)  # seconds and images at its last plan
         self._began = 0.0  # seconds when this stage began
         self._stage = self.stage(0)
@@ -106,24 +109,36 @@ class Plan:
         if self.budget_seconds is None:
             return False
         self.seconds += seconds
-        stage = self.stage(seen_images)
-        if stage != self._stage:
-            self._stage, self._planned, self._began = stage, 0, self.seconds
-            self._since = (self.seconds, float(seen_images))
-            return False
-        if self.ends[stage] is not None and self._planned == 0:
-            return False  # its number of images is given
-        lasts_until = self._time_ends[stage] * self.budget_seconds
+        end = self.ends[self._stage]
+        lasts_until = self._time_ends[self._stage] * self.budget_seconds
         spent = (self.seconds - self._began) / max(lasts_until - self._began, 1e-9)
-        if self._planned == len(PLANNED_AT) or spent < PLANNED_AT[self._planned]:
+        reached = end is not None and seen_images >= end
+        # reached sooner than planned, it goes on for its time
+        early = reached and self._planned > 0 and spent < PLANNED_AT[-1]
+        if reached and not early:
+            self._begin(self.stage(seen_images), seen_images)
             return False
-        self._planned = sum(share <= spent for share in PLANNED_AT)
+        if end is not None and self._planned == 0:
+            return False  # its number of images is given
+        if not self._warm and spent >= WARM_AFTER:
+            self._warm, self._since = True, (self.seconds, float(seen_images))
+            return False
+        due = self._planned < len(PLANNED_AT) and spent >= PLANNED_AT[self._planned]
+        if not due and not early:
+            return False
+        self._planned = max(sum(share <= spent for share in PLANNED_AT), 1)
         then, images = self._since
         rate = (seen_images - images) / max(self.seconds - then, 1e-9)
         to_come = round(rate * max(lasts_until - self.seconds, 0.0))
-        self.ends[stage] = float(seen_images + to_come)
+        self.ends[self._stage] = float(seen_images + to_come)
         self._since = (self.seconds, float(seen_images))
         return True
+
+    def _begin(self, stage: PlannedStage, seen_images: int) -> None:
+        if stage == self._stage:
+            return
+        self._stage, self._planned, self._warm = stage, 0, False
+        self._began, self._since = self.seconds, (self.seconds, float(seen_images))
 
     def extend(self, config: TrainConfig, seen_images: int) -> None:
         """Go on for as long as a changed configuration says.
@@ -150,6 +165,7 @@ class Plan:
             "stage": self._stage,
             "began": self._began,
             "planned": self._planned,
+            "warm": self._warm,
             "since": list(self._since),
         }
 
@@ -159,4 +175,5 @@ class Plan:
             return
         self.budget_seconds, self.ends = state["budget_seconds"], dict(state["ends"])
         self.seconds, self._stage, self._began = state["seconds"], state["stage"], state["began"]
-        self._planned, self._since = state["planned"], (state["since"][0], state["since"][1])
+        self._planned, self._warm = state["planned"], state["warm"]
+        self._since = (state["since"][0], state["since"][1])
