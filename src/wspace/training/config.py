@@ -110,9 +110,10 @@ class ReconstructionConfig:
     beside: Annotated[bool, About("goes on beside the discriminator, on half of each batch")] = (
         False
     )
-    attributes: Annotated[bool, About("tell the encoder what the dataset says of each image")] = (
-        False
-    )
+    attributes: Annotated[
+        bool | None,
+        About("tell the encoder what the dataset says of each image; none: if it says anything"),
+    ] = None
     encoder_rate: Annotated[float, _Positive, About("Adam's, of the encoder")] = 0.001
     learning_rate: Annotated[
         float, _Positive, About("Adam's, of biases and mapping while reconstruction is alone")
@@ -405,6 +406,7 @@ EARLIER_VALUES: dict[str, Any] = {
     "minutes": None,
     "labels": False,
     "image_channels": 3,
+    "reconstruction.attributes": False,
     "reconstruction.kimg": 0.0,
     "matching.kimg": 0.0,
     "adversarial.anneal": 0.0,

@@ -58,10 +58,13 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
         raise WspaceError(
             f"{config.data} has no labels: make it with --label-by, or train without --labels."
         )
+    if config.reconstruction.attributes is None:
+        encoder = bool(config.reconstruction.weight)
+        changes["reconstruction.attributes"] = encoder and data.attributes is not None
     if config.reconstruction.attributes and data.attributes is None:
         raise WspaceError(
-            f"{config.data} has no attributes that tell its pictures apart: train without "
-            "--attributes."
+            f"{config.data} has no attributes that tell its pictures apart: leave out "
+            "attributes=true."
         )
     device = choose_device(config.device)
     changes["device"] = str(device)
