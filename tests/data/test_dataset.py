@@ -55,7 +55,16 @@ def test_an_official_zip_opens_with_its_labels(official_zip: Path) -> None:
     assert dataset.labels.dtype == np.int64
     assert dataset.labels.tolist() == [0, 1, 2] * 4
     assert dataset.num_classes == 3
+    assert dataset.class_names is None
     assert dataset.one_hot([1, 5]).tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+def test_a_dataset_knows_what_its_classes_are_called(tmp_path: Path) -> None:
+    files, labels = {"a.png": png(8), "b.png": png(8)}, [["a.png", 1], ["b.png", 0]]
+    named = write_zip(tmp_path / "named.zip", files, labels, classes=["boot", "coat"])
+    assert Dataset.open(named).class_names == ("boot", "coat")
+    unlabelled = write_zip(tmp_path / "unlabelled.zip", files, classes=["boot", "coat"])
+    assert Dataset.open(unlabelled).class_names is None
 
 
 @pytest.mark.parametrize("budget", [0, 12 * 3 * 16 * 16 - 1, 12 * 3 * 16 * 16])

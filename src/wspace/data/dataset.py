@@ -17,7 +17,7 @@ from torch import Tensor
 
 from wspace.data.attributes import Attributes, read_attributes
 from wspace.data.checks import byte_limit, check_headers
-from wspace.data.labels import read_labels
+from wspace.data.labels import read_class_names, read_labels
 from wspace.data.metadata import read_text
 from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
 from wspace.data.source import PictureSource
@@ -45,6 +45,7 @@ class Dataset:
         image_names: names inside the data, sorted; index i of every method is ``image_names[i]``.
         labels: (N,), int64, a class each; None without labels.
         num_classes: largest label + 1; 0 without labels.
+        class_names: a name for each class, no two the same; None where the data names none.
         licence, attribution, style: what ``dataset.json`` says of them, or None.
         fingerprint: sha256 (hex) over names, sizes, checksums and labels: another one means that
             the data has changed.
@@ -69,6 +70,9 @@ class Dataset:
         self.style = read_text(metadata, "style")
         self.labels = read_labels(source.path, metadata, self.image_names)
         self.num_classes = 0 if self.labels is None else int(self.labels.max()) + 1
+        self.class_names: tuple[str, ...] | None = read_class_names(
+            metadata, range(self.num_classes)
+        )
         self.fingerprint = _fingerprint(source, head_digest, self.labels)
         self._cache: Pixels | None = None  # (N, C, H, W)
         self._cached = np.zeros(len(self), dtype=bool)

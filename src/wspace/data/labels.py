@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 
 from wspace.errors import WspaceError, one_line
 
-__all__ = ["MAX_CLASSES", "folder_labels", "read_labels"]
+__all__ = ["MAX_CLASSES", "folder_labels", "read_class_names", "read_labels"]
 
 MAX_CLASSES = 65_536
+LONGEST_NAME = 80  # characters, of a class
 
 
 def read_labels(
@@ -63,6 +65,35 @@ def read_labels(
     return np.array([classes[name] for name in names], dtype=np.int64)
 
 
+def read_class_names(metadata: Mapping[str, Any], numbers: Sequence[int]) -> tuple[str, ...] | None:
+    """The names of classes, from the list ``{"classes": [name, ...]}``.
+
+    Args:
+        metadata: the content of ``dataset.json``.
+        numbers: classes, by the numbers that its labels give them.
+
+    Returns:
+        A name for each of the numbers, no two the same: printable, of at most 80 characters; a
+        class without a name is called by its number, and of a name that several share each is
+        followed by its number. None where no class has a name.
+    """
+    given = metadata.get("classes")
+    if not isinstance(given, list):
+        return None
+    texts = [given[number] if number < len(given) else None for number in numbers]
+    names = [_class_name(text) if isinstance(text, str) else "" for text in texts]
+    if not any(names):
+        return None
+    shared = {name for name, count in Counter(names).items() if count > 1}
+    told = []
+    for name, number in zip(names, numbers, strict=True):
+        own = f"{name} ({number})" if name in shared else name
+        told.append(own if name else str(number))
+    if len(set(told)) < len(told):  # such as "a (0)" beside twice "a"
+        return tuple(map(str, numbers))
+    return tuple(told)
+
+
 def folder_labels(names: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """Class labels from the topmost folder of each picture, numbered in alphabetical order.
 
@@ -87,3 +118,7 @@ def folder_labels(names: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     classes = sorted(set(folders.values()))
     numbers = {folder: number for number, folder in enumerate(classes)}
     return {name: numbers[folder] for name, folder in folders.items()}, classes
+
+
+def _class_name(text: str) -> str:
+    return one_line(" ".join(text[: 2 * LONGEST_NAME].split()), longest=LONGEST_NAME - 3)
