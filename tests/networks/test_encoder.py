@@ -11,7 +11,7 @@ from wspace.networks.encoder import Encoder
 from wspace.networks.presets import preset
 
 
-@pytest.mark.parametrize(("resolution", "image_channels"), [(8, 3), (32, 1), (64, 3)])
+@pytest.mark.parametrize(("resolution", "image_channels"), [(8, 3), (32, 1), (16, 4), (64, 3)])
 def test_images_become_a_w_each(resolution: int, image_channels: int) -> None:
     torch.manual_seed(0)
     config = dataclasses.replace(

@@ -135,6 +135,26 @@ def test_grey_images_are_judged_too() -> None:
     assert ProjectedDiscriminator(config)(torch.zeros(4, 1, 16, 16)).shape == (4, 68)
 
 
+def with_alpha(alpha: float, colour: float) -> torch.Tensor:
+    """Four squares of a colour, (4, 4, 16, 16), premultiplied; all in [0, 1]."""
+    values = torch.tensor([colour * alpha] * 3 + [alpha]) * 2 - 1
+    return values[:, None, None].expand(4, -1, 16, 16).contiguous()
+
+
+def test_pictures_with_alpha_are_seen_on_a_background_and_by_the_image_head() -> None:
+    network = ProjectedDiscriminator(dataclasses.replace(SMALL, image_channels=4)).eval()
+    half, bright = with_alpha(0.5, 0.5), with_alpha(1.0, 0.625)
+    # on white a half opaque grey is a brighter one, to the pretrained network
+    for one, other in zip(network.perceive(half, 0.75), network.perceive(bright), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    white, black = network(half), network(half, background=0.0)
+    places = network.heads[0].side ** 2
+    assert not torch.allclose(white[:, :places], black[:, :places])
+    # the head on the image sees alpha itself, whatever the background
+    torch.testing.assert_close(white[:, -16:], black[:, -16:], rtol=0, atol=0)
+    assert not torch.allclose(white[:, -16:], network(bright)[:, -16:])
+
+
 def test_configurations_of_both_kinds_come_back_from_plain_data() -> None:
     projected = projected_discriminator(resolution=64, num_classes=3)
     assert discriminator_config(projected.to_dict()) == projected

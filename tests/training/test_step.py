@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from wspace.networks.build import build_discriminator, build_generator
-from wspace.networks.presets import preset
+from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.config import EARLIER_VALUES, TrainConfig, whole_name
 from wspace.training.losses import HINGE, LOGISTIC
 from wspace.training.plan import Plan
@@ -465,3 +465,58 @@ def test_memory_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in (1.0, 2.0):
         autoencoder.remember(torch.full((4, 256), value), None)
     assert autoencoder.memory[:, 0].tolist() == [2, 2, 1, 1, 2, 2]
+
+
+def alpha_state(seed: int = 0, **changes: Any) -> TrainingState:
+    """Networks of pictures with alpha, and a projected discriminator."""
+    torch.manual_seed(0)
+    generator, _ = preset("compact", resolution=8, image_channels=4)
+    judge = projected_discriminator(resolution=8, image_channels=4)
+    config = make_config(discriminator="projected", seed=seed, r1_interval=2, **changes)
+    return TrainingState(build_generator(generator), build_discriminator(judge), config, CPU)
+
+
+def alpha_batch(seed: int = 0) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    alpha = torch.rand(8, 1, 8, 8, generator=random)
+    return torch.cat([alpha * torch.rand(8, 3, 8, 8, generator=random), alpha], dim=1) * 2 - 1
+
+
+def test_pictures_with_alpha_are_seen_on_black_and_on_white() -> None:
+    state = alpha_state(generations=1, reconstruction_weight=1.0, r1_gamma=1.0)
+    seen = set()
+    for number in range(8):
+        result = state.run(alpha_batch(number), None)
+        assert result.finite
+        assert {"generator", "discriminator", "reconstruction", "perceptual"} <= set(result.losses)
+        seen.add(state.context.background)
+    assert seen == {0.0, 1.0}
+
+
+def test_backgrounds_are_part_of_the_runs_chance() -> None:
+    state = alpha_state()
+    state.run(alpha_batch(), None)
+    other = alpha_state(seed=1)
+    other.load_state_dict(copy.deepcopy(state.state_dict()))
+    for number in range(1, 6):
+        state.run(alpha_batch(number), None)
+        other.run(alpha_batch(number), None)
+        assert state.context.background == other.context.background
+    assert not changed(other.generator, snapshot(state.generator))
+
+
+@pytest.mark.parametrize("name", ["compact", "stylegan2"])
+def test_discriminators_of_both_generations_learn_from_alpha(name: str) -> None:
+    torch.manual_seed(0)
+    generator, discriminator = preset(name, resolution=8, image_channels=4)
+    state = TrainingState(
+        build_generator(generator),
+        build_discriminator(discriminator),
+        make_config(preset=name),
+        CPU,
+    )
+    before = snapshot(state.discriminator)
+    assert state.run(alpha_batch(), None).finite
+    moved = [k for k in changed(state.discriminator, before) if before[k].shape[1:] == (4, 1, 1)]
+    assert moved  # what reads the image's four channels
+    assert state.generator_ema(torch.randn(2, state.generator.z_dim)).shape == (2, 4, 8, 8)

@@ -32,7 +32,7 @@ _Activation = Annotated[str, Choice(*ACTIVATIONS)]
 _Width = Annotated[int, Range(1, _MAX_WIDTH)]
 _Channels = Annotated[tuple[_Width, ...], Length(1, _MAX_LAYERS)]  # of the blocks 4², 8², ...
 _Filter = Annotated[tuple[float, ...], Length(1, 64)]  # one dimension of it
-_ImageChannels = Annotated[int, Range(1, 64)]
+_ImageChannels = Annotated[int, Choice(1, 3, 4)]  # grey; red, green, blue; and alpha (`images`)
 _NumClasses = Annotated[int, Range(0, 2**20)]
 _GroupSize = Annotated[int, Range(1, 2**20)]
 _Positive = Annotated[float, Range(above=0)]
@@ -232,7 +232,7 @@ class ProjectedConfig:
 
     architecture: Literal["projected"] = "projected"
     resolution: int
-    image_channels: Literal[1, 3] = 3  # the pretrained network sees RGB
+    image_channels: _ImageChannels = 3
     num_classes: Annotated[int, Range(0, _MAX_WIDTH)] = 0
     backbone: Literal["lite0", "lite1"] = "lite1"  # EfficientNet-Lite's variant
     # images are scaled to this side for it, a multiple of 32

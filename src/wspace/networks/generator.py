@@ -45,7 +45,7 @@ class Generator(nn.Module):
 
     @property
     def image_channels(self) -> int:
-        """Channels of the images: 3 for colour."""
+        """Channels of the images: 1 for grey, 3 for colour, 4 with alpha (see `images`)."""
         return self.config.image_channels
 
     @property
@@ -111,7 +111,8 @@ class Generator(nn.Module):
             noise: see `noise.noise_maps`.
 
         Returns:
-            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
+            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1]; with
+            alpha, premultiplied.
         """
         image: Tensor = self.synthesis(self.mapping(z, c, psi, cutoff), noise)
         return image

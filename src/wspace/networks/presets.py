@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from wspace.errors import WspaceError
 from wspace.networks.config import (
@@ -136,7 +135,7 @@ def preset(
         name: a key of `PRESETS`.
         resolution: side in pixels, a power of two from 8 to 1024.
         num_classes: classes to tell apart; 0 for none.
-        image_channels: 1 for grey pictures, 3 for red, green and blue.
+        image_channels: 1 for grey pictures, 3 for red, green and blue, 4 with alpha.
 
     Raises:
         WspaceError: no such preset, or a resolution outside its range.
@@ -152,7 +151,7 @@ def preset(
 
 
 def projected_discriminator(
-    *, resolution: int, num_classes: int = 0, image_channels: Literal[1, 3] = 3
+    *, resolution: int, num_classes: int = 0, image_channels: int = 3
 ) -> ProjectedConfig:
     """A discriminator for any preset's generator that sees through a pretrained network.
 
@@ -162,7 +161,7 @@ def projected_discriminator(
     Args:
         resolution: side in pixels, a power of two.
         num_classes: classes to tell apart; 0 for none.
-        image_channels: 1 or 3.
+        image_channels: 1, 3 or 4.
     """
     return ProjectedConfig(
         resolution=resolution,

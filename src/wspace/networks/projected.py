@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from wspace.images import rgb_of
 from wspace.networks.config import ProjectedConfig
 from wspace.networks.layers import minibatch_stddev
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
@@ -129,17 +130,20 @@ class ProjectedDiscriminator(nn.Module):
         )
         self.image_head = Head(config.image_channels, config.resolution, config.width // 2, config)
 
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, c: Tensor | None = None, *, background: float = 1.0
+    ) -> Tensor:
         """Judge images.
 
         Args:
             images: (N, image_channels, resolution, resolution), in [-1, 1].
             c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
+            background: see `perceive`.
 
         Returns:
             (N, places), logits: positive for real.
         """
-        return self.judge(images, self.perceive(images), c)
+        return self.judge(images, self.perceive(images, background), c)
 
     def judge(self, images: Tensor, seen: list[Tensor], c: Tensor | None = None) -> Tensor:
         """As `forward`, of images that have been perceived already.
@@ -168,9 +172,15 @@ class ProjectedDiscriminator(nn.Module):
         parts = values.split(places, dim=1)
         return torch.stack([part.mean(dim=1) for part in parts], dim=1).mean(dim=1)
 
-    def perceive(self, images: Tensor) -> list[Tensor]:
-        """What the pretrained network sees in images: four maps of it, from fine to coarse."""
-        rgb = images.expand(-1, 3, -1, -1)  # grey images become RGB
+    def perceive(self, images: Tensor, background: float = 1.0) -> list[Tensor]:
+        """What the pretrained network sees in images: four maps of it, from fine to coarse.
+
+        Args:
+            images: as in `forward`.
+            background: brightness behind transparent pixels, 0 to 1. In training it changes from
+                step to step (`images.BACKGROUNDS`); the head on the image itself sees alpha.
+        """
+        rgb = rgb_of(images, background)
         size = self.config.input_size
         if rgb.shape[2] != size:
             rgb = F.interpolate(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from wspace import machine
+from wspace.images import BACKGROUNDS
 from wspace.networks.generator import Generator
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.steering.mixing import mix_styles
@@ -138,6 +139,8 @@ class Context:
             them.
         section: called with each of `SECTIONS` in turn.
         real_maps: what the discriminator's pretrained network sees in real images; or None.
+        background: brightness that images with alpha are laid on in this step, where a pretrained
+            network sees them.
     """
 
     def __init__(
@@ -165,6 +168,7 @@ class Context:
         self.w_settled = False
         self.section: Section = record_function
         self.real_maps: RealMaps | None = None
+        self.background = 1.0
         self._synthesize = machine.compiled(generator.synthesis) if compile_synthesis else None
         self._judge = machine.compiled(discriminator) if compile_discriminator else None
 
@@ -186,33 +190,57 @@ class Context:
         images: Tensor = synthesis(ws, self.noise(len(ws)), update_emas=update_emas)
         return images
 
-    def judge(self, images: Tensor, c: Tensor | None, seen: list[Tensor] | None = None) -> Tensor:
+    def judge(
+        self,
+        images: Tensor,
+        c: Tensor | None,
+        seen: list[Tensor] | None = None,
+        *,
+        compiled: bool = True,
+    ) -> Tensor:
         """The discriminator's logits of images, (N,) or one for each place that it judges.
 
         Args:
             images: (N, C, H, W).
             c: (N, num_classes), or None.
             seen: what `perceive` makes of them, where that is at hand.
+            compiled: by the compiled discriminator where there is one, whose gradients have none.
         """
-        if seen is not None and isinstance(self.discriminator, ProjectedDiscriminator):
-            return self.discriminator.judge(images, seen, c)
-        logits: Tensor = (self._judge or self.discriminator)(images, c)
+        network = self.discriminator
+        own: Any = (self._judge if compiled else None) or network
+        if not isinstance(network, ProjectedDiscriminator):
+            logits: Tensor = own(images, c)
+        elif seen is None:
+            logits = own(images, c, background=self.background)
+        else:
+            logits = network.judge(images, seen, c)
         return logits
+
+    def draw_background(self) -> None:
+        """Choose what this step's images are laid on for a network that sees no alpha.
+
+        All of a step are laid on the same, so that minibatch statistics compare images. Both
+        backgrounds in every step would say no more in the long run, and cost twice as much.
+        """
+        projected = isinstance(self.discriminator, ProjectedDiscriminator)
+        if projected and self.generator.image_channels == 4:
+            (draw,) = self._uniform(1)
+            self.background = BACKGROUNDS[int(draw * len(BACKGROUNDS))]
 
     def perceive(self, images: Tensor) -> list[Tensor] | None:
         """What the discriminator's pretrained network sees in images; None where it has none."""
         if not isinstance(self.discriminator, ProjectedDiscriminator):
             return None
-        return self.discriminator.perceive(images)
+        return self.discriminator.perceive(images, self.background)
 
     def perceive_real(self, batch: Batch) -> list[Tensor] | None:
         """The same of real images, from what is kept of them where there is room for it."""
         if not isinstance(self.discriminator, ProjectedDiscriminator):
             return None
         if self.real_maps is not None and batch.which is not None:
-            return self.real_maps.of(batch.which)
+            return self.real_maps.of(batch.which, self.background)
         with torch.no_grad():
-            return self.discriminator.perceive(batch.images)
+            return self.discriminator.perceive(batch.images, self.background)
 
     def latents(self, count: int) -> Tensor:
         """(count, z_dim), from N(0, I)."""

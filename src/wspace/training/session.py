@@ -14,7 +14,7 @@ from wspace.data.dataset import Dataset
 from wspace.data.order import ShuffledOrder
 from wspace.errors import WspaceError, reason
 from wspace.formats.model_file import load, save
-from wspace.images import from_uint8
+from wspace.images import BACKGROUNDS, from_uint8
 from wspace.machine import cpu_capability
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import GeneratorConfig, discriminator_config
@@ -90,11 +90,12 @@ class Session:
             pixels = data.images(numbers).to(context.device)
             return from_uint8(pixels).contiguous(memory_format=torch.channels_last)
 
-        def perceive(images: Tensor) -> list[Tensor]:
+        def perceive(images: Tensor, background: float) -> list[Tensor]:
             with context.autocast():
-                return network.perceive(images)
+                return network.perceive(images, background)
 
-        return real_maps(len(data), self.config.mirror, images, perceive)
+        backgrounds = BACKGROUNDS if data.image_channels == 4 else (context.background,)
+        return real_maps(len(data), self.config.mirror, backgrounds, images, perceive)
 
     @contextmanager
     def logging(self) -> Iterator[None]:

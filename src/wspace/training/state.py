@@ -142,6 +142,7 @@ class TrainingState:
         """
         images = real.contiguous(memory_format=torch.channels_last)
         batch = Batch(images=images, c=c, values=values, which=which)
+        self.context.draw_background()
         result = self._follow(self._part(), batch)
         if result.finite and result.generator_learned:
             self._average(len(batch))

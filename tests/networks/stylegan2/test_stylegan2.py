@@ -226,7 +226,7 @@ def test_discriminator_equals_the_long_way(architecture: Any, options: dict[str,
     config = DiscriminatorConfig(
         architecture="demodulated",
         resolution=16,
-        image_channels=2,
+        image_channels=4,
         channels=(10, 6, 4),
         block_architecture=architecture,
         **{"resample_filter": (1.0, 3.0, 3.0, 1.0), **options},
@@ -234,7 +234,7 @@ def test_discriminator_equals_the_long_way(architecture: Any, options: dict[str,
     discriminator = build_discriminator(config)
     state = randomised(discriminator)
     random = torch.Generator().manual_seed(2)
-    images = torch.randn(12, 2, 16, 16, generator=random)
+    images = torch.randn(12, 4, 16, 16, generator=random)
     c = torch.eye(3).repeat(4, 1) if config.num_classes else None
     reference = slow.discriminator(
         state,

@@ -312,7 +312,7 @@ def test_synthesis_equals_the_long_way(options: dict[str, Any]) -> None:
         GeneratorConfig(
             architecture="alias-free",
             resolution=32,
-            image_channels=2,
+            image_channels=4,
             z_dim=8,
             w_dim=8,
             mapping=later_mapping(1),
@@ -327,7 +327,7 @@ def test_synthesis_equals_the_long_way(options: dict[str, Any]) -> None:
         layer.magnitude_ema.copy_(torch.rand([], generator=random) + 0.5)
     ws = torch.randn(2, generator.num_ws, 8, generator=random)
     images = generator.synthesis(ws)
-    assert images.shape == (2, 2, 32, 32)
+    assert images.shape == (2, 4, 32, 32)
     reference = slow_synthesis(generator, ws)
     assert_agrees(images, reference, tolerance=1e-4, relative_to_deviation=WHOLE_IMAGE)
 

@@ -187,7 +187,7 @@ class Adversarial:
     def _r1(self, context: Context, batch: Batch) -> Tensor:
         images = batch.images.detach().requires_grad_()
         with context.autocast():
-            logits = context.discriminator(images, batch.c)
+            logits = context.judge(images, batch.c, compiled=False)
         logits = logits.reshape(len(images), -1).mean(dim=1)  # of all places, as in the loss
         return r1_penalty(images, logits).mean()
 

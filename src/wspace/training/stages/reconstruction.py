@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wspace.networks.projected import ProjectedDiscriminator
 from wspace.training.config import ReconstructionConfig
 from wspace.training.context import Batch, Context, StepResult, floats, place
 from wspace.training.losses import perceptual_loss, reconstruction_loss
@@ -101,11 +100,9 @@ class Reconstruction:
                 images = context.synthesize(ws)
                 losses = {"reconstruction": reconstruction_loss(batch.images, images).mean()}
                 loss = losses["reconstruction"]
-                if isinstance(context.discriminator, ProjectedDiscriminator):
-                    perceive = context.discriminator.perceive
-                    seen = context.perceive_real(batch)
-                    assert seen is not None
-                    losses["perceptual"] = perceptual_loss(seen, perceive(images)).mean()
+                seen, seen_again = context.perceive_real(batch), context.perceive(images)
+                if seen is not None and seen_again is not None:
+                    losses["perceptual"] = perceptual_loss(seen, seen_again).mean()
                     loss = loss + config.perceptual_weight * losses["perceptual"]
             (loss * config.weight).backward()
         if not resting and self.autoencoder.remembered > 1:
