@@ -331,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--num", type=int, default=5000, help="pictures to measure [5000]")
     parser.add_argument("--out", type=Path, default=Path("quality"))
-    parser.add_argument("--cache", type=Path, default=cache_root() / "benchmarks")
+    parser.add_argument("--cache", type=Path, default=(cache_root() or Path(".")) / "benchmarks")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)

@@ -1,7 +1,10 @@
+import shlex
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wspace.errors import one_line, reason, shown
+from wspace.errors import command_line, one_line, reason, shown
 
 
 def test_text_of_strangers_is_one_short_line() -> None:
@@ -24,3 +27,9 @@ def test_short_values_are_shown_as_python_writes_them() -> None:
     assert shown(0.5) == "0.5"
     assert shown(10**4000) == "a huge number"
     assert shown(["x" * 100]) == "['" + "x" * 55 + "..."
+
+
+def test_a_command_can_be_pasted_whatever_its_paths_are_called() -> None:
+    words = ["wspace", "train", "--resume", Path("my runs/00000-it's $HOME"), 16]
+    assert shlex.split(command_line(*words)) == [str(word) for word in words]
+    assert command_line("wspace", "generate", Path("-odd")) == "wspace generate ./-odd"

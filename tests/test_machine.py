@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from wspace.errors import WspaceError
 from wspace.machine import (
     choose_device,
     choose_precision,
+    compiled,
     compiler_at_hand,
     compiling_pays,
     compiling_training_pays,
@@ -64,3 +67,16 @@ def test_the_precision_is_one_that_there_is() -> None:
         assert choose_precision("cpu") == "bf16"  # however busy the machine is
     assert cpu_capability().split()[0] == torch.backends.cpu.get_cpu_capability()
     assert cpu_capability().endswith(" AMX") == has_matrix_units()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of its compiler
+def test_what_is_compiled_lies_in_a_folder_that_no_other_user_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for root in (tmp_path / "cache", None):  # without a home folder there is none
+        monkeypatch.setattr("wspace.machine.cache_root", lambda root=root: root)
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+        compiled(torch.nn.Identity())
+        folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        assert folder.stat().st_mode & 0o077 == 0
+        assert (folder.parent == root) == (root is not None)

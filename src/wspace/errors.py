@@ -1,8 +1,10 @@
 """The one error that a user's input can cause, and how messages quote what others wrote."""
 
+import shlex
+from pathlib import Path
 from typing import Any
 
-__all__ = ["WspaceError", "one_line", "reason", "shown"]
+__all__ = ["WspaceError", "WspaceWarning", "command_line", "one_line", "reason", "shown"]
 
 LONGEST_TEXT = 200
 LONGEST_VALUE = 60
@@ -13,6 +15,27 @@ class WspaceError(ValueError):
 
     The command line prints the message and exits 2; nothing else in wspace catches it.
     """
+
+
+class WspaceWarning(RuntimeWarning):
+    """What a user should know although all goes on; the command line prints it as a line."""
+
+
+def command_line(*words: object) -> str:
+    """A command, or a part of one, as a shell takes it when it is pasted.
+
+    >>> command_line("wspace", "train", "--resume", Path("my runs/00000-cats"))
+    "wspace train --resume 'my runs/00000-cats'"
+
+    Args:
+        words: texts, numbers and paths; a `Path` that begins with a dash gets ``./`` before it, so
+            that it is not taken for an option.
+    """
+    taken = [
+        f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word)
+        for word in words
+    ]
+    return shlex.join(taken)
 
 
 def one_line(text: str, *, longest: int = LONGEST_TEXT, stand_in: str = "?") -> str:

@@ -18,6 +18,8 @@ __all__ = [
     "atomic_write_bytes",
     "atomic_write_text",
     "cache_root",
+    "check_file",
+    "check_folder",
     "flush_file",
     "remove_leftovers",
     "sync_folder",
@@ -28,10 +30,68 @@ __all__ = [
 _LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.tmp(\..*)?|\.tmp[A-Za-z0-9]{6}", re.DOTALL)
 
 
-def cache_root() -> Path:
-    """Where things are kept that can be made again: ``$WSPACE_CACHE``, or ~/.cache/wspace."""
-    root = os.environ.get("WSPACE_CACHE")
-    return Path(root) if root else Path.home() / ".cache" / "wspace"
+def cache_root() -> Path | None:
+    """Where things are kept that can be made again: ``$WSPACE_CACHE``, or ~/.cache/wspace.
+
+    Returns:
+        None where the second is to be taken and cannot be had: the user has no home folder, or one
+        that cannot be written. What would be kept is then made each time.
+    """
+    if root := os.environ.get("WSPACE_CACHE"):
+        return Path(root)
+    try:
+        usual = Path.home() / ".cache" / "wspace"
+    except RuntimeError:  # the system does not know the user, and $HOME is not set
+        return None
+    return usual if os.path.exists(usual) or _can_be_made(usual) else None
+
+
+def check_folder(folder: Path | str) -> Path:
+    """Whether files can be written into a folder that may be there or not; touches nothing.
+
+    Returns:
+        The folder.
+
+    Raises:
+        WspaceError: they cannot.
+    """
+    folder = Path(folder)
+    there = _nearest(folder)
+    if not there.is_dir():
+        raise WspaceError(f"cannot write into {folder}: {there} is a file: choose another place.")
+    if not _can_be_made(folder):
+        raise WspaceError(
+            f"cannot write into {folder}: {there} cannot be written: choose another place."
+        )
+    return folder
+
+
+def check_file(path: Path | str) -> Path:
+    """Whether a file can be written whose folder may be there or not; touches nothing.
+
+    Returns:
+        The path.
+
+    Raises:
+        WspaceError: it cannot.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise WspaceError(f"cannot write {path}: it is a folder: name a file.")
+    check_folder(path.parent)
+    return path
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether a folder is there and can be written, or can be made."""
+    there = _nearest(folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    whole = path.absolute()
+    return next(one for one in (whole, *whole.parents) if os.path.lexists(one))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ What a single operator does with its operands is chosen in `ops.choose`.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -12,7 +13,9 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -106,17 +109,29 @@ def compiled(network: nn.Module, mode: str | None = None) -> Any:
     """A network that torch compiles when it is first called, for each shape of its inputs.
 
     What it compiles is kept in `files.cache_root`, a folder of the user's own, for processes to
-    come; torch's default is a folder that all users share.
+    come, or in a passing one where there is none; torch's default is a folder that all users share.
 
     Args:
         network: of any kind.
         mode: see `torch.compile`.
     """
-    kept = cache_root() / "compiled"
-    with contextlib.suppress(OSError):  # torch's own choice remains
-        kept.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(_compiled_folder())
     return torch.compile(network, dynamic=False, mode=mode)
+
+
+def _compiled_folder() -> Path:
+    """A folder of the user's own; where none can be kept, one that goes when the process ends."""
+    root = cache_root()
+    if root is not None:
+        with contextlib.suppress(OSError):
+            kept = root / "compiled"
+            kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.access(kept, os.W_OK | os.X_OK):
+                return kept
+    passing = Path(tempfile.mkdtemp(prefix="wspace-compiled-"))
+    atexit.register(shutil.rmtree, passing, ignore_errors=True)
+    return passing
 
 
 def cpu_capability() -> str:

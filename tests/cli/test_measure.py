@@ -133,6 +133,8 @@ def test_a_memorised_picture_lies_at_no_distance(
         (["--psi", "nan"], "psi=nan is outside"),
         (["--psi", "abc"], "'abc' is not a valid float"),
         (["--seed", 2**32], "seed=4294967296 is outside"),
+        (["--first-seed", 2**32 - 6], "5000 seeds from 4294967290 on pass .* begin at 4294962296"),
+        (["--neighbours", "/dev/null/sheet.png"], "/dev/null is a file: choose another place"),
         (["--train", "x.zip"], "--train x.zip is only read with --neighbours"),
         (["--neighbours", "sheet.txt"], "names no kind of picture"),
         (["--device", "abacus"], "device='abacus'"),
@@ -150,6 +152,29 @@ def test_wrong_input_is_told_in_a_line(
     assert out == ""
     assert "Traceback" not in err
     assert re.search(message, err)
+
+
+def test_draws_that_cannot_be_made_are_refused_before_the_model_is_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong in (["--first-seed", 2**32 - 6], ["--psi", "nan"]):
+        assert run(tmp_path / "no model", tmp_path / "no data", *wrong) == 2
+        assert "no model" not in capsys.readouterr().err
+
+
+def test_without_a_home_folder_features_are_not_kept(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("WSPACE_CACHE")
+    monkeypatch.setattr("wspace.files.Path.home", unknown)
+    assert run(model, data, "--num", 4, "--metrics", "fd", "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["num"] == 4
+    (line,) = [line for line in err.splitlines() if "WSPACE_CACHE" in line]
+    assert line.startswith("warning: there is no home folder to keep features of datasets in")
 
 
 def test_data_of_another_resolution_is_refused(

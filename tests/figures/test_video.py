@@ -9,8 +9,8 @@ import pytest
 from films import frames_of
 from PIL import Image
 
-from wspace.errors import WspaceError
-from wspace.figures.video import film_kind, open_film, tile_frames
+from wspace.errors import WspaceError, WspaceWarning
+from wspace.figures.video import film_kind, frame_delays, open_film, tile_frames
 
 
 def test_tiles_go_row_by_row_and_black_fills_the_rest() -> None:
@@ -39,6 +39,48 @@ def test_gifs_start_again_only_when_asked(tmp_path: Path, loop: bool, expected: 
     with Image.open(path) as film:
         assert film.info.get("loop") == expected
         assert film.info["duration"] == 50
+
+
+def delays_of(path: Path) -> list[int]:
+    """Milliseconds that each frame of a film stays."""
+    with Image.open(path) as film:
+        found = []
+        for k in range(film.n_frames):
+            film.seek(k)
+            film.load()
+            found.append(film.info["duration"])
+    return found
+
+
+@pytest.mark.parametrize("name", ["film.gif", "film.webp"])
+@pytest.mark.parametrize("fps", [7, 24, 30, 48])
+def test_an_animation_lasts_as_long_as_its_frames(tmp_path: Path, name: str, fps: int) -> None:
+    path = tmp_path / name
+    with open_film(path, fps=fps, loop=True, scale=1) as write:
+        for value in range(3 * fps):
+            write(np.full((4, 4, 3), 37 * value % 256, np.uint8))
+    delays = delays_of(path)
+    assert len(delays) == 3 * fps
+    assert sum(delays) == 3000
+    assert max(delays) - min(delays) <= 10
+
+
+def test_no_frame_is_half_a_tick_late() -> None:
+    for fps in range(1, 101):
+        delays = frame_delays(2 * fps, fps, ticks=100)
+        for frame in range(2 * fps):
+            assert abs(sum(delays[:frame]) - 100 * frame / fps) <= 0.5
+
+
+def test_gifs_too_fast_for_browsers_are_warned_of(tmp_path: Path) -> None:
+    def film() -> None:
+        with open_film(tmp_path / "film.gif", fps=60, loop=True, scale=1) as write:
+            for value in range(60):
+                write(np.full((4, 4, 3), value, np.uint8))
+
+    with pytest.warns(WspaceWarning, match=r"more than 50 frames a second.*will have 60"):
+        film()
+    assert sum(delays_of(tmp_path / "film.gif")) == 1000
 
 
 def test_an_error_while_filming_leaves_nothing(tmp_path: Path) -> None:

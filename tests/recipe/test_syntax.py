@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wspace.errors import WspaceError
 from wspace.recipe.syntax import (
     Layers,
+    format_seeds,
     parse_crossover,
     parse_layers,
     parse_per_layer,
     parse_seeds,
+    seed_range,
 )
 
 SMALL = Layers(6, ((0, 1), (2, 3), (4, 5)))  # 16 pixels
@@ -41,6 +45,21 @@ def test_seeds_are_numbers_and_ranges_in_order_with_repeats() -> None:
 def test_what_is_no_list_of_seeds_is_refused(text: str) -> None:
     with pytest.raises(WspaceError, match="seed"):
         parse_seeds(text)
+
+
+@given(seeds=st.lists(st.integers(0, 20) | st.integers(0, 2**32 - 1), min_size=1))
+def test_a_written_list_of_seeds_is_read_as_it_was(seeds: list[int]) -> None:
+    assert list(parse_seeds(format_seeds(seeds))) == seeds
+
+
+def test_seeds_from_one_on_end_where_seeds_end() -> None:
+    assert seed_range(2**32 - 3, 3)[-1] == 2**32 - 1
+    with pytest.raises(WspaceError, match="begin at 4294967293 or before"):
+        seed_range(2**32 - 2, 3)
+    with pytest.raises(WspaceError, match="0 seeds are too few"):
+        seed_range(0, 0)
+    with pytest.raises(WspaceError, match="seed=-1"):
+        seed_range(-1, 1)
 
 
 def test_layer_groups_are_four_four_and_the_rest_and_thirds_in_stylegan3() -> None:

@@ -70,3 +70,13 @@ def test_a_number_of_centres_outside_its_range_is_refused(
 ) -> None:
     with pytest.raises(WspaceError, match="centres="):
         w_centres(tiny_generator, count)
+
+
+def test_what_has_no_such_centres_is_refused(tiny_generator: Generator) -> None:
+    with pytest.raises(WspaceError, match="seed=-1"):
+        w_centres(tiny_generator, 1, seed=-1)
+    with pytest.raises(WspaceError, match="samples=3 are too few for 3 centres"):
+        w_centres(tiny_generator, 3, samples=3)
+    points = np.array([[0.0, 0.0], [1.0, 1.0]] * 4)
+    with pytest.raises(WspaceError, match="all 8 points lie at 2 places"):
+        kmeans(points, 3, seed=0)

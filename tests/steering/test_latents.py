@@ -66,3 +66,19 @@ def test_a_missing_or_unknown_class_is_refused(
 ) -> None:
     with pytest.raises(WspaceError, match="0 to 2"):
         w_of_sources(conditional_generator, [source])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, True, "1", None, float("nan")])
+def test_what_is_no_seed_is_refused(tiny_generator: Generator, seed: object) -> None:
+    with pytest.raises(WspaceError, match=r"seed=.* is (no whole number|outside 0 to)"):
+        wspace.latents(tiny_generator, [0, seed])  # type: ignore[list-item]
+
+
+def test_seeds_of_numpy_are_seeds(tiny_generator: Generator) -> None:
+    z = wspace.latents(tiny_generator, np.arange(3, dtype=np.uint32))
+    assert torch.equal(z, wspace.latents(tiny_generator, [0, 1, 2]))
+
+
+def test_psi_that_is_no_number_is_refused(tiny_generator: Generator) -> None:
+    with pytest.raises(WspaceError, match="not finite"):
+        tiny_generator.mapping(wspace.latents(tiny_generator, [0]), psi=float("nan"))

@@ -91,3 +91,9 @@ def test_noise_asked_of_a_network_without_noise_inputs_is_an_error(
         check_noise(tiny_generator, settings)
     check_noise(tiny_generator, CONST)
     check_noise(tiny_generator, NONE)
+
+
+def test_a_map_has_a_seed_and_a_layer() -> None:
+    for seed, layer in ((-1, 0), (2**32, 0), (0, -1)):
+        with pytest.raises(WspaceError, match="outside 0 to"):
+            seeded_map(seed, layer, 4, 4)

@@ -345,6 +345,8 @@ def test_data_that_has_moved_is_followed_and_other_data_refused(tmp_path: Path) 
     (tmp_path / "data").rename(tmp_path / "moved")
     with pytest.raises(WspaceError, match="no such file or folder"):
         loop.resume(run, total_kimg=0.02)
+    with pytest.raises(WspaceError, match=r"by wspace train DATA --resume /.*0-data"):
+        loop.resume(run, total_kimg=0.02)
     assert loop.resume(run, total_kimg=0.02, data=str(tmp_path / "moved")).kimg == 0.02
     make_data(tmp_path / "data", seed=1)
     with pytest.raises(WspaceError, match="is not the data that"):
@@ -352,3 +354,18 @@ def test_data_that_has_moved_is_followed_and_other_data_refused(tmp_path: Path) 
     (tmp_path / "moved" / "03.png").unlink()
     with pytest.raises(WspaceError, match="is not the data that"):
         loop.resume(run)
+
+
+def test_a_run_goes_on_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config(tmp_path, steps=4)
+    monkeypatch.chdir(tmp_path)
+    config = config.replace(data="data", start_from="start.safetensors")
+    run = loop.start(config, tmp_path / "runs").run
+    saved = read_config(run)
+    assert saved["data"] == str(tmp_path / "data")
+    assert saved["start_from"] == str(tmp_path / "start.safetensors")
+    monkeypatch.chdir(run)
+    assert loop.resume(Path(), total_kimg=5 * BATCH / 1000).kimg == 0.02
+    monkeypatch.chdir(tmp_path)
+    loop.resume(run, total_kimg=6 * BATCH / 1000, data="data")
+    assert read_config(run)["data"] == str(tmp_path / "data")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, WspaceWarning
 
 __all__ = ["main"]
 
@@ -59,7 +63,11 @@ def wspace() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the exit status is 0 done, 2 wrong input, 130 interrupted."""
     try:
-        status = wspace.main(args=arguments, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", WspaceWarning)
+            usual = warnings.showwarning
+            warnings.showwarning = functools.partial(_show_warning, usual)
+            status = wspace.main(args=arguments, standalone_mode=False)
     except WspaceError as error:
         click.echo(f"wspace: {error}", err=True)
         sys.exit(2)
@@ -70,3 +78,11 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("wspace: interrupted", err=True)
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _show_warning(usual: Callable[..., Any], message: Any, category: Any, *where: Any) -> None:
+    """Print a warning that is for users as a line; others as ever."""
+    if issubclass(category, WspaceWarning):
+        click.echo(f"warning: {message}", err=True)
+    else:
+        usual(message, category, *where)

@@ -11,7 +11,10 @@ import click
 
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.files import check_file
 from wspace.metrics.table import METRICS, measure, parse_metrics
+from wspace.recipe.recipe import recipes
+from wspace.recipe.syntax import seed_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,6 +101,7 @@ def measure_command(
 
     metrics = parse_metrics(metrics_text)
     _check_sheet_options(sheet, train)
+    recipes(seeds=seed_range(first_seed, num)[:1], psi=psi)  # wrong ones are said before any work
     chosen = choose_device(device)
     generator = load(model, device=chosen)
     cache = None if no_cache else cache_folder()
@@ -148,6 +152,8 @@ def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
             f"--neighbours {sheet} names no kind of picture: end it with one of "
             f"{', '.join(SHEET_SUFFIXES)}."
         )
+    if sheet is not None:
+        check_file(sheet)
 
 
 def _require_resolution(dataset: Dataset, generator: Generator, model: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wspace.cli.progress import describe_seconds
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, command_line
 
 if TYPE_CHECKING:
     from wspace.training.loop import Outcome, Progress, Report
@@ -144,7 +143,7 @@ def _gathered(
         given[name] = value
     for option, (name, value) in earlier.items():
         shown = str(value).lower() if isinstance(value, bool) else value
-        click.echo(f"{option} is now --set {name}={shown}", err=True)
+        click.echo(f"{option} is now {command_line('--set', f'{name}={shown}')}", err=True)
         given[whole_name(name)] = value
     return given
 
@@ -182,7 +181,7 @@ def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
     if fixed := sorted(name for name in given if whole_name(name) not in loop.RESUME_CHANGES):
         raise WspaceError(
             f"--resume goes on exactly, so {fixed[0]}={given[fixed[0]]!r} cannot change: leave it "
-            f"out, or start a new run with --from {shlex.quote(str(run))}."
+            f"out, or start a new run with {command_line('--from', run)}."
         )
     if dry_run:
         saved = read_config(run)
@@ -209,10 +208,10 @@ def _closing_line(outcome: Outcome) -> str:
         "terminated": "terminated, saved",
     }[outcome.reason]
     line = f"{ended} at {outcome.kimg:.1f} kimg: {outcome.run}"
-    run = shlex.quote(str(outcome.run))
     if outcome.reason == "done":
-        return f"{line}\ngenerate with: wspace generate {run} --seeds 0-15"
-    return f"{line}\ngo on with: wspace train --resume {run}"
+        command = command_line("wspace", "generate", outcome.run, "--seeds", "0-15")
+        return f"{line}\ngenerate with: {command}"
+    return f"{line}\ngo on with: {command_line('wspace', 'train', '--resume', outcome.run)}"
 
 
 class _live:  # noqa: N801 - used as a context manager function

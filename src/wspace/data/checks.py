@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
+from pathlib import Path
 
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
 from wspace.data.source import HEAD_BYTES, PictureSource
-from wspace.errors import WspaceError, one_line
+from wspace.errors import WspaceError, command_line, one_line
 
 __all__ = [
     "MAX_RESOLUTION",
@@ -97,5 +97,5 @@ def _build_line(source: PictureSource, header: PictureHeader) -> str:
     side = min(max(min(header.width, header.height), MIN_RESOLUTION), 1024)
     size = 1 << (side.bit_length() - 1)  # the largest power of two that needs no enlarging
     stem = source.path.resolve().stem if source.is_zip else source.path.resolve().name
-    words = ["wspace", "data", "build", str(source.path), f"{stem}-{size}.zip", "--size", str(size)]
-    return shlex.join(words)
+    out = Path(f"{stem}-{size}.zip")
+    return command_line("wspace", "data", "build", source.path, out, "--size", size)

@@ -80,7 +80,7 @@ class PictureSource:
         self._lock = threading.Lock()
         self._archive: zipfile.ZipFile | None = None
         self._archive_pid = -1
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # False, too, where the system does not let us look
             raise WspaceError(f"{self.path}: no such file or folder: check the path of the data.")
         self.is_zip = not self.path.is_dir()
         status = self.path.stat()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, WspaceWarning
 from wspace.files import atomic_path
 
-__all__ = ["FrameWriter", "film_kind", "open_film", "tile_frames"]
+__all__ = ["FrameWriter", "film_kind", "frame_delays", "open_film", "tile_frames"]
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
 _SUFFIXES = {".mp4": "mp4", ".webp": "webp", ".gif": "gif", "": "folder"}
 _MOST_WAITING = 32  # frames that the encoder may lie behind
+_TICKS = {"gif": 100, "webp": 1000}  # of their clocks, a second
+GIF_MOST_FPS = 50  # browsers take a delay of less than 2/100 s for 1/10 s
 _MIN_SIDE = 256  # small pictures are enlarged to about this
 
 
@@ -64,16 +68,27 @@ def open_film(
 
     Args:
         path: NAME.mp4, NAME.webp or NAME.gif.
-        fps: frames a second, 1 to 100 (gif: its clock ticks in 1/100 s).
+        fps: frames a second, 1 to 100. A gif's clock ticks in 1/100 s: its frames stay for unequal
+            times that add up to the film's length.
         loop: whether webp and gif start again at the end.
         scale: whole number to enlarge by; None makes small pictures about 256 pixels wide.
 
     Raises:
         WspaceError: the file cannot be written, or a value is outside its range.
+
+    Warns:
+        WspaceWarning: a gif of more than `GIF_MOST_FPS`.
     """
     if not 1 <= fps <= 100:
         raise WspaceError(f"fps={fps} is outside 1 to 100.")
     kind = film_kind(path)
+    if kind == "gif" and fps > GIF_MOST_FPS:
+        warnings.warn(
+            f"browsers slow gifs of more than {GIF_MOST_FPS} frames a second down to about 10, and "
+            f"{path} will have {fps}: give --fps {GIF_MOST_FPS} or less, or write .webp or .mp4.",
+            WspaceWarning,
+            stacklevel=3,
+        )
     with atomic_path(path) as temporary:
         film: _Behind | _Animation = (
             _Behind(_Mp4(temporary, fps))
@@ -192,13 +207,27 @@ class _Mp4:
             self._container.close()
 
 
+def frame_delays(frames: int, fps: int, ticks: int) -> list[int]:
+    """How long each frame of a film stays, in ticks of a clock; together its length.
+
+    >>> frame_delays(6, fps=30, ticks=100)
+    [3, 4, 3, 3, 4, 3]
+
+    Args:
+        frames: of the film.
+        fps: frames a second.
+        ticks: of the clock, a second.
+    """
+    ends = [round(ticks * frame / fps) for frame in range(frames + 1)]
+    return [end - start for start, end in pairwise(ends)]
+
+
 class _Animation:
     """webp or gif by Pillow, which wants all frames at the end."""
 
     def __init__(self, path: Path, kind: str, fps: int, loop: bool) -> None:
         self._path, self._kind = path, kind
-        self._duration_ms = round(1000 / fps)
-        self._loop = loop
+        self._fps, self._loop = fps, loop
         self._frames: list[Image.Image] = []
 
     def add(self, frame: Pixels, scale: int) -> None:
@@ -207,7 +236,9 @@ class _Animation:
     def finish(self) -> None:
         if not self._frames:
             raise WspaceError("the film has no frames: nothing was written.")
-        options: dict[str, Any] = {"save_all": True, "duration": self._duration_ms}
+        ticks = _TICKS[self._kind]
+        delays = [1000 // ticks * one for one in frame_delays(len(self._frames), self._fps, ticks)]
+        options: dict[str, Any] = {"save_all": True, "duration": delays}  # milliseconds
         options["append_images"] = self._frames[1:]
         if self._kind == "webp":
             options |= {"quality": 90, "method": 2, "loop": 0 if self._loop else 1}

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
+import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from wspace.errors import WspaceError, reason
+from wspace.errors import WspaceError, WspaceWarning, reason
 from wspace.files import atomic_path
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
@@ -110,7 +112,7 @@ def load(
     """Load a generator, ready to sample from.
 
     Args:
-        model: a bundled name, a .safetensors file or a run folder.
+        model: a bundled name, a .safetensors file or a run folder; see `find_model`.
         device: where its tensors go.
         precision: "fp32", or "bf16" to keep the synthesis in bfloat16.
 
@@ -182,20 +184,33 @@ def bundled_models() -> dict[str, Path]:
 def find_model(model: Path | str) -> Path:
     """The file behind a bundled name, a path or a run folder.
 
+    Args:
+        model: a text that is a bundled name means that model; a `Path`, or "./NAME", what lies at
+            that place.
+
     Raises:
         WspaceError: there is none.
+
+    Warns:
+        WspaceWarning: the bundled model is taken, and something of its name lies here.
     """
     bundled = bundled_models()
-    if str(model) in bundled and not Path(model).exists():
-        return bundled[str(model)]
+    if isinstance(model, str) and model in bundled:
+        if os.path.exists(model):
+            warnings.warn(
+                f"{model} is the bundled model; what is called so in this folder is ./{model}.",
+                WspaceWarning,
+                stacklevel=3,
+            )
+        return bundled[model]
     path = Path(model)
-    if path.is_dir():
-        if not (path / "model.safetensors").is_file():
+    if os.path.isdir(path):  # unlike Path.is_dir, also where the system does not let us look
+        if not os.path.isfile(path / "model.safetensors"):
             raise WspaceError(
                 f"{path} holds no model.safetensors: give a run folder that has one, or a file."
             )
         return path / "model.safetensors"
-    if not path.is_file():
+    if not os.path.isfile(path):
         names = ", ".join(bundled) or "none yet"
         raise WspaceError(
             f"there is no model {str(model)!r}: give a .safetensors file, a run folder or a "

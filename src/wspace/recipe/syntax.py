@@ -6,10 +6,11 @@ Seeds are ``0-3,7,12-14``. Layers are numbers and ranges of ws, or a group: ``0-
 
 from __future__ import annotations
 
+import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from wspace.errors import WspaceError, shown
 
@@ -17,12 +18,15 @@ __all__ = [
     "MAX_SEED",
     "MAX_SEEDS",
     "Layers",
+    "check_seeds",
+    "format_seeds",
     "parse_assignment",
     "parse_crossover",
     "parse_layers",
     "parse_numbers",
     "parse_per_layer",
     "parse_seeds",
+    "seed_range",
     "spread_per_layer",
 ]
 
@@ -119,6 +123,52 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise WspaceError(f"seeds {shown(text)} are more than {MAX_SEEDS}: give fewer.")
         seeds.extend(range(first, last + 1))
     return tuple(seeds)
+
+
+def format_seeds(seeds: Sequence[int]) -> str:
+    """The inverse of `parse_seeds`.
+
+    >>> format_seeds([0, 1, 2, 3, 7, 2])
+    '0-3,7,2'
+    """
+    spans: list[tuple[int, int]] = []
+    for seed in seeds:
+        if spans and seed == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], seed)
+        else:
+            spans.append((seed, seed))
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def seed_range(first: int, count: int) -> range:
+    """The seeds ``first`` and on.
+
+    Raises:
+        WspaceError: fewer than one, or some are outside 0 to 2**32 - 1.
+    """
+    check_seeds([first])
+    if count < 1:
+        raise WspaceError(f"{count} seeds are too few: give 1 or more.")
+    if first + count - 1 > MAX_SEED:
+        raise WspaceError(
+            f"{count} seeds from {first} on pass the last one, {MAX_SEED}: begin at "
+            f"{MAX_SEED - count + 1} or before, or take fewer."
+        )
+    return range(first, first + count)
+
+
+def check_seeds(seeds: Iterable[int]) -> None:
+    """Whether all are seeds: whole numbers, Python's or NumPy's, from 0 to 2**32 - 1.
+
+    Raises:
+        WspaceError: the first that is none.
+    """
+    given: Iterable[Any] = seeds
+    for seed in given:
+        if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+            raise WspaceError(f"seed={shown(seed)} is no whole number from 0 to {MAX_SEED}.")
+        if not 0 <= int(seed) <= MAX_SEED:
+            raise WspaceError(f"seed={shown(seed)} is outside 0 to {MAX_SEED}.")
 
 
 def parse_layers(text: str, layers: Layers) -> tuple[int, ...]:

@@ -66,11 +66,12 @@ def find_recipe_model(document: Document, *, model: str | None, device: str) -> 
     """
     wanted = _model_of(document)
     if model is not None:
-        places = [Path(model) if Path(model).exists() else model]
+        places: list[Path | str] = [model]
     else:
         name = wanted.name
         near = (Path(name), Path(f"{name}.safetensors"), Path("runs") / name) if name else ()
-        places = [name] if name in bundled_models() else []
+        bundled = bundled_models()
+        places = [bundled[name]] if name in bundled else []
         places += [path for path in near if path.exists()]
     found: ModelIdentity | None = None
     for place in places:

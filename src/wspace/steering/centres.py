@@ -16,6 +16,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Recipe, Source
+from wspace.recipe.syntax import check_seeds
 from wspace.steering.latents import w_of_sources
 
 __all__ = ["kmeans", "nearest_centres", "towards_nearest_centre", "w_centres"]
@@ -45,10 +46,14 @@ def w_centres(
         (count, w_dim), float32, the largest cluster first, on the generator's device.
 
     Raises:
-        WspaceError: a count outside its range, or a class that does not fit.
+        WspaceError: a count outside its range, no such seed, too few samples, or a class that
+            does not fit.
     """
     if not 1 <= count <= MAX_CENTRES:
         raise WspaceError(f"centres={count} is outside 1 to {MAX_CENTRES}: give fewer.")
+    check_seeds([seed])
+    if samples <= count:
+        raise WspaceError(f"samples={samples} are too few for {count} centres: give more.")
     # Seeds wrap, so that any first seed will do.
     drawn = [Source(seed=(seed + i) % 2**32, class_index=class_index) for i in range(samples)]
     w = w_of_sources(generator, drawn)
@@ -63,6 +68,9 @@ def kmeans(
 
     Source: Arthur and Vassilvitskii 2007.
 
+    Raises:
+        WspaceError: no such seed, or fewer distinct points than centres.
+
     Args:
         points: (N, D), at least ``count`` of them distinct.
         count: centres, >= 1.
@@ -72,10 +80,16 @@ def kmeans(
     Returns:
         (count, D), the centre of the most points first.
     """
+    check_seeds([seed])
     random = np.random.RandomState(seed)
     centres = points[random.randint(len(points))][None]  # (1, D)
     nearest = np.square(points - centres[0]).sum(axis=1)  # (N,)
     while len(centres) < count:
+        if not nearest.any():
+            raise WspaceError(
+                f"all {len(points)} points lie at {len(centres)} places: there are no {count} "
+                "centres among them; ask for fewer."
+            )
         chance = nearest / nearest.sum()
         centres = np.concatenate([centres, points[random.choice(len(points), p=chance)][None]])
         nearest = np.minimum(nearest, np.square(points - centres[-1]).sum(axis=1))

@@ -12,6 +12,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Source
+from wspace.recipe.syntax import check_seeds
 
 __all__ = ["MAPPING_BATCH", "check_source", "latents", "map_latents", "w_of_sources"]
 
@@ -27,7 +28,12 @@ def latents(generator: Generator, seeds: Iterable[int]) -> Tensor:
 
     Returns:
         (N, z_dim), float32, on the generator's device.
+
+    Raises:
+        WspaceError: something else than such seeds.
     """
+    seeds = list(seeds)
+    check_seeds(seeds)
     rows = [np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds]
     z = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, generator.z_dim)
     return z.to(generator.w_avg.device, torch.float32)

@@ -16,7 +16,7 @@ from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.networks.noise import Noise
 from wspace.recipe.recipe import NoiseSettings
-from wspace.recipe.syntax import spread_per_layer
+from wspace.recipe.syntax import check_seeds, spread_per_layer
 
 __all__ = ["NoiseInputs", "check_noise", "seeded_map"]
 
@@ -39,7 +39,11 @@ def seeded_map(seed: int, layer: int, height: int, width: int) -> Tensor:
 
     Returns:
         (1, 1, height, width), N(0, I), float32.
+
+    Raises:
+        WspaceError: no such seed or layer.
     """
+    check_seeds([seed, layer])
     drawn = np.random.RandomState([seed, layer]).randn(1, 1, height, width)
     return torch.from_numpy(drawn.astype(np.float32))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from wspace.data.dataset import Dataset
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, command_line
 from wspace.files import atomic_write_text, remove_leftovers
 from wspace.machine import (
     keep_freed_memory,
@@ -28,7 +29,13 @@ from wspace.training.run.folder import (
 from wspace.training.run.signals import StoppedAtOnceError, stop_on_signals
 from wspace.training.run.tensorboard import require_tensorboard
 from wspace.training.session import Report, Session, newest_state, saved_networks
-from wspace.training.setup import decide, fingerprint_of, first_networks, open_data
+from wspace.training.setup import (
+    decide,
+    fingerprint_of,
+    first_networks,
+    open_data,
+    with_whole_paths,
+)
 
 __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume", "start"]
 
@@ -114,6 +121,7 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         config = decide(config, data)
         networks = first_networks(config, data)  # what is wrong with them leaves no folder
         run = create_run(out, f"{data.name}-{config.preset}")
+        config = with_whole_paths(config)  # the run may go on from another folder
         with RunLock(run):
             write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
             atomic_write_text(run / COMMAND_FILE, command + "\n")
@@ -146,16 +154,22 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
             old, new = getattr(before, stage).kimg, getattr(config, stage).kimg
             raise WspaceError(
                 f"{stage}.kimg={new} cannot change from {old}: a stage of a run may last longer or "
-                f"shorter, not come or go; start a new run with --from {run}."
+                f"shorter, not come or go; start a new run with {command_line('--from', run)}."
             )
     if config.saving.tensorboard:
         require_tensorboard()
+    config = with_whole_paths(config)
+    if not os.path.exists(config.data):
+        raise WspaceError(
+            f"{config.data}: no such file or folder, and {run} learns from it: if it has moved, "
+            f"say where it is by {command_line('wspace', 'train', 'DATA', '--resume', run)}."
+        )
     with open_data(config) as data, RunLock(run):
         if fingerprint_of(config, data) != fingerprint:
             raise WspaceError(
                 f"{config.data} is not the data that {run} was trained on (its pictures or labels "
                 "have changed): bring the old data back, or start a new run with "
-                f"--from {run / 'model.safetensors'}."
+                f"{command_line('--from', run / 'model.safetensors')}."
             )
         remove_leftovers(run)
         write_config(run, config.to_dict() | {"fingerprint": fingerprint})

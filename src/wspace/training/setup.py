@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, cast
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
-from wspace.formats.model_file import load_model_file
+from wspace.formats.model_file import bundled_models, load_model_file
 from wspace.machine import (
     choose_device,
     choose_precision,
@@ -24,7 +25,7 @@ from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.config import TrainConfig
 from wspace.training.growth import grow
 
-__all__ = ["decide", "fingerprint_of", "first_networks", "open_data"]
+__all__ = ["decide", "fingerprint_of", "first_networks", "open_data", "with_whole_paths"]
 
 # Compiling pays once it has run this long: shorter runs are over before it has paid.
 COMPILE_FROM_KIMG, COMPILE_FROM_MINUTES = 100.0, 30.0
@@ -47,6 +48,14 @@ def open_data(config: TrainConfig) -> Dataset:
         channels = load_model_file(config.start_from, discriminator=False).generator.image_channels
     memory = int(config.memory_budget_gb * 2**30)
     return Dataset.open(config.data, memory, image_channels=cast(Any, channels))
+
+
+def with_whole_paths(config: TrainConfig) -> TrainConfig:
+    """The configuration with paths that mean the same in every working folder."""
+    changes = {"data": os.path.abspath(config.data)}
+    if config.start_from is not None and config.start_from not in bundled_models():
+        changes["start_from"] = os.path.abspath(config.start_from)
+    return config.replace(**changes)
 
 
 def decide(config: TrainConfig, data: Dataset) -> TrainConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, WspaceWarning
 from wspace.files import atomic_path, cache_root
 from wspace.metrics.features.extractor import Extractor
 from wspace.rendering.render import Progress
@@ -23,9 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["cache_folder", "dataset_features", "dataset_indices"]
 
 
-def cache_folder() -> Path:
-    """Where features of datasets are kept: ``$WSPACE_CACHE/features``, or in ~/.cache/wspace."""
-    return cache_root() / "features"
+def cache_folder() -> Path | None:
+    """Where features of datasets are kept: ``$WSPACE_CACHE/features``, or in ~/.cache/wspace.
+
+    Returns:
+        None where there is no such place, see `files.cache_root`.
+
+    Warns:
+        WspaceWarning: features are not kept, for that reason.
+    """
+    root = cache_root()
+    if root is None:
+        warnings.warn(
+            "there is no home folder to keep features of datasets in: they are made anew each "
+            "time; set WSPACE_CACHE to a folder to keep them.",
+            WspaceWarning,
+            stacklevel=2,
+        )
+        return None
+    return root / "features"
 
 
 def dataset_indices(dataset: Dataset, num: int | None) -> np.ndarray[Any, Any]:

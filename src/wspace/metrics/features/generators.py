@@ -12,6 +12,7 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.metrics.features.extractor import Extractor
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
+from wspace.recipe.syntax import seed_range
 from wspace.rendering.render import Progress, default_batch_size, stream
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def generator_features(
     Raises:
         WspaceError: a seed or psi out of range; a model with classes and no labels.
     """
+    seeds = seed_range(first_seed, num)
     features = torch.empty(num, extractor.dim)
     done = 0
-    seeds = range(first_seed, first_seed + num)
     for pixels in _drawn(generator, seeds, psi, labels, batch_size):
         features[done : done + len(pixels)] = extractor(pixels)
         done += len(pixels)

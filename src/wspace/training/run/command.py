@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
+from wspace.errors import command_line
 from wspace.training.config import TrainConfig, values_by_name
 
 __all__ = ["COMMAND_FILE", "command_of"]
@@ -44,7 +44,7 @@ def command_of(config: TrainConfig) -> str:
             words += [_OWN[name], _text(value)]
         elif name not in _OWN:
             settings += ["--set", f"{name}={_text(value)}"]
-    return shlex.join(words + settings)
+    return command_line(*words, *settings)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,63 @@
+"""Where files are kept, and whether they can be written, before any work is done for them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wspace.errors import WspaceError
+from wspace.files import cache_root, check_file, check_folder
+
+
+def _unknown_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")  # as pathlib puts it
+
+
+def test_the_cache_is_in_the_home_folder_or_where_it_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WSPACE_CACHE", raising=False)
+    assert cache_root() == tmp_path / ".cache" / "wspace"
+    monkeypatch.setenv("WSPACE_CACHE", str(tmp_path / "own"))
+    assert cache_root() == tmp_path / "own"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_is_no_cache_for_an_unknown_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WSPACE_CACHE", raising=False)
+    monkeypatch.setattr("wspace.files.Path.home", _unknown_home)
+    assert cache_root() is None
+
+
+def test_there_is_no_cache_in_a_home_that_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("WSPACE_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    assert cache_root() is None
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    assert cache_root() is None or os.access("/proc", os.W_OK)
+
+
+def test_a_place_is_checked_without_a_trace(tmp_path: Path) -> None:
+    assert check_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert check_file(tmp_path / "a" / "b.png") == tmp_path / "a" / "b.png"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path / "file", tmp_path / "file" / "out"):
+        with pytest.raises(WspaceError, match="file is a file: choose another place"):
+            check_folder(wrong)
+    with pytest.raises(WspaceError, match="it is a folder: name a file"):
+        check_file(tmp_path)
+    monkeypatch.setattr("wspace.files.os.access", lambda *_: False)
+    with pytest.raises(WspaceError, match="cannot be written"):
+        check_file(tmp_path / "new.png")
