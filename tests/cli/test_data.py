@@ -29,8 +29,11 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def test_avatars_build_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_avatars_build_inspect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("dicebear")
+    monkeypatch.chdir(tmp_path)
     faces, small = tmp_path / "faces.zip", tmp_path / "small.zip"
     drawing = ["--count", 4, "--size", 16, "--label-by", "top", "--option", "topVariant=hat"]
     assert run("data", "avatars", faces, *drawing) == 0
@@ -69,9 +72,26 @@ def test_build_names_what_it_left_out(
     assert "training     ready as it is" in lines
 
 
+def test_build_says_what_is_no_picture_and_what_no_file_says(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+
+    (folder / "notes.txt").write_text("neither")
+    values = np.array([[0, 200], [255, 100]], dtype=np.int32)
+    Image.fromarray(values).save(folder / "dogs/deep.tiff")
+    assert run("data", "build", folder, tmp_path / "out.zip", "--size", 8) == 0
+    printed = capsys.readouterr().err
+    assert "left out: .txt: 1" in printed
+    assert "the largest is 255, so it is 255: if that is wrong, state the depth: --depth" in printed
+    assert run("data", "build", folder, tmp_path / "out.zip", "--size", 8, "--depth", 16) == 0
+    assert "state the depth" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["build", "FOLDER", "OUT", "--size", "8", "--depth", "10"], "depth 10 is unknown: give 8"),
         (["avatars", "OUT", "--style", "nobody"], "no style 'nobody'"),
         (["avatars", "OUT", "--size", "60"], "size 60 is no power of two"),
         (["avatars", "OUT", "--count", "many"], "'many' is not a valid integer"),

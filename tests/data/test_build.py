@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
-from wspace.data.build import BuildConfig, build_dataset, fit_picture
+from wspace.data.build import BuildConfig, Fit, build_dataset, fit_picture
 from wspace.data.dataset import Dataset
 from wspace.data.inspect import inspect_dataset
 from wspace.errors import WspaceError
@@ -53,6 +53,8 @@ def test_a_folder_of_all_kinds_becomes_a_dataset(folder: Path, tmp_path: Path) -
     )
     assert report.num_images == 5
     assert report.num_enlarged == 1  # the one of 8 x 8
+    assert report.left_out == {".txt": 1}
+    assert (report.image_channels, report.depth_notes) == (3, ())
     assert [name for name, _ in report.unreadable] == ["b/6.jpg", "b/7.png"]
     assert steps[-1] == (7, 7)
     dataset = Dataset.open(out)
@@ -70,6 +72,82 @@ def test_processes_give_the_bytes_of_one(folder: Path, tmp_path: Path) -> None:
     for name, workers in (("a.zip", 1), ("b.zip", 3)):
         build_dataset(folder, tmp_path / name, config, workers=workers)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def grey_folder(root: Path) -> Path:
+    root.mkdir()
+    Image.new("L", (20, 10), 100).save(root / "1.png")
+    Image.new("LA", (10, 20), (100, 0)).save(root / "2.png")
+    Image.new("1", (16, 16), 1).save(root / "3.tiff")
+    return root
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+def test_grey_pictures_stay_grey(tmp_path: Path, fit: Fit) -> None:
+    folder, out = grey_folder(tmp_path / "grey"), tmp_path / "out.zip"
+    report = build_dataset(folder, out, BuildConfig(size=8, fit=fit), workers=1)
+    assert report.image_channels == 1
+    assert Dataset.open(out).image_channels == 1
+    assert Dataset.open(out).images(range(3))[:, 0, 4, 4].tolist() == [100, 255, 255]
+
+
+def test_one_colour_makes_all_colour(tmp_path: Path) -> None:
+    folder, out = grey_folder(tmp_path / "grey"), tmp_path / "out.zip"
+    red = BuildConfig(size=8, background="red")  # shows behind the transparent one
+    assert build_dataset(folder, out, red, workers=1).image_channels == 3
+    assert Dataset.open(out).images([1])[0, :, 4, 4].tolist() == list(RED)
+    Image.new("RGB", (8, 8), BLUE).save(folder / "4.png")
+    assert build_dataset(folder, out, BuildConfig(size=8), workers=1).image_channels == 3
+    with zipfile.ZipFile(out) as archive:
+        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+        modes = {Image.open(archive.open(name)).mode for name in pictures}
+    assert modes == {"RGB"}  # as the official tools want them
+
+
+def test_built_pictures_hold_pixels_only(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.new("RGB", (8, 8), RED).save(folder / "1.png", icc_profile=profile, dpi=(72, 72))
+    Image.new("RGB", (8, 8), RED).save(folder / "2.jpg", icc_profile=profile, comment="hello")
+    build_dataset(folder, tmp_path / "out.zip", BuildConfig(size=8), workers=1)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        for name in archive.namelist()[:2]:
+            content = archive.read(name)
+            assert Image.open(io.BytesIO(content)).info == {}
+            assert len(content) < 100
+
+
+def test_one_depth_holds_for_all_pictures_of_a_build_and_is_said(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out.zip"
+    folder.mkdir()
+    for name, value in (("1", 51), ("2", 255)):
+        Image.fromarray(np.full((8, 8), value, dtype=np.int32)).save(folder / f"{name}.tiff")
+    report = build_dataset(folder, out, BuildConfig(size=8), workers=1)
+    assert Dataset.open(out).images([0, 1])[:, 0, 0, 0].tolist() == [51, 255]
+    assert len(report.depth_notes) == 1
+    assert "2 pictures hold numbers of 32 bits" in report.depth_notes[0]
+    Image.fromarray(np.full((8, 8), 4095, dtype=np.int32)).save(folder / "3.tiff")
+    build_dataset(folder, out, BuildConfig(size=8), workers=1)
+    assert Dataset.open(out).images(range(3))[:, 0, 0, 0].tolist() == [3, 16, 255]
+    stated = build_dataset(folder, out, BuildConfig(size=8, depth=8), workers=1)
+    assert stated.depth_notes == ()
+    assert [name for name, _ in stated.unreadable] == ["3.tiff"]
+    with pytest.raises(WspaceError, match="does not say which one is white"):
+        Dataset.open(folder)
+
+
+def test_12_bits_in_16_are_noticed(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out.zip"
+    folder.mkdir()
+    Image.fromarray(np.full((8, 8), 3000, dtype=np.uint16)).save(folder / "1.png")
+    report = build_dataset(folder, out, BuildConfig(size=8), workers=1)
+    assert "1 pictures of 16 bits hold no number above 3000" in report.depth_notes[0]
+    stated = build_dataset(folder, out, BuildConfig(size=8, depth=12), workers=1)
+    assert stated.depth_notes == ()
+    assert Dataset.open(out).images([0])[0, 0, 0, 0] == round(3000 * 255 / 4095)
+    Image.fromarray(np.full((8, 8), 5000, dtype=np.uint16)).save(folder / "2.png")
+    assert build_dataset(folder, out, BuildConfig(size=8), workers=1).depth_notes == ()
 
 
 def test_fits() -> None:

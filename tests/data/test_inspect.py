@@ -94,14 +94,35 @@ def test_the_sheet_shows_the_pictures(tmp_path: Path) -> None:
     assert colors == [(255, 0, 0), (0, 128, 0), (0, 0, 255)]
 
 
-def test_the_sheet_lies_beside_the_data_and_never_inside(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
+def test_the_sheet_lies_in_the_working_folder_and_never_in_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data/cats").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for data in ("data", "data/cats", "data.zip"):
+        name = f"{Path(data).stem}-sheet.png"
+        assert default_sheet_path(tmp_path / data) == tmp_path.resolve() / "work" / name
+    monkeypatch.chdir(tmp_path / "data/cats")
     assert default_sheet_path(tmp_path / "data") == tmp_path.resolve() / "data-sheet.png"
-    assert default_sheet_path(tmp_path / "data.zip") == tmp_path.resolve() / "data-sheet.png"
+    (tmp_path / "data/cats/1.png").write_bytes(picture((8, 8), "red"))
+    with pytest.raises(WspaceError, match="would lie in the data"):
+        inspect_dataset(tmp_path / "data", "sheet.png", workers=1)
+
+
+def test_a_sheet_is_no_data_for_the_next_look(tmp_path: Path) -> None:
+    data = tmp_path / "data/cats"
+    data.mkdir(parents=True)
+    (data / "1.png").write_bytes(picture((8, 8), "red"))
+    inspect_dataset(data, tmp_path / "data/cats-sheet.png", workers=1)
+    report = inspect_dataset(tmp_path / "data", workers=1)
+    assert report.num_images == 1
+    assert report.left_out == {"pictures made by wspace": 1}
 
 
 def test_nothing_to_show_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "1.png").write_text("no picture")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/1.png").write_text("no picture")
     with pytest.raises(WspaceError, match="none of the 1 pictures can be read"):
-        inspect_dataset(tmp_path, tmp_path / "sheet.png", workers=1)
+        inspect_dataset(tmp_path / "data", tmp_path / "sheet.png", workers=1)
     assert not (tmp_path / "sheet.png").exists()

@@ -17,9 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from wspace.data import kinds
 from wspace.data.dataset import Dataset
 from wspace.data.source import PictureSource, UnreadableFileError
 from wspace.errors import WspaceError
+from wspace.recipe.png import write_figure
 
 
 def png(size: int = 8) -> bytes:
@@ -208,6 +210,87 @@ def test_a_pipe_among_the_pictures_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(png())
     assert Dataset.open(tmp_path).image_names == ("b.png",)
+
+
+def test_content_decides_not_the_suffix(tmp_path: Path) -> None:
+    for name in ("a.png", "b.JFIF", "c", "d.txt", "e.dat"):
+        (tmp_path / name).write_bytes(png())
+    for name in ("f.txt", "g.md", "h.md", "i", "j.tar"):
+        (tmp_path / name).write_text("no picture")
+    zipped = zip_of(tmp_path / "k.zip", {p.name: p.read_bytes() for p in tmp_path.iterdir()})
+    counts = {".txt": 1, ".md": 2, "files without a suffix": 1, ".tar": 1}
+    for path, more in ((tmp_path, {".zip": 1}), (zipped, {})):
+        source = PictureSource(path)
+        assert [entry.name for entry in source.entries] == [
+            "a.png",
+            "b.JFIF",
+            "c",
+            "d.txt",
+            "e.dat",
+        ]
+        assert source.left_out == counts | more
+
+
+def test_folders_of_systems_are_skipped_and_counted(tmp_path: Path) -> None:
+    kept = {"a.png": png(), "b/c.png": png()}
+    skipped = {
+        "@eaDir/a.png/thumb.png": png(), "b/@eaDir/c.png": png(), "$RECYCLE.BIN/d.png": png(),
+        "__MACOSX/._a.png": b"", ".Trash-1000/files/e.png": png(), "b/.hidden.png": png(),
+        ".DS_Store": b"",
+    }  # fmt: skip
+    folder = tmp_path / "data"
+    for name, content in (kept | skipped).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    for path in (folder, zip_of(tmp_path / "data.zip", kept | skipped)):
+        source = PictureSource(path)
+        assert [entry.name for entry in source.entries] == ["a.png", "b/c.png"]
+        assert source.left_out == {
+            "folders @eaDir": 2, "folders $RECYCLE.BIN": 1, "folders __MACOSX": 1,
+            "folders .Trash-1000": 1, "hidden files": 2,
+        }  # fmt: skip
+
+
+def test_linked_folders_are_followed_once_and_loops_end(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for folder in (data / "cats", elsewhere / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(png())
+    (data / "dogs").symlink_to(elsewhere)
+    (data / "again").symlink_to(data / "cats")  # before its target by name
+    (data / "cats/loop").symlink_to(data)
+    (elsewhere / "back").symlink_to(data / "cats")
+    (elsewhere / "itself").symlink_to("itself")
+    source = PictureSource(data)
+    assert [entry.name for entry in source.entries] == ["cats/a.png", "dogs/deep/a.png"]
+    assert source.left_out == {
+        "links to folders that are here already": 3, "files without a suffix": 1,
+    }  # fmt: skip
+
+
+def test_own_pictures_are_left_out_unless_they_are_all(tmp_path: Path) -> None:
+    write_figure(tmp_path / "data-sheet.png", Image.new("RGB", (40, 30)))
+    assert [entry.name for entry in PictureSource(tmp_path).entries] == ["data-sheet.png"]
+    (tmp_path / "a.png").write_bytes(png())
+    zipped = zip_of(
+        tmp_path.parent / "own.zip", {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    )
+    for path in (tmp_path, zipped):
+        source = PictureSource(path)
+        assert [entry.name for entry in source.entries] == ["a.png"]
+        assert source.left_out == {"pictures made by wspace": 1}
+
+
+def test_heic_without_its_extra_is_counted_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds.importlib.util, "find_spec", lambda name: None)
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    (tmp_path / "a.HEIC").write_bytes(heic)
+    with pytest.raises(WspaceError, match=r"HEIC: 1 \(pip install 'wspace\[heic\]' reads them\)"):
+        PictureSource(tmp_path).require_pictures()
+    (tmp_path / "b.png").write_bytes(png())
+    assert PictureSource(tmp_path).left_out == {"HEIC": 1}
 
 
 def sample_zip() -> bytes:

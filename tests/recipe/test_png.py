@@ -15,7 +15,14 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument
-from wspace.recipe.png import MAX_TEXT_BYTES, read_document, read_pixels, write_png
+from wspace.recipe.png import (
+    MAX_TEXT_BYTES,
+    is_own_picture,
+    read_document,
+    read_pixels,
+    write_figure,
+    write_png,
+)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -232,3 +239,13 @@ def test_pillow_opens_what_is_too_large_for_its_packed_text(
     write_png(path, np.zeros((1, 1, 3), np.uint8), large)
     with Image.open(path) as picture:
         assert len(picture.info["wspace"]) == 2**21
+
+
+def test_own_pictures_are_known_by_their_text(tmp_path: Path) -> None:
+    write_figure(tmp_path / "figure.png", Image.new("RGB", (4, 4)))
+    Image.new("RGB", (4, 4)).save(tmp_path / "other.png")
+    assert is_own_picture((tmp_path / "figure.png").read_bytes())
+    assert not is_own_picture((tmp_path / "other.png").read_bytes())
+    assert not is_own_picture(b"")
+    with pytest.raises(WspaceError, match="shows real pictures, which no recipe makes"):
+        read_document(tmp_path / "figure.png")

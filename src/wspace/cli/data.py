@@ -88,6 +88,11 @@ def avatars_command(
     show_default=True,
     help="Colour behind transparent and around padded pictures; a name or #rrggbb.",
 )
+@click.option(
+    "--depth",
+    type=int,
+    help="Bits of pixels that are stored in more than 8: 8, 12, 16 or 32.  [default: as they say]",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first picture that can't be read.")
 @click.option(
     "--labels-from-folders", is_flag=True, help="The topmost folder of a picture is its class."
@@ -99,18 +104,20 @@ def build_command(
     size: int,
     fit: Fit,
     background: str,
+    depth: int | None,
     strict: bool,
     labels_from_folders: bool,
     workers: int | None,
 ) -> None:
     """Make a dataset OUT (a zip) of all pictures in FOLDER, nested or not, or in a zip.
 
-    Reads png, jpg, webp, bmp, gif (the first frame) and tiff. What can't be read is left out and
-    named in the end.
+    Reads png, jpg, webp, bmp, gif (the first frame), tiff, ppm, avif and, with the extra heic,
+    heic, known by their content. Grey pictures stay grey. What is left out is named in the end.
     """
     from wspace.data.build import BuildConfig, build_dataset
+    from wspace.data.kinds import describe_left_out
 
-    config = BuildConfig(size=size, fit=fit, background=background)
+    config = BuildConfig(size=size, fit=fit, background=background, depth=depth)
     with progress_bar("building", "pictures") as show:
         report = build_dataset(
             folder,
@@ -121,7 +128,12 @@ def build_command(
             progress=show,
             workers=workers,
         )
-    click.echo(f"{out}: {report.num_images} pictures of {size} x {size}", err=True)
+    colors = "grey" if report.image_channels == 1 else "colour"
+    click.echo(f"{out}: {report.num_images} pictures of {size} x {size}, {colors}", err=True)
+    for note in report.depth_notes:
+        click.echo(f"{note}: --depth 8, 12, 16 or 32", err=True)
+    if report.left_out:
+        click.echo(f"left out: {describe_left_out(report.left_out)}", err=True)
     if report.num_enlarged:
         click.echo(f"{report.num_enlarged} of them were smaller and have been enlarged", err=True)
     if report.unreadable:
@@ -136,7 +148,7 @@ def build_command(
 @click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the contact sheet (PNG).  [default: DATA-sheet.png beside DATA]",
+    help="Where to write the contact sheet (PNG).  [default: DATA-sheet.png here]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
@@ -155,6 +167,8 @@ def inspect_command(data: Path, sheet: Path | None, as_json: bool, workers: int 
 
 
 def _echo_report(report: DatasetReport) -> None:
+    from wspace.data.kinds import describe_left_out
+
     megabytes = report.num_bytes / 1e6
     click.echo(f"data         {report.path} ({report.kind}, {megabytes:,.1f} MB)")
     click.echo(f"pictures     {report.num_images}")
@@ -173,6 +187,7 @@ def _echo_report(report: DatasetReport) -> None:
     _echo_limited([" = ".join(map(one_line, group)) for group in report.duplicates], limit=3)
     click.echo(f"unreadable   {len(report.unreadable)}")
     _echo_limited([f"{one_line(name)}: {reason}" for name, reason in report.unreadable])
+    click.echo(f"left out     {describe_left_out(report.left_out) or 'none'}")
     click.echo(f"training     {report.problem or 'ready as it is'}")
 
 

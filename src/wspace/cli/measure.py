@@ -186,11 +186,15 @@ def _neighbours(
     """Write the sheet; return what the distances say."""
     from wspace.files import atomic_path
     from wspace.metrics.neighbours import find_neighbours, generator_sheet, summary
+    from wspace.recipe.png import write_figure
 
     neighbours = find_neighbours(fake, train, k=SHEET_COLUMNS)
     image = generator_sheet(generator, train_data, neighbours, **how)
-    with atomic_path(sheet) as temporary:
-        image.save(temporary)
+    if sheet.suffix.lower() == ".png":
+        write_figure(sheet, image)
+    else:
+        with atomic_path(sheet) as temporary:
+            image.save(temporary)
     found: dict[str, Any] = {
         "sheet": str(sheet),
         "train": str(train_data.path),

@@ -1,4 +1,4 @@
-"""Any folder of pictures to a dataset zip: square RGB PNGs of one power-of-two size."""
+"""Any folder of pictures to a dataset zip: square PNGs of one power-of-two size, grey or RGB."""
 
 from __future__ import annotations
 
@@ -14,15 +14,27 @@ from wspace.data.checks import check_size
 from wspace.data.labels import folder_labels, read_labels
 from wspace.data.metadata import read_text
 from wspace.data.parallel import ordered_map
-from wspace.data.pictures import UnreadablePictureError, decode_rgb
-from wspace.data.source import PictureSource, UnreadableFileError, source_in_worker
+from wspace.data.pictures import (
+    DEEP_MODES,
+    UnreadablePictureError,
+    decode,
+    largest_value,
+    read_header,
+    smallest_white,
+)
+from wspace.data.source import (
+    MAX_FILE_BYTES,
+    PictureSource,
+    UnreadableFileError,
+    source_in_worker,
+)
 from wspace.data.writer import png_bytes, write_dataset
 from wspace.errors import WspaceError, one_line
 
-__all__ = ["MAX_FILE_BYTES", "BuildConfig", "BuildReport", "Fit", "build_dataset", "fit_picture"]
+__all__ = ["DEPTHS", "BuildConfig", "BuildReport", "Fit", "build_dataset", "fit_picture"]
 
 Fit = Literal["crop", "pad", "squash"]
-MAX_FILE_BYTES = 512 << 20  # of one picture file
+DEPTHS = (8, 12, 16, 32)  # bits a channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +42,21 @@ class BuildConfig:
     """How pictures of any shape become squares of one size.
 
     Raises:
-        WspaceError: a size that is no power of two from 8 to 4096, or a colour nobody knows.
+        WspaceError: a size that is no power of two from 8 to 4096, a depth that no picture has, or
+            a colour nobody knows.
     """
 
     size: int  # pixels, height and width
     fit: Fit = "crop"  # crop the middle square, pad to a square, or squash
     background: str = "white"  # a colour's name or #rrggbb, for transparent and padded places
+    depth: int | None = None  # bits of pixels that are stored in more than 8, where it is known
 
     def __post_init__(self) -> None:
         check_size(self.size)
         if self.fit not in get_args(Fit):
             raise WspaceError(f"fit {self.fit!r} is unknown: give crop, pad or squash.")
+        if self.depth is not None and self.depth not in DEPTHS:
+            raise WspaceError(f"depth {self.depth} is unknown: give 8, 12, 16 or 32 bits.")
         _ = self.background_rgb
 
     @property
@@ -61,13 +77,25 @@ class BuildReport:
 
     num_images: int  # written
     num_enlarged: int  # of these, pictures that were smaller than the size asked for
-    unreadable: tuple[tuple[str, str], ...]  # (name, reason) of what was left out
+    unreadable: tuple[tuple[str, str], ...]  # (name, reason) of pictures that were left out
+    left_out: dict[str, int]  # files that are no data, by kind
+    image_channels: int  # 1 where all are grey, else 3
+    depth_notes: tuple[str, ...]  # what was made of pixels whose depth no file says
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """How all pictures of a build are decoded."""
+
+    mode: str  # L or RGB
+    whites: Mapping[str, float]  # the largest value of pixels of these modes, where it is known
 
 
 @dataclass(frozen=True)
 class _Converted:
     png: bytes = b""
     enlarged: bool = False
+    largest: float | None = None  # of its numbers, if they have 16 bits
     problem: str | None = None
 
 
@@ -86,7 +114,8 @@ def build_dataset(
     Labels, licence and attribution of a source that is a dataset already are kept.
 
     Args:
-        source: folder or zip of png, jpg, webp, bmp, gif (first frame) and tiff files.
+        source: folder or zip of png, jpg, webp, bmp, gif (first frame), tiff, ppm, avif and (with
+            the extra ``heic``) heic files, whatever they are called.
         out: the zip to make.
         config: size and fit.
         strict: stop at the first picture that can't be read; otherwise it is left out and reported.
@@ -105,18 +134,22 @@ def build_dataset(
     names = [entry.name for entry in pictures.entries]
     metadata = pictures.metadata()
     classes, carried = _classes(pictures.path, metadata, names, labels_from_folders)
-    convert = functools.partial(_convert_chunk, pictures.path, pictures.stamp, config)
+    decoding, notes = _how_to_decode(pictures, config, workers)
+    convert = functools.partial(_convert_chunk, pictures.path, pictures.stamp, config, decoding)
     pictures.close()
 
     unreadable: list[tuple[str, str]] = []
     labels: list[list[Any]] = []
     num_enlarged = 0
+    of_16_bits: list[float] = []  # their largest values
     with write_dataset(out) as writer:
         converted = ordered_map(convert, names, workers=workers)
         for done, (name, result) in enumerate(zip(names, converted, strict=True), start=1):
             if result.problem is None:
                 written = writer.add(result.png)
                 num_enlarged += result.enlarged
+                if result.largest is not None:
+                    of_16_bits.append(result.largest)
                 labels.append([written, classes.get(name)])
             elif strict:
                 raise WspaceError(
@@ -134,11 +167,23 @@ def build_dataset(
                 f"{one_line(name)}: {reason}."
             )
         writer.finish({"labels": labels if classes else None, **carried})
-        return BuildReport(writer.num_images, num_enlarged, tuple(unreadable))
+    if config.depth is None and of_16_bits and max(of_16_bits) < 4096:
+        notes.append(
+            f"{len(of_16_bits)} pictures of 16 bits hold no number above {max(of_16_bits):.0f} of "
+            "65535 and are nearly black: if they have 12 bits, state the depth"
+        )
+    return BuildReport(
+        num_images=writer.num_images,
+        num_enlarged=num_enlarged,
+        unreadable=tuple(unreadable),
+        left_out=pictures.left_out,
+        image_channels=1 if decoding.mode == "L" else 3,
+        depth_notes=tuple(notes),
+    )
 
 
 def fit_picture(picture: Image.Image, config: BuildConfig) -> Image.Image:
-    """An RGB picture of any shape as a square of the config's size, resampled with Lanczos."""
+    """A picture of any shape as a square of the config's size, resampled with Lanczos."""
     size = (config.size, config.size)
     lanczos = Image.Resampling.LANCZOS
     if config.fit == "squash":
@@ -147,27 +192,79 @@ def fit_picture(picture: Image.Image, config: BuildConfig) -> Image.Image:
         return ImageOps.fit(picture, size, lanczos)
     scale = config.size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    canvas = Image.new("RGB", size, config.background_rgb)
+    canvas = Image.new("RGB", size, config.background_rgb).convert(picture.mode)
     left_top = ((config.size - width) // 2, (config.size - height) // 2)
     canvas.paste(picture.resize((width, height), lanczos), left_top)
     return canvas
 
 
+def _how_to_decode(
+    source: PictureSource, config: BuildConfig, workers: int | None
+) -> tuple[_Decoding, list[str]]:
+    """What is the same for all pictures of a build, and what has to be said of it."""
+    grey = len(set(config.background_rgb)) == 1  # else it colours what is transparent or padded
+    unknown: dict[str, list[str]] = {}  # pictures whose depth their files don't say, by mode
+    for entry in source.entries:
+        try:
+            header = source.header(entry.name)
+        except (UnreadableFileError, UnreadablePictureError):
+            continue  # named when it is converted
+        grey = grey and header.grey
+        if header.depth_unknown:
+            unknown.setdefault(header.mode, []).append(entry.name)
+    mode = "L" if grey else "RGB"
+    if config.depth is not None:
+        white = 2.0**config.depth - 1
+        return _Decoding(mode, dict.fromkeys(DEEP_MODES, white)), []
+    whites, notes = {}, []
+    for kind, names in unknown.items():
+        measure = functools.partial(_largest_chunk, source.path, source.stamp)
+        largest = max(ordered_map(measure, names, workers=workers))
+        white = whites[kind] = smallest_white(kind, largest)
+        notes.append(
+            f"{len(names)} pictures hold numbers of 32 bits, of which no file says which one is "
+            f"white: the largest is {largest:g}, so it is {white:g}: if that is wrong, state the "
+            "depth"
+        )
+    return _Decoding(mode, whites), notes
+
+
+def _largest_chunk(path: Path, stamp: tuple[int, int, int], names: Sequence[str]) -> list[float]:
+    source = source_in_worker(path, stamp)
+    largest = []
+    for name in names:
+        try:
+            largest.append(largest_value(source.read(name, MAX_FILE_BYTES)))
+        except (UnreadableFileError, UnreadablePictureError):
+            largest.append(0.0)  # named when it is converted
+    return largest
+
+
 def _convert_chunk(
-    path: Path, stamp: tuple[int, int, int], config: BuildConfig, names: Sequence[str]
+    path: Path,
+    stamp: tuple[int, int, int],
+    config: BuildConfig,
+    decoding: _Decoding,
+    names: Sequence[str],
 ) -> list[_Converted]:
-    return [_convert(source_in_worker(path, stamp), config, name) for name in names]
+    return [_convert(source_in_worker(path, stamp), config, decoding, name) for name in names]
 
 
-def _convert(source: PictureSource, config: BuildConfig, name: str) -> _Converted:
+def _convert(
+    source: PictureSource, config: BuildConfig, decoding: _Decoding, name: str
+) -> _Converted:
     try:
-        picture = decode_rgb(source.read(name, MAX_FILE_BYTES), config.background_rgb)
+        content = source.read(name, MAX_FILE_BYTES)
+        header = read_header(content)
+        white = decoding.whites.get(header.mode)
+        picture = decode(content, config.background_rgb, white=white).convert(decoding.mode)
+        largest = largest_value(content) if header.of_16_bits else None
     except UnreadablePictureError as error:
         return _Converted(problem=str(error))
     except UnreadableFileError as error:
         return _Converted(problem=error.reason)
     enlarged = min(picture.size) < config.size
-    return _Converted(png_bytes(fit_picture(picture, config)), enlarged)
+    return _Converted(png_bytes(fit_picture(picture, config)), enlarged, largest)
 
 
 def _classes(

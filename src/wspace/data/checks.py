@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
-from wspace.data.source import HEAD_BYTES, PictureSource
+from wspace.data.pictures import PictureHeader, UnreadablePictureError
+from wspace.data.source import PictureSource
 from wspace.errors import WspaceError, command_line, one_line
 
 __all__ = [
@@ -19,8 +19,6 @@ __all__ = [
 ]
 
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
-# Of Pillow; those with alpha stay grey on a white ground.
-_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
 
 def byte_limit(resolution: int) -> int:
@@ -39,11 +37,16 @@ def check_headers(source: PictureSource) -> tuple[int, int, str]:
     first: PictureHeader | None = None
     grey = True
     for entry in source.entries:
-        head = source.head(entry.name)
         if not source.is_zip:
-            digest.update(head)
-        header = _header(source, entry.name, head)
-        grey &= header.mode in _GREY_MODES
+            digest.update(source.head(entry.name))
+        header = _header(source, entry.name)
+        if header.depth_unknown:
+            raise WspaceError(
+                f"{source.path}: {one_line(entry.name)} holds numbers of 32 bits and does not say "
+                "which one is white: build a dataset of 8 bits: "
+                f"{_build_line(source, header)} --depth 8 (or 12, 16, 32)"
+            )
+        grey &= header.grey
         size = (header.width, header.height)
         if first is None:
             first = header
@@ -63,15 +66,9 @@ def check_headers(source: PictureSource) -> tuple[int, int, str]:
     return first.width, 1 if grey else 3, digest.hexdigest()
 
 
-def _header(source: PictureSource, name: str, head: bytes) -> PictureHeader:
+def _header(source: PictureSource, name: str) -> PictureHeader:
     try:
-        try:
-            return read_header(head)
-        except UnreadablePictureError:
-            if len(head) < HEAD_BYTES:
-                raise
-            # Some formats keep their size at the end, or behind large metadata.
-            return read_header(source.read(name, byte_limit(MAX_RESOLUTION)))
+        return source.header(name)
     except UnreadablePictureError as error:
         raise WspaceError(
             f"{source.path}: {one_line(name)} is no readable picture ({error}): remove it, or "

@@ -19,7 +19,7 @@ from wspace.data.attributes import Attributes, read_attributes
 from wspace.data.checks import byte_limit, check_headers
 from wspace.data.labels import read_class_names, read_labels
 from wspace.data.metadata import read_text
-from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
+from wspace.data.pictures import UnreadablePictureError, decode, read_header
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError, one_line
 
@@ -46,6 +46,7 @@ class Dataset:
         labels: (N,), int64, a class each; None without labels.
         num_classes: largest label + 1; 0 without labels.
         class_names: a name for each class, no two the same; None where the data names none.
+        left_out: files that are no data, by kind.
         licence, attribution, style: what ``dataset.json`` says of them, or None.
         fingerprint: sha256 (hex) over names, sizes, checksums and labels: another one means that
             the data has changed.
@@ -62,6 +63,7 @@ class Dataset:
         self.memory_budget = memory_budget
         self._source = source
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
+        self.left_out = source.left_out
         self.resolution, own_channels, head_digest = check_headers(source)
         self.image_channels = image_channels or own_channels
         metadata = source.metadata()
@@ -254,7 +256,7 @@ class Dataset:
             header = read_header(content)
             if (header.width, header.height) != (self.resolution, self.resolution):
                 raise UnreadablePictureError(f"now {header.width} x {header.height}")
-            picture = decode_rgb(content)
+            picture = decode(content)
         except UnreadablePictureError as error:
             raise WspaceError(
                 f"{self.path}: {one_line(name)} cannot be decoded ({error}): remove or replace it, "
@@ -262,7 +264,7 @@ class Dataset:
             ) from None
         if self.image_channels == 1:
             return np.asarray(picture.convert("L"))[None]  # (1, H, W)
-        return np.asarray(picture).transpose(2, 0, 1)  # (3, H, W)
+        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)  # (3, H, W)
 
 
 def _fingerprint(

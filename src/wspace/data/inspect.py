@@ -13,16 +13,20 @@ from typing import Any
 
 from PIL import Image
 
-from wspace.data.build import MAX_FILE_BYTES
 from wspace.data.checks import check_headers
 from wspace.data.labels import read_labels
 from wspace.data.metadata import read_text
 from wspace.data.parallel import ordered_map
-from wspace.data.pictures import UnreadablePictureError, decode_rgb, read_header
-from wspace.data.source import PictureSource, UnreadableFileError, source_in_worker
+from wspace.data.pictures import UnreadablePictureError, decode, read_header
+from wspace.data.source import (
+    MAX_FILE_BYTES,
+    PictureSource,
+    UnreadableFileError,
+    source_in_worker,
+)
 from wspace.errors import WspaceError, one_line
 from wspace.figures.contact import contact_sheet
-from wspace.files import atomic_path
+from wspace.recipe.png import write_figure
 
 __all__ = ["DatasetReport", "default_sheet_path", "inspect_dataset"]
 
@@ -46,6 +50,7 @@ class DatasetReport:
     attribution: str | None
     duplicates: tuple[tuple[str, ...], ...]  # groups of files that are equal byte for byte
     unreadable: tuple[tuple[str, str], ...]  # (name, reason)
+    left_out: dict[str, int]  # files that are no data, by kind
     trainable: bool  # `wspace train` takes it as it is
     problem: str | None  # if not, why not, and what to do
 
@@ -65,10 +70,11 @@ class _Checked:
 
 
 def default_sheet_path(path: Path | str) -> Path:
-    """Where the contact sheet goes unless told: beside the data, never inside."""
+    """Where the contact sheet goes unless told: the working folder; never into the data."""
     resolved = Path(path).resolve()
     name = resolved.name if resolved.is_dir() else resolved.stem
-    return resolved.parent / f"{name}-sheet.png"
+    inside = resolved.is_dir() and Path.cwd().resolve().is_relative_to(resolved)
+    return (resolved.parent if inside else Path.cwd()) / f"{name}-sheet.png"
 
 
 def inspect_dataset(
@@ -86,8 +92,11 @@ def inspect_dataset(
         workers: processes; one a core by default.
 
     Raises:
-        WspaceError: nothing there, no pictures, a hostile zip, a sheet that cannot be written.
+        WspaceError: nothing there, no pictures, a hostile zip, a sheet that cannot be written, or
+            that would lie in the data.
     """
+    if sheet is not None and Path(sheet).resolve().is_relative_to(Path(path).resolve()):
+        raise WspaceError(f"the sheet {sheet} would lie in the data: give another place.")
     source = PictureSource(path)
     source.require_pictures()
     names = [entry.name for entry in source.entries]
@@ -101,8 +110,7 @@ def inspect_dataset(
     if sheet is not None:
         if not readable:
             raise WspaceError(f"{path}: none of the {len(names)} pictures can be read.")
-        with atomic_path(sheet) as temporary:
-            _contact_sheet(source, readable).save(temporary, "png")
+        write_figure(sheet, _contact_sheet(source, readable))
     metadata, metadata_problem = _metadata(source)
     unreadable = tuple((n, c.problem) for n, c in zip(names, checked, strict=True) if c.problem)
     class_counts, label_problem = _class_counts(source, metadata, names)
@@ -124,6 +132,7 @@ def inspect_dataset(
         attribution=read_text(metadata, "attribution"),
         duplicates=duplicates,
         unreadable=unreadable,
+        left_out=source.left_out,
         trainable=problem is None,
         problem=problem,
     )
@@ -137,7 +146,7 @@ def _check(source: PictureSource, name: str) -> _Checked:
     try:
         content = source.read(name, MAX_FILE_BYTES)
         header = read_header(content)
-        decode_rgb(content)
+        decode(content)
     except UnreadablePictureError as error:
         return _Checked(problem=str(error))
     except UnreadableFileError as error:
@@ -199,7 +208,7 @@ def _contact_sheet(source: PictureSource, readable: Sequence[tuple[str, _Checked
     count = min(SHEET_COLUMNS * SHEET_ROWS, len(readable))
     picked = [readable[position * len(readable) // count] for position in range(count)]
     return contact_sheet(
-        (decode_rgb(source.read(name, MAX_FILE_BYTES)) for name, _ in picked),
+        (decode(source.read(name, MAX_FILE_BYTES)).convert("RGB") for name, _ in picked),
         side=max(max(checked.width, checked.height) for _, checked in picked),
         columns=SHEET_COLUMNS,
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import sys
+import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -38,8 +41,8 @@ def ordered_map(
     """Yield the results of all items, in the order of the items.
 
     Args:
-        function: maps a chunk of items to a list of as many results; it must be picklable, as the
-            processes are spawned.
+        function: maps a chunk of items to a list of as many results; it must be picklable and lie
+            in a module that can be imported, as the processes are spawned.
         items: what to map.
         workers: processes; by default one a core, and none for a single chunk, which is mapped in
             this process.
@@ -61,13 +64,14 @@ def ordered_map(
     try:
         todo = iter(chunks)
         # A bounded window: results that nobody has taken yet must not fill the memory.
-        running: deque[Future[list[Result]]] = deque(
-            pool.submit(function, part) for part in islice(todo, 4 * workers)
-        )
-        while running:
-            results = running.popleft().result()
-            running.extend(pool.submit(function, part) for part in islice(todo, 1))
-            yield from results
+        running: deque[Future[list[Result]]] = deque()
+        while True:
+            room = 4 * workers - len(running)
+            with _without_main():
+                running.extend(pool.submit(function, part) for part in islice(todo, room))
+            if not running:
+                return
+            yield from running.popleft().result()
     except BrokenProcessPool:
         raise WspaceError(
             "a worker process was killed, most likely because memory ran out: close other programs "
@@ -75,6 +79,21 @@ def ordered_map(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that start here do not run the caller's script again.
+
+    A spawned process imports its parent's main module first. What is mapped never lies in there,
+    and a script without ``if __name__ == "__main__"`` would begin anew in every process.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _start_worker() -> None:

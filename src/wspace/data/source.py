@@ -6,6 +6,7 @@ archives stay closed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -13,30 +14,44 @@ import stat
 import threading
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from wspace.data.kinds import (
+    ARCHIVE_SUFFIXES,
+    OWN_PICTURES,
+    PICTURE_SUFFIXES,
+    describe_left_out,
+    file_kind,
+    is_skipped_folder,
+    picture_kind,
+    what_reads,
+)
+from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
 from wspace.errors import WspaceError, one_line, reason
+from wspace.recipe.png import is_own_picture
 
 __all__ = [
     "HEAD_BYTES",
+    "MAX_FILE_BYTES",
     "METADATA_NAME",
-    "PICTURE_SUFFIXES",
     "Entry",
     "PictureSource",
     "UnreadableFileError",
     "source_in_worker",
 ]
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 METADATA_NAME = "dataset.json"
 HEAD_BYTES = 16 * 1024
+MAX_FILE_BYTES = 512 << 20  # of one picture file
 
 _METADATA_BYTES_BASE = 1 << 20  # dataset.json may hold this much, and for each picture
 _METADATA_BYTES_PER_PICTURE = 8 << 10  # this much (an avatar's options take 0.4 to 5 kB)
 _METADATA_BYTES_LIMIT = 512 << 20
-_ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
+_LOOKED_AT = frozenset({".png", ".heic", ".heif", ".hif", ".avif"})  # before they are taken
 # What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
 _READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
 
@@ -64,19 +79,29 @@ class UnreadableFileError(WspaceError):
 class PictureSource:
     """The picture files of a folder (nested or not) or of a zip, sorted by name.
 
-    Names use forward slashes and never leave the source. Hidden files and macOS's ``__MACOSX``
-    shadows are left out. Reading is safe from several threads, and from processes that got the
-    source by fork or pickle.
+    Files are pictures by their suffix or, whatever they are called, by their first bytes. Names use
+    forward slashes and never leave the source. Linked folders are followed, each folder once.
+    Reading is safe from several threads, and from processes that got the source by fork or pickle.
+
+    What is left out is counted in `left_out`: other files, hidden ones, folders of systems and
+    programs, pictures that need a package, and those that wspace made itself (unless there are no
+    others).
+
+    Args:
+        path: folder or zip.
+        listed: False reads files by names that are known, and lists none.
 
     Raises:
         WspaceError: nothing there, neither folder nor zip, a damaged or encrypted zip, or names
             that lead out of it.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, listed: bool = True) -> None:
         self.path = Path(path)
-        self.num_archives = 0  # archives inside, which are not opened
+        self.left_out: dict[str, int] = {}  # kind of file to the number of them
+        self._counts: Counter[str] = Counter()
         self._metadata: Entry | None = None
+        self._headers: dict[str, PictureHeader] = {}
         self._lock = threading.Lock()
         self._archive: zipfile.ZipFile | None = None
         self._archive_pid = -1
@@ -85,8 +110,11 @@ class PictureSource:
         self.is_zip = not self.path.is_dir()
         status = self.path.stat()
         self.stamp = (status.st_ino, status.st_size, status.st_mtime_ns)  # of the zip as listed
-        listed = self._list_zip() if self.is_zip else self._list_folder()
-        self.entries: list[Entry] = sorted(listed, key=lambda entry: entry.name)
+        self.entries: list[Entry] = []
+        if listed:
+            files = self._list_zip() if self.is_zip else self._list_folder()
+            self.entries = sorted(self._pictures(files), key=lambda entry: entry.name)
+            self.left_out = dict(self._counts)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None, "_archive": None, "_archive_pid": -1}
@@ -112,6 +140,33 @@ class PictureSource:
     def head(self, name: str) -> bytes:
         """The first 16 KiB of the file ``name``; raises as `read`."""
         return self._read(name, HEAD_BYTES)
+
+    def header(self, name: str) -> PictureHeader:
+        """What the picture ``name`` says of itself; only as much is read as that takes.
+
+        Raises:
+            UnreadableFileError: as `read`.
+            UnreadablePictureError: it is no picture that can be read.
+        """
+        if name not in self._headers:
+            self._headers[name] = self._header(name)
+        return self._headers[name]
+
+    def _header(self, name: str) -> PictureHeader:
+        head = self.head(name)
+        try:
+            return read_header(head)
+        except UnreadablePictureError:
+            if len(head) < HEAD_BYTES:
+                raise
+        # Some formats keep their size at the end, or behind large metadata.
+        if self.is_zip:
+            return read_header(self.read(name, MAX_FILE_BYTES))
+        try:
+            with open(self.path / name, "rb") as file:
+                return read_header(file)
+        except OSError as error:
+            raise UnreadableFileError(self.path, name, _reason(error)) from None
 
     def metadata(self) -> dict[str, Any]:
         """What ``dataset.json`` at the top holds, or an empty dict where there is none.
@@ -194,55 +249,109 @@ class PictureSource:
                     "plain deflate and no password."
                 )
             entries[info.filename] = Entry(info.filename, info.file_size, info.CRC)
-        return self._keep_pictures(list(entries.values()))
+        return list(entries.values())
 
     def _list_folder(self) -> list[Entry]:
-        entries = []
+        """Every file; linked folders come last, so that what is read twice keeps its own name."""
+        entries: list[Entry] = []
+        waiting, linked, seen = [self.path], list[Path](), set[tuple[int, int]]()
         try:
-            for folder, subfolders, names in os.walk(self.path, onerror=_raise):
-                subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-                for name in names:
-                    file = Path(folder, name)
-                    relative = file.relative_to(self.path).as_posix()
-                    try:
-                        status = file.stat()
-                    except OSError:  # a link to nowhere: named when it is read
-                        entries.append(Entry(relative, 0, None))
-                        continue
-                    if stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
-                        entries.append(Entry(relative, status.st_size, None))
+            while waiting or linked:
+                folder = waiting.pop() if waiting else linked.pop(0)
+                status = folder.stat()
+                if (status.st_dev, status.st_ino) in seen:
+                    self._counts["links to folders that are here already"] += 1
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                with os.scandir(folder) as inside:
+                    found = sorted(inside, key=lambda file: file.name)
+                for file in found:
+                    relative = Path(file.path).relative_to(self.path).as_posix()
+                    if _is_folder(file):
+                        if is_skipped_folder(file.name):
+                            self._counts[f"folders {one_line(file.name)}"] += 1
+                        else:
+                            (linked if file.is_symlink() else waiting).append(Path(file.path))
+                    else:
+                        entries += self._as_entry(file, relative)
         except OSError as error:
             raise WspaceError(
                 f"{error.filename}: cannot be read ({error.strerror}): check its rights."
             ) from None
-        return self._keep_pictures(entries)
+        return entries
 
-    def _keep_pictures(self, entries: list[Entry]) -> list[Entry]:
-        pictures = []
+    def _as_entry(self, file: os.DirEntry[str], relative: str) -> list[Entry]:
+        try:
+            status = file.stat()
+        except OSError:  # a link to nowhere: named when it is read
+            return [Entry(relative, 0, None)]
+        if not stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
+            self._counts["pipes and devices"] += 1
+            return []
+        return [Entry(relative, status.st_size, None)]
+
+    def _pictures(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Those of the files that are pictures; the others are counted by kind."""
+        pictures, own = [], []
+        skipped = set()
         for entry in entries:
-            parts = PurePosixPath(entry.name).parts
-            suffix = PurePosixPath(entry.name).suffix.lower()
+            path = PurePosixPath(entry.name)
             if entry.name == METADATA_NAME:
                 self._metadata = entry
-            elif parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
                 continue
-            elif suffix in PICTURE_SUFFIXES:
+            if within := _skipped_folder(path):
+                skipped.add(within)
+                continue
+            kind = self._kind(entry, path)
+            if kind is None:
                 pictures.append(entry)
-            elif suffix in _ARCHIVE_SUFFIXES:
-                self.num_archives += 1
+            elif kind == OWN_PICTURES:
+                own.append(entry)
+            else:
+                self._counts[kind] += 1
+        for folder in skipped:
+            self._counts[f"folders {one_line(folder.name)}"] += 1
+        if not pictures:  # drawn by wspace, and meant as data
+            return own
+        self._counts += Counter({OWN_PICTURES: len(own)})
         return pictures
+
+    def _kind(self, entry: Entry, path: PurePosixPath) -> str | None:
+        """None for a picture; for others how they are called where they are counted."""
+        suffix = path.suffix.lower()
+        if path.name.startswith("."):
+            return file_kind(path.name)
+        if suffix in PICTURE_SUFFIXES and suffix not in _LOOKED_AT:
+            return None
+        try:
+            head = self.head(entry.name)
+        except UnreadableFileError:  # named when it is read
+            return None if suffix in PICTURE_SUFFIXES else file_kind(path.name)
+        found = picture_kind(head)
+        if found is None:
+            return None if suffix in PICTURE_SUFFIXES else file_kind(path.name)
+        if what_reads(found):
+            return found
+        if found == "PNG":
+            if is_own_picture(head):
+                return OWN_PICTURES
+            with contextlib.suppress(UnreadablePictureError):
+                self._headers[entry.name] = read_header(head)
+        return None
 
     def require_pictures(self) -> None:
         """Raise a WspaceError if there is no picture at all; it says what was looked for."""
         if self.entries:
             return
         kind = "zip" if self.is_zip else "folder"
-        advice = (
-            f"it holds {self.num_archives} archive(s), which are not opened: unpack them first."
-            if self.num_archives
-            else "put png, jpg, webp, bmp, gif or tiff files into it."
-        )
+        advice = f"put png, jpg, webp, bmp, gif, tiff, avif or heic files into it{self._others()}."
+        archives = sum(self.left_out.get(suffix, 0) for suffix in ARCHIVE_SUFFIXES)
+        if archives:
+            advice = f"it holds {archives} archive(s), which are not opened: unpack them first."
         raise WspaceError(f"{self.path}: no pictures in this {kind}: {advice}")
+
+    def _others(self) -> str:
+        return f" (it holds {describe_left_out(self.left_out)})" if self.left_out else ""
 
 
 @functools.lru_cache(maxsize=1)
@@ -253,7 +362,20 @@ def source_in_worker(path: Path, stamp: tuple[int, int, int]) -> PictureSource:
         path: folder or zip.
         stamp: the source's `stamp` in the process that gives the tasks.
     """
-    return PictureSource(path)
+    return PictureSource(path, listed=False)
+
+
+def _is_folder(file: os.DirEntry[str]) -> bool:
+    try:
+        return file.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
+
+
+def _skipped_folder(path: PurePosixPath) -> PurePosixPath | None:
+    """The topmost folder around a file whose content is no data, if there is one."""
+    around = [folder for folder in path.parents if is_skipped_folder(folder.name)]
+    return around[-1] if around else None
 
 
 def _check_name(path: Path, name: str) -> None:
@@ -269,7 +391,3 @@ def _check_name(path: Path, name: str) -> None:
 def _reason(error: Exception) -> str:
     """In a few words; of an error of the system not its number and path."""
     return getattr(error, "strerror", None) or reason(error)
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -16,6 +16,7 @@ from wspace.plain import Length, Range, check, from_plain, to_plain
 from wspace.recipe.recipe import Recipe, parse_json
 
 __all__ = [
+    "FIGURE_JSON",
     "MAX_TEXT_BYTES",
     "Cell",
     "PictureDocument",
@@ -28,6 +29,7 @@ __all__ = [
 
 MAX_CELLS = 10_000
 MAX_TEXT_BYTES = 16 * 2**20  # of a document as JSON
+FIGURE_JSON = json.dumps({"kind": "figure"})  # of a sheet that no recipe makes
 MAX_TEXT = 1000  # characters of a title or label
 
 _Text = Annotated[str, Length(0, MAX_TEXT)]
@@ -223,6 +225,10 @@ def document_from_json(text: str | bytes) -> PictureDocument | SheetDocument:
         WspaceError: no such JSON; what is unknown, missing or wrong is named.
     """
     data = parse_json(text, "the wspace data")
+    if data == json.loads(FIGURE_JSON):
+        raise WspaceError(
+            "it shows real pictures, which no recipe makes: give a picture that was generated."
+        )
     if not isinstance(data, dict) or data.get("kind") not in ("picture", "sheet"):
         raise WspaceError("the wspace data is neither of a picture nor of a sheet: it is damaged.")
     written = {key: value for key, value in data.items() if key != "kind"}

@@ -17,19 +17,24 @@ from PIL import Image, PngImagePlugin
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
 from wspace.recipe.document import (
+    FIGURE_JSON,
     MAX_TEXT_BYTES,
     PictureDocument,
     SheetDocument,
     document_from_json,
 )
 
-__all__ = ["MAX_PIXELS", "MAX_TEXT_BYTES", "read_document", "read_pixels", "write_png"]
+__all__ = [
+    "MAX_PIXELS", "MAX_TEXT_BYTES", "is_own_picture", "read_document", "read_pixels",
+    "write_figure", "write_png",
+]  # fmt: skip
 
 KEYWORD = b"wspace"
 _PILLOW_UNPACKS = 2**20  # Pillow refuses a PNG whose packed text is larger
 _PACK_FROM = 1024  # shorter text stays readable in any viewer
 MAX_PIXELS = 2**27
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def write_png(
@@ -52,11 +57,37 @@ def write_png(
             f"the recipes of {path} take {len(text)} bytes, more than {MAX_TEXT_BYTES}: "
             "put fewer pictures on the sheet."
         )
+    _write(path, Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels), text)
+
+
+def write_figure(path: Path | str, picture: Image.Image) -> None:
+    """Write a sheet that no recipe makes as a PNG, marked as wspace's own; raises as `atomic_path`.
+
+    Such sheets show real pictures, so that they may lie near data, and are not to become data.
+    """
+    _write(path, picture, FIGURE_JSON)
+
+
+def _write(path: Path | str, picture: Image.Image, text: str) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text(KEYWORD.decode(), text, zip=_PACK_FROM < len(text) < _PILLOW_UNPACKS)
-    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=info)
+
+
+def is_own_picture(head: bytes) -> bool:
+    """Whether a PNG says that wspace made it.
+
+    Args:
+        head: its first bytes; the text stands before the pixels.
+    """
+    place = len(_SIGNATURE)
+    while place + 8 <= len(head):
+        length, kind = struct.unpack(">I4s", head[place : place + 8])
+        if kind in _TEXT_KINDS and head[place + 8 :].startswith(KEYWORD + b"\0"):
+            return True
+        place += length + 12
+    return False
 
 
 def read_document(path: Path | str) -> PictureDocument | SheetDocument:
@@ -120,7 +151,7 @@ def _find_text(file: BinaryIO, path: Path | str) -> bytes | None:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"IEND":
             return None
-        if kind not in (b"tEXt", b"zTXt", b"iTXt"):
+        if kind not in _TEXT_KINDS:
             file.seek(length + 4, 1)
             continue
         start = file.read(min(length, len(KEYWORD) + 1))

@@ -20,6 +20,7 @@ from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import GeneratorConfig, discriminator_config
 from wspace.networks.generator import Generator
 from wspace.networks.projected import ProjectedDiscriminator
+from wspace.recipe.png import write_figure
 from wspace.training.config import TrainConfig
 from wspace.training.context import StepResult
 from wspace.training.real_maps import RealMaps, real_maps
@@ -29,7 +30,7 @@ from wspace.training.run.folder import Log
 from wspace.training.run.health import HealthMonitor, picture_diversity
 from wspace.training.run.quality import Quality
 from wspace.training.run.report import write_report
-from wspace.training.run.samples import save_figures, save_picture, save_real, save_samples
+from wspace.training.run.samples import save_figures, save_real, save_samples
 from wspace.training.run.tensorboard import Scalars
 from wspace.training.state import TrainingState
 
@@ -216,7 +217,7 @@ class Session:
         values = {"fd_quick": found.fd, "fd_quick_real": quality.floor, "best": best}
         self.record(record | values)
         if best and self.config.saving.report:
-            save_picture(quality.neighbours(state.generator_ema), self.run / "neighbours.png")
+            write_figure(self.run / "neighbours.png", quality.neighbours(state.generator_ema))
 
     def save_newest(self) -> None:
         """Write the newest model, as the best one where nothing is measured; raises WspaceError."""

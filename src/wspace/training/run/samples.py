@@ -9,14 +9,14 @@ from PIL import Image
 
 from wspace.data.dataset import Dataset
 from wspace.figures.contact import contact_sheet
-from wspace.files import atomic_path
 from wspace.networks.generator import Generator
+from wspace.recipe.png import write_figure
 from wspace.recipe.recipe import sample_recipes
 from wspace.recipe.syntax import Layers
 from wspace.rendering.render import render
 from wspace.rendering.sheets import mixing_sheet, noise_deviation_sheet
 
-__all__ = ["SAMPLE_SEEDS", "save_figures", "save_picture", "save_real", "save_samples"]
+__all__ = ["SAMPLE_SEEDS", "save_figures", "save_real", "save_samples"]
 
 SAMPLE_SEEDS = range(40)
 MIXING_ROWS, MIXING_COLUMNS = range(1, 5), range(5, 10)  # seeds
@@ -73,14 +73,4 @@ def save_real(data: Dataset, path: Path) -> None:
     pixels = data.images(chosen).movedim(1, -1).numpy()  # (N, H, W, C)
     pictures = [Image.fromarray(one[:, :, 0] if one.shape[2] == 1 else one) for one in pixels]
     sheet = contact_sheet([one.convert("RGB") for one in pictures], data.resolution, REAL_COLUMNS)
-    save_picture(sheet, path)
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture, whole or not at all.
-
-    Raises:
-        WspaceError: it cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        picture.save(temporary)
+    write_figure(path, sheet)
