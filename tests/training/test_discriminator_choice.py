@@ -9,17 +9,18 @@ from tiny_run import make_config
 
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
-from wspace.formats.model_file import ModelFile, load, load_model_file, read_metadata
-from wspace.networks.build import build_discriminator, build_generator
-from wspace.networks.presets import preset, projected_discriminator
+from wspace.formats.model_file import load, load_model_file, read_metadata
+from wspace.networks.build import build_discriminator
+from wspace.networks.config import MappingConfig
+from wspace.networks.presets import projected_discriminator
 from wspace.networks.pretrained import efficientnet
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.training import loop
 from wspace.training.config import TrainConfig, defaults
-from wspace.training.growth import grow
 from wspace.training.run.clock import Progress
 from wspace.training.session import Session
 from wspace.training.setup import first_networks
+from wspace.training.transfer import Shape, carried_discriminator
 
 
 def run(tmp_path: Path, **changes: object) -> Path:
@@ -62,14 +63,12 @@ class Data:
 
 
 def test_a_run_at_a_higher_resolution_starts_a_projected_discriminator_afresh() -> None:
-    generator, _ = preset("compact", resolution=8)
-    judge = projected_discriminator(resolution=8)
-    model = ModelFile(
-        generator=build_generator(generator), discriminator=build_discriminator(judge), metadata={}
-    )
-    larger = projected_discriminator(resolution=16)
-    _, discriminator = grow(model, preset("compact", resolution=16)[0], larger)
-    assert discriminator.config == larger
+    small, larger = (projected_discriminator(resolution=side) for side in (8, 16))
+    shape = Shape(resolution=16, num_classes=0, image_channels=3)
+    carried, _ = carried_discriminator(build_discriminator(small), shape, MappingConfig())
+    assert carried is None
+    same, _ = carried_discriminator(build_discriminator(larger), shape, MappingConfig())
+    assert same is not None
 
 
 def test_its_model_makes_pictures_where_the_pretrained_network_is_not_installed(

@@ -164,7 +164,11 @@ def _list_options() -> None:
 def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
     from wspace.training import loop
     from wspace.training.config import TrainConfig
+    from wspace.training.setup import preset_to_start_from
 
+    model = given.get("start_from")
+    if model is not None and "preset" not in given and (known := preset_to_start_from(model)):
+        given = given | {"preset": known}
     config = TrainConfig(**given)
     if dry_run:
         _describe(loop.check(config))

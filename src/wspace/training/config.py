@@ -83,6 +83,13 @@ class AdversarialConfig:
     generations: Annotated[
         int, Choice(1, 2), About("of images in a step: once for both networks, or for each anew")
     ] = 1
+    freeze_d: Annotated[
+        int,
+        Range(0, 16),
+        About(
+            "fine-tuning: so many blocks of the discriminator, from the image on, rest", "blocks"
+        ),
+    ] = 0
     warmup_kimg: Annotated[
         float, _NotNegative, About("the discriminator first learns alone", "kimg")
     ] = 0.0
@@ -262,7 +269,7 @@ class TrainConfig:
     image_channels: Annotated[
         int | None,
         Choice(1, 3),
-        About("1: grey, 3: colour; none: what the pictures have, or the model to start from"),
+        About("1: grey, 3: colour; none: what the pictures have"),
     ] = None
     precision: Annotated[
         str,
@@ -295,7 +302,11 @@ class TrainConfig:
         for one, other in (("minutes", "total_kimg"), ("total_kimg", "minutes")):
             if values.get(one) is not None:
                 values.setdefault(other, None)
-        chosen = defaults(values.get("preset", DEFAULT_PRESET), values.get("discriminator"))
+        chosen = defaults(
+            values.get("preset", DEFAULT_PRESET),
+            values.get("discriminator"),
+            fine_tuning=values.get("start_from") is not None,
+        )
         parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
         for name, value in (chosen | values).items():
             part, _, field = name.rpartition(".")
@@ -335,6 +346,17 @@ class TrainConfig:
             raise WspaceError(
                 f"reconstruction.share={self.reconstruction.share} and matching.share="
                 f"{self.matching.share} leave nothing of the run: give less than 1 together."
+            )
+        if self.adversarial.freeze_d and self.start_from is None:
+            raise WspaceError(
+                f"freeze_d={self.adversarial.freeze_d} rests what a discriminator has learned: "
+                "give --from MODEL, or leave it out."
+            )
+        if self.adversarial.freeze_d and self.discriminator == "projected":
+            raise WspaceError(
+                f"freeze_d={self.adversarial.freeze_d} rests the lowest blocks of a preset's own "
+                "discriminator; those of a projected one are a pretrained network, which always "
+                "rests: leave it out, or give discriminator=preset."
             )
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
@@ -475,11 +497,19 @@ PROJECTED_DEFAULTS: dict[str, Any] = {
 }
 
 
-def defaults(preset: Any, discriminator: Any = None) -> dict[str, Any]:
-    """What is trained with where nothing else is said, by whole names; beside the classes' own."""
+def defaults(
+    preset: Any, discriminator: Any = None, *, fine_tuning: bool = False
+) -> dict[str, Any]:
+    """What is trained with where nothing else is said, by whole names; beside the classes' own.
+
+    ``fine_tuning``: a model goes on. There is no stage of reconstruction then: its encoder knows
+    nothing yet, and teaches a generator to forget what it knows (benchmarks/RESULTS.md).
+    """
     own = PRESET_DEFAULTS.get(preset, {}) if isinstance(preset, str) else {}
     kind = own.get("discriminator", "preset") if discriminator is None else discriminator
     if kind == "projected":
+        if fine_tuning:
+            own = {k: v for k, v in own.items() if k not in _IN_STAGES or k == "discriminator"}
         return own | PROJECTED_DEFAULTS
     # reconstructions are compared through the network that a projected one sees with
     return {name: value for name, value in own.items() if name not in _IN_STAGES}

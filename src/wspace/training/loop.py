@@ -36,6 +36,7 @@ from wspace.training.setup import (
     open_data,
     with_whole_paths,
 )
+from wspace.training.stages.adversarial import lowest_blocks
 
 __all__ = ["RESUME_CHANGES", "Outcome", "Progress", "Report", "check", "resume", "start"]
 
@@ -93,8 +94,12 @@ def check(config: TrainConfig) -> dict[str, Any]:
     """
     with open_data(config) as data:
         config = decide(config, data)
-        generator, discriminator = first_networks(config, data)
+        said: list[str] = []
+        generator, discriminator = first_networks(config, data, said.append)
+        lowest_blocks(discriminator, config.adversarial.freeze_d)
+        start = {"start": said[0]} if said else {}
         return config.to_dict() | {
+            **start,
             "pictures": len(data),
             "resolution": data.resolution,
             "r1_gamma": config.r1_gamma_for(data.resolution),
@@ -119,7 +124,9 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
     with open_data(config) as data:
         command = command_of(config)
         config = decide(config, data)
-        networks = first_networks(config, data)  # what is wrong with them leaves no folder
+        # what is wrong with them leaves no folder
+        networks = first_networks(config, data, lambda said: report(Progress(message=said)))
+        lowest_blocks(networks[1], config.adversarial.freeze_d)
         run = create_run(out, f"{data.name}-{config.preset}")
         config = with_whole_paths(config)  # the run may go on from another folder
         with RunLock(run):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
-from wspace.formats.model_file import bundled_models, load_model_file
+from wspace.formats.model_file import bundled_models, load_model_file, read_metadata
 from wspace.machine import (
     choose_device,
     choose_precision,
@@ -19,13 +19,20 @@ from wspace.machine import (
     compiling_training_pays,
 )
 from wspace.networks.build import build_discriminator, build_generator
-from wspace.networks.config import DiscriminatorConfig, ProjectedConfig
+from wspace.networks.config import DiscriminatorConfig, GeneratorConfig, ProjectedConfig
 from wspace.networks.generator import Generator
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.config import TrainConfig
-from wspace.training.growth import grow
+from wspace.training.transfer import Shape, carried_discriminator, carried_generator, preset_of
 
-__all__ = ["decide", "fingerprint_of", "first_networks", "open_data", "with_whole_paths"]
+__all__ = [
+    "decide",
+    "fingerprint_of",
+    "first_networks",
+    "open_data",
+    "preset_to_start_from",
+    "with_whole_paths",
+]
 
 # Compiling pays once it has run this long: shorter runs are over before it has paid.
 COMPILE_FROM_KIMG, COMPILE_FROM_MINUTES = 100.0, 30.0
@@ -41,13 +48,19 @@ def open_data(config: TrainConfig) -> Dataset:
     """The pictures of a run, in as many channels as its networks have.
 
     Raises:
-        WspaceError: the data, or the model to start from, cannot be read.
+        WspaceError: the data cannot be read.
     """
-    channels = config.image_channels
-    if channels is None and config.start_from is not None:
-        channels = load_model_file(config.start_from, discriminator=False).generator.image_channels
     memory = int(config.memory_budget_gb * 2**30)
-    return Dataset.open(config.data, memory, image_channels=cast(Any, channels))
+    return Dataset.open(config.data, memory, image_channels=cast(Any, config.image_channels))
+
+
+def preset_to_start_from(model: str) -> str | None:
+    """The preset whose networks a model has; None: nobody's.
+
+    Raises:
+        WspaceError: there is no such model.
+    """
+    return preset_of(GeneratorConfig.from_dict(read_metadata(model)["generator"]))
 
 
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
@@ -95,37 +108,62 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     return config.replace(**changes)
 
 
-def first_networks(config: TrainConfig, data: Dataset) -> tuple[Generator, nn.Module]:
-    """The networks to start from: fresh ones of the preset, or a model's."""
+def first_networks(
+    config: TrainConfig, data: Dataset, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Generator, nn.Module]:
+    """The networks to start from: fresh ones of the preset, or a model's, made for the data.
+
+    Args:
+        config: decided.
+        data: says how large the pictures are, and how many classes and channels they have.
+        tell: told in a line what of the model goes on.
+
+    Raises:
+        WspaceError: the model cannot be read, or has no place in such networks.
+    """
     torch.manual_seed(config.seed)
-    num_classes = data.num_classes if config.labels else 0
-    shape: dict[str, Any] = {
-        "resolution": data.resolution,
-        "num_classes": num_classes,
-        "image_channels": data.image_channels,
-    }
-    configs = preset(config.preset, **shape)
+    shape = Shape(
+        resolution=data.resolution,
+        num_classes=data.num_classes if config.labels else 0,
+        image_channels=data.image_channels,
+    )
+    configs = preset(config.preset, **vars(shape))
     judge: DiscriminatorConfig | ProjectedConfig = configs[1]
     if config.discriminator == "projected":
-        judge = projected_discriminator(**shape)
+        judge = projected_discriminator(**cast(Any, vars(shape)))
     if config.start_from is None:
         return build_generator(configs[0]), build_discriminator(judge)
     model = load_model_file(config.start_from)
-    if not isinstance(getattr(model.discriminator, "config", None), type(judge)):
-        model = dataclasses.replace(model, discriminator=None)  # of the other kind
-    own = model.generator
-    if own.resolution < data.resolution and own.num_classes == num_classes:
-        return grow(model, configs[0], judge)
-    if own.image_channels != data.image_channels:
+    own = preset_of(model.generator.config)
+    if own is not None and own != config.preset:
         raise WspaceError(
-            f"{config.start_from} makes pictures of {own.image_channels} channels, image_channels="
-            f"{data.image_channels} asks for others: leave it out."
+            f"{config.start_from} has the networks of preset {own}, not of {config.preset}: give "
+            f"--preset {own}, or train without --from."
         )
-    if own.resolution != data.resolution or own.num_classes != num_classes:
+    resting = config.adversarial.freeze_d
+    if resting and shape.resolution > model.generator.resolution:
         raise WspaceError(
-            f"{config.start_from} makes {own.resolution}² pictures with {own.num_classes} classes, "
-            f"the data is {data.resolution}² with {num_classes}: scale it with `wspace data build`."
+            f"freeze_d={resting} rests the blocks that see an image first, and at "
+            f"{shape.resolution}² those are new to {config.start_from}: leave it out."
         )
-    if model.discriminator is not None:
-        return own, model.discriminator
-    return own, build_discriminator(judge)
+    generator, changed = carried_generator(model.generator, shape)
+    said = "; ".join(["the generator goes on", *changed])
+    discriminator: nn.Module | None = None
+    if isinstance(getattr(model.discriminator, "config", None), type(judge)):
+        assert model.discriminator is not None
+        mapping = generator.config.mapping
+        discriminator, changed = carried_discriminator(model.discriminator, shape, mapping)
+    if discriminator is None:
+        if resting:
+            raise WspaceError(
+                f"freeze_d={resting} rests what a discriminator has learned, "
+                f"and {config.start_from} holds none that goes on here: leave it out."
+            )
+        discriminator = build_discriminator(judge)
+        said += ". The discriminator starts afresh"
+    else:
+        said += ". " + "; ".join(["The discriminator goes on", *changed])
+    if config.reconstruction.weight:
+        said += ". The encoder, which no model file holds, starts afresh"
+    tell(f"from {config.start_from}: {said}.")
+    return generator, discriminator

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_run import make_model
 
 from wspace.training.config import TrainConfig
 from wspace.training.run.command import command_of
@@ -50,6 +51,8 @@ def test_it_makes_the_same_configuration(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("wspace.training.loop.start", start)
+    monkeypatch.chdir(tmp_path)
+    make_model(tmp_path / "a model.safetensors")  # says which preset it is of, if any
     config = TrainConfig(data="photos.zip", **given)
     words = shlex.split(command_of(config))
     assert words.pop(0) == "wspace"

@@ -60,6 +60,12 @@ class Discriminator(nn.Module):
         self.dense0 = EqualizedLinear(16 * channels[0], hidden, weight_gain=gain)
         self.dense1 = EqualizedLinear(hidden, max(config.num_classes, 1))
 
+    @property
+    def from_image(self) -> list[list[nn.Module]]:
+        """What an image of full resolution goes through, block by block, above 4²."""
+        blocks = [[block] for block in reversed(self.blocks)]
+        return [[self.from_rgb[-1], *blocks[0]], *blocks[1:]]
+
     def forward(self, images: Tensor, c: Tensor | None = None, *, lod: float = 0.0) -> Tensor:
         """Judge images.
 

@@ -150,6 +150,11 @@ class DemodulatedDiscriminator(nn.Module):
                 num_ws=None,
             )
 
+    @property
+    def from_image(self) -> list[list[nn.Module]]:
+        """What an image goes through, block by block, above 4²."""
+        return [[getattr(self, f"b{side}")] for side in self.sides]
+
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
         """Judge images.
 

@@ -29,9 +29,9 @@ def command_of(config: TrainConfig) -> str:
     Args:
         config: as it was given: what is still "auto" or left open is decided again.
     """
-    kinds = {"preset": config.preset, "discriminator": config.discriminator}
-    usual = values_by_name(TrainConfig(**kinds))
-    usual["preset"] = TrainConfig().preset
+    kinds = {"preset": config.preset, "start_from": config.start_from}
+    usual = values_by_name(TrainConfig(**kinds, discriminator=config.discriminator))
+    usual |= {"preset": TrainConfig().preset, "start_from": None}
     usual["discriminator"] = TrainConfig(preset=config.preset).discriminator
     words = ["wspace", "train", config.data]
     settings = []

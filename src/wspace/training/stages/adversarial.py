@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from wspace.errors import WspaceError
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.training.config import AdversarialConfig
 from wspace.training.context import Batch, Context, StepResult, floats
@@ -21,7 +22,7 @@ from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 from wspace.training.schedule import Part
 from wspace.training.stages.reconstruction import Reconstruction
 
-__all__ = ["Adversarial", "Generated", "judge_both"]
+__all__ = ["Adversarial", "Generated", "judge_both", "lowest_blocks"]
 
 BETAS = (0.0, 0.99)
 
@@ -53,6 +54,7 @@ class Adversarial:
         reconstruction: goes on beside the discriminator, on half of each batch; or None.
 
     Attributes:
+        resting: parameters of the discriminator that never change.
         path_mean: running mean of path lengths, a scalar.
     """
 
@@ -69,11 +71,15 @@ class Adversarial:
         self.loss = loss
         self.path_mean = torch.zeros((), device=context.device)
         rate, rate_d = config.learning_rate, config.learning_rate_d
+        lowest = lowest_blocks(context.discriminator, config.freeze_d)
+        self.resting = [p for block in lowest for p in block.parameters()]
+        chosen = {id(parameter) for parameter in self.resting}
+        learning = [p for p in context.discriminator.parameters() if id(p) not in chosen]
         path_interval = config.path_length_interval if config.path_length_weight else None
         context.add_optimizers(
             generator=adam(context.generator, rate, BETAS, interval=path_interval),
             discriminator=adam(
-                context.discriminator,
+                learning,
                 rate if rate_d is None else rate_d,
                 BETAS,
                 interval=config.r1_interval,
@@ -128,6 +134,8 @@ class Adversarial:
         self, context: Context, batch: Batch, made: Generated, number: int, share: float
     ) -> tuple[dict[str, float], bool, tuple[float, float]]:
         context.discriminator.requires_grad_(True)
+        for parameter in self.resting:
+            parameter.requires_grad_(False)
         with context.section("discriminator: forward"), context.autocast():
             seen = None
             if made.seen is not None:
@@ -199,6 +207,29 @@ class Adversarial:
         direction = torch.randn(images.shape, generator=context.random, device=context.device)
         penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
         return penalty.mean()
+
+
+def lowest_blocks(discriminator: nn.Module, count: int) -> list[nn.Module]:
+    """The blocks that a discriminator sees an image through first; they rest in Freeze-D.
+
+    Source: Mo et al. 2020 (Freeze the Discriminator), Section 3.
+
+    Args:
+        discriminator: of a preset.
+        count: of blocks that halve the side, from the image on; with the layer that reads it.
+
+    Raises:
+        WspaceError: it has fewer.
+    """
+    if not count:
+        return []
+    blocks = cast(Any, discriminator).from_image
+    if count > len(blocks):
+        raise WspaceError(
+            f"freeze_d={count} rests more than the {len(blocks)} blocks that this discriminator "
+            f"has above 4²: give 1 to {len(blocks)}."
+        )
+    return [module for block in blocks[:count] for module in block]
 
 
 def judge_both(
