@@ -57,6 +57,14 @@ def conditional_generator() -> Generator:
 
 
 @pytest.fixture(scope="session")
+def alpha_generator() -> Generator:
+    """As `tiny_generator`, with pictures that have alpha, much of it 0 or 255."""
+    generator = make_tiny_generator(3, image_channels=4)
+    generator.synthesis.to_rgb[-1].weight.mul_(2)  # type: ignore[index, operator, union-attr]
+    return generator
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tiny_generator: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of `tiny_generator`."""
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"

@@ -17,6 +17,8 @@ def test_tiles_go_row_by_row_and_black_fills_the_rest() -> None:
     frames = [np.full((1, 2, 3), value, np.uint8) for value in (1, 2, 3)]
     tiled = tile_frames(frames, 2)[:, :, 0].tolist()
     assert tiled == [[1, 1, 2, 2], [3, 3, 0, 0]]
+    clear = tile_frames([np.full((1, 2, 4), 9, np.uint8)] * 3, 2)
+    assert not clear[1, 2:].any()  # transparent
 
 
 def test_odd_sides_and_grey_pictures_are_filmed(tmp_path: Path) -> None:
@@ -28,6 +30,45 @@ def test_odd_sides_and_grey_pictures_are_filmed(tmp_path: Path) -> None:
     assert first.shape == (16, 18, 3)
     assert first.mean() < 10
     assert last.mean() > 245
+
+
+def moving_square() -> list[np.ndarray]:
+    """Frames in which a red square moves through nothing; half of its pixels are half opaque."""
+    frames = []
+    for k in range(3):
+        frame = np.zeros((16, 48, 4), np.uint8)
+        frame[:, 16 * k : 16 * k + 16] = (255, 0, 0, 255)
+        frame[:, 16 * k + 8 : 16 * k + 16, 3] = 128
+        frames.append(frame)
+    return frames
+
+
+def test_webp_keeps_alpha(tmp_path: Path) -> None:
+    path = tmp_path / "film.webp"
+    with open_film(path, fps=10, loop=True, scale=1) as write:
+        for frame in moving_square():
+            write(frame)
+    with Image.open(path) as film:
+        for k, frame in enumerate(moving_square()):
+            film.seek(k)
+            assert film.mode == "RGBA"
+            shown = np.asarray(film).astype(int)
+            assert np.abs(shown[:, :, 3] - frame[:, :, 3]).max() <= 1  # nothing of frames before
+            middle = shown[4:12, 16 * k + 2 : 16 * k + 6]
+            assert np.abs(middle - (255, 0, 0, 255)).max() < 12
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_other_films_lie_on_white(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    with open_film(path, fps=10, loop=True, scale=1) as write:
+        for frame in moving_square():
+            write(frame)
+    for k, shown in enumerate(frames_of(path)):
+        assert np.abs(shown[:, 16 * k + 2 : 16 * k + 6].astype(int) - (255, 0, 0)).max() < 12
+        assert np.abs(shown[:, 16 * k + 10 : 16 * k + 14].astype(int) - (255, 127, 127)).max() < 12
+        elsewhere = np.delete(shown, range(max(16 * k - 2, 0), min(16 * k + 18, 48)), axis=1)
+        assert elsewhere.min() > 240
 
 
 @pytest.mark.parametrize(("loop", "expected"), [(True, 0), (False, None)])

@@ -9,11 +9,14 @@ from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig, 
 from wspace.networks.generator import Generator
 
 
-def make_tiny_generator(seed: int, *, num_classes: int = 0, resolution: int = 16) -> Generator:
+def make_tiny_generator(
+    seed: int, *, num_classes: int = 0, resolution: int = 16, image_channels: int = 3
+) -> Generator:
     """A random AdaIN generator whose noise and w_avg are not zero."""
     config = GeneratorConfig(
         architecture="adain",
         resolution=resolution,
+        image_channels=image_channels,
         z_dim=8,
         w_dim=8,
         num_classes=num_classes,

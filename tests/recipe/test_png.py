@@ -211,9 +211,9 @@ def test_what_is_no_png_is_refused(tmp_path: Path, document: PictureDocument) ->
 
 
 def test_pixels_that_another_program_changed_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "alpha.png"
-    Image.new("RGBA", (2, 2)).save(path)
-    with pytest.raises(WspaceError, match="RGBA, not RGB"):
+    path = tmp_path / "palette.png"
+    Image.new("P", (2, 2)).save(path)
+    with pytest.raises(WspaceError, match="is P, not grey, RGB or RGBA: another program"):
         read_pixels(path)
 
 
@@ -249,3 +249,12 @@ def test_own_pictures_are_known_by_their_text(tmp_path: Path) -> None:
     assert not is_own_picture(b"")
     with pytest.raises(WspaceError, match="shows real pictures, which no recipe makes"):
         read_document(tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pixels_of_any_channels_come_back(
+    document: PictureDocument, tmp_path: Path, channels: int
+) -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (5, 4, channels), dtype=np.uint8)
+    write_png(tmp_path / "picture.png", pixels, document)
+    assert (read_pixels(tmp_path / "picture.png") == pixels).all()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 import wspace
 from wspace.errors import WspaceError
+from wspace.formats.model_file import load, save
 from wspace.networks.generator import Generator
 from wspace.recipe.document import (
     PictureDocument,
@@ -27,7 +29,7 @@ from wspace.rendering.reproduce import (
     find_recipe_model,
     remake,
 )
-from wspace.rendering.sheets import noise_layers_sheet
+from wspace.rendering.sheets import mixing_sheet, noise_layers_sheet, psi_sheet
 
 
 def saved(generator: Generator, folder: Path, precision: str = "fp32") -> Path:
@@ -108,6 +110,85 @@ def test_a_hostile_batch_size_takes_no_memory(
     monkeypatch.setattr("wspace.rendering.reproduce._MAX_BATCH_PIXELS", 4 * 16 * 16)
     document = otherwise(read_picture(saved(loaded_generator, tmp_path)), batch_size=60_000)
     assert remake(document, loaded_generator).rendered_by.batch_size == 4
+
+
+@pytest.fixture
+def loaded_alpha(alpha_generator: Generator, tmp_path: Path) -> Generator:
+    save(alpha_generator, tmp_path / "alpha.safetensors")
+    return load(tmp_path / "alpha.safetensors")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_pictures_with_alpha_come_back_to_the_last_bit(
+    loaded_alpha: Generator, tmp_path: Path, precision: str
+) -> None:
+    path = saved(loaded_alpha, tmp_path, precision)
+    pixels = read_pixels(path)
+    alpha = pixels[:, :, 3]
+    assert {0, 255} < set(alpha.flatten().tolist())
+    assert not pixels[alpha == 0].any()  # colours that nobody sees are 0
+    document = read_picture(path)
+    found = compare(document, path, remake(document, loaded_alpha))
+    assert (found.largest, found.promised) == (0, True)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_sheets_of_pictures_with_alpha_come_back_to_the_last_bit(
+    loaded_alpha: Generator, tmp_path: Path, theme: Any
+) -> None:
+    one, other = wspace.recipes(seeds=[3, 4])
+    sheets = (
+        noise_layers_sheet(loaded_alpha, one, realisations=4, theme=theme),
+        mixing_sheet(loaded_alpha, [one], [other], range(2), theme=theme),
+        psi_sheet(loaded_alpha, [one], [-1.0, 0.5], theme=theme),
+    )
+    for number, sheet in enumerate(sheets):
+        path = sheet.save(tmp_path / f"{number}.png")
+        document = read_document(path)
+        assert isinstance(document, SheetDocument)
+        made = remake(document, loaded_alpha)
+        assert not isinstance(made, Pictures)
+        assert compare(document, path, made).promised
+        np.testing.assert_array_equal(np.asarray(made.image), read_pixels(path))
+
+
+def alpha_picture(generator: Generator) -> tuple[PictureDocument, Any]:
+    pictures = wspace.render(generator, wspace.recipes(seeds=[1]))
+    document = PictureDocument(recipe=pictures.recipes[0], rendered_by=pictures.rendered_by)
+    return document, pictures.pixels[0].copy()
+
+
+def test_of_alpha_as_much_is_promised_as_is_seen(loaded_alpha: Generator, tmp_path: Path) -> None:
+    document, pixels = alpha_picture(loaded_alpha)
+    path = tmp_path / "picture.png"
+    faint = (pixels[:, :, 3] > 0) & (pixels[:, :, 3] < 20)
+    assert faint.any()
+    pixels[faint, :3] ^= 8  # a twelfth of that is seen at most
+    write_png(path, pixels, document)
+    made = remake(document, loaded_alpha)
+    found = compare(otherwise(document, threads=60_000), path, made)
+    assert (found.largest, found.promised) == (1, True)
+    assert not compare(document, path, made).promised
+    pixels[:, :, 3] ^= 2
+    write_png(path, pixels, document)
+    assert not compare(otherwise(document, threads=60_000), path, made).promised
+
+
+def test_colours_put_under_zero_alpha_are_not_bit_identical(
+    loaded_alpha: Generator, tmp_path: Path
+) -> None:
+    document, pixels = alpha_picture(loaded_alpha)
+    pixels[pixels[:, :, 3] == 0, :3] = 200
+    write_png(tmp_path / "picture.png", pixels, document)
+    found = compare(document, tmp_path / "picture.png", remake(document, loaded_alpha))
+    assert (found.largest, found.promised) == (0, False)
+
+
+def test_alpha_that_was_lost_is_told(loaded_alpha: Generator, tmp_path: Path) -> None:
+    document, pixels = alpha_picture(loaded_alpha)
+    write_png(tmp_path / "picture.png", pixels[:, :, :3], document)
+    with pytest.raises(WspaceError, match=r"picture\.png has no alpha, unlike .* changed it"):
+        compare(document, tmp_path / "picture.png", remake(document, loaded_alpha))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ def contact_sheet(pictures: Iterable[Image.Image], side: int, columns: int) -> I
     """Set pictures of any sizes in rows.
 
     Args:
-        pictures: at least one, RGB; taken one at a time, so that only what is shown is in memory.
+        pictures: at least one, grey, RGB or RGBA; taken one at a time, so that only what is shown
+            is in memory.
         side: the longest side of the largest picture, in pixels; on the sheet it is 64 to 128.
         columns: pictures a row.
 
@@ -29,7 +30,7 @@ def contact_sheet(pictures: Iterable[Image.Image], side: int, columns: int) -> I
     """
     smallest, largest = _SIDES
     cell = min(max(side, smallest), largest)
-    tiles = [np.asarray(_fitted(picture, cell)) for picture in pictures]
+    tiles = [np.atleast_3d(np.asarray(_fitted(picture, cell))) for picture in pictures]
     layout = SheetLayout(columns=min(columns, len(tiles)))
     return Frame(layout, tiles, _SPACING).draw()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from wspace.figures.transparency import premultiplied
+
 __all__ = ["deviation_map", "grey_tile"]
 
 
@@ -12,13 +14,14 @@ def deviation_map(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """How much pictures differ, pixel by pixel.
 
     Args:
-        pixels: (N, H, W, C), uint8, N >= 2.
+        pixels: (N, H, W, C), uint8, N >= 2. With alpha, what is seen counts: colours by how opaque
+            they are, and alpha itself.
 
     Returns:
         (H, W), the standard deviation over the pictures in steps of 1/255, the root mean square
         over the channels.
     """
-    deviation: npt.NDArray[np.float64] = np.sqrt(pixels.astype(np.float64).var(axis=0).mean(axis=2))
+    deviation: npt.NDArray[np.float64] = np.sqrt(premultiplied(pixels).var(axis=0).mean(axis=2))
     return deviation
 
 

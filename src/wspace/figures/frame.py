@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from wspace.figures.transparency import on_checks
 from wspace.recipe.document import SheetLayout
 
 __all__ = ["Frame", "Spacing", "Theme", "Tile", "readable_scale"]
 
-Tile = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+Tile = npt.NDArray[np.uint8]  # (H, W, C), C 1, 3 or 4
 Theme = Literal["light", "dark"]
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _Box = tuple[int, int, int, int]
@@ -101,7 +102,7 @@ class Frame:
         self.height = top + rows * step + header_gap * layout.header_row + margin - gap
 
     def draw(self) -> Image.Image:
-        """The whole sheet, RGB."""
+        """The whole sheet, RGB: pictures with alpha lie on a checkerboard."""
         background, text, quiet = _COLOURS[self.layout.theme]
         sheet = Image.new("RGB", (self.width, self.height), background)
         pen = ImageDraw.Draw(sheet)
@@ -114,7 +115,8 @@ class Frame:
             y += _NOTE_SIZE + 6
         for tile, box in zip(self.tiles, self.boxes, strict=True):
             if tile is not None:
-                sheet.paste(_enlarged(tile, self.layout.scale), box[:2])
+                shown = Image.fromarray(on_checks(tile, self.layout.theme))
+                sheet.paste(_enlarged(shown, self.layout.scale), box[:2])
         for lines, box in zip(self.captions, self.boxes, strict=False):
             self._centred(pen, lines, box[0], box[1] + self.side + 4, text)
         for column, lines in enumerate(self.column_labels):
@@ -144,8 +146,7 @@ def readable_scale(side: int) -> int:
     return max(1, _CELL_SIDE // side)
 
 
-def _enlarged(tile: Tile, scale: int) -> Image.Image:
-    image = Image.fromarray(tile[:, :, 0] if tile.shape[2] == 1 else tile).convert("RGB")
+def _enlarged(image: Image.Image, scale: int) -> Image.Image:
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 

@@ -23,8 +23,8 @@ def neighbour_sheet(
     """Draw a row for each generated picture: itself, then its nearest training pictures.
 
     Args:
-        generated: (N, H, W, C), C 1 or 3.
-        train: (N, k, H, W, C), C 1 or 3, nearest first.
+        generated: (N, H, W, C), C 1, 3 or 4.
+        train: (N, k, H, W, C), C 1, 3 or 4, nearest first.
         distances: (N, k), written under the training pictures.
         names: one a generated picture, such as "seed 3", written under it.
 

@@ -16,11 +16,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from wspace.errors import WspaceError, WspaceWarning
+from wspace.figures.transparency import on_colour
 from wspace.files import atomic_path
 
 __all__ = ["FrameWriter", "film_kind", "frame_delays", "open_film", "tile_frames"]
 
-Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1, 3 or 4
 _SUFFIXES = {".mp4": "mp4", ".webp": "webp", ".gif": "gif", "": "folder"}
 _MOST_WAITING = 32  # frames that the encoder may lie behind
 _TICKS = {"gif": 100, "webp": 1000}  # of their clocks, a second
@@ -63,6 +64,9 @@ def open_film(
 ) -> Iterator[FrameWriter]:
     """Write a film to a file, whole or not at all.
 
+    Frames with alpha keep it in webp. mp4 has none, and a gif's pixels are there or not, which
+    would leave ragged edges: there they lie on white.
+
     The film is finished when the block ends. To keep what there is after Ctrl-C, catch
     KeyboardInterrupt inside the block.
 
@@ -97,7 +101,8 @@ def open_film(
         )
 
         def write(frame: Pixels) -> None:
-            film.add(_rgb(frame), scale or max(1, _MIN_SIDE // min(frame.shape[:2])))
+            shown = frame if kind == "webp" and frame.shape[2] == 4 else on_colour(frame)
+            film.add(shown, scale or max(1, _MIN_SIDE // min(frame.shape[:2])))
 
         try:
             yield write
@@ -108,7 +113,10 @@ def open_film(
 
 
 def tile_frames(frames: list[Pixels], columns: int) -> Pixels:
-    """Set the frames of several walks beside each other, row by row, black where none is left."""
+    """Set the frames of several walks beside each other, row by row.
+
+    Where none is left it is black, or transparent.
+    """
     height, width, channels = frames[0].shape
     rows = -(-len(frames) // columns)
     sheet = np.zeros((rows * height, columns * width, channels), dtype=np.uint8)
@@ -248,7 +256,3 @@ class _Animation:
 
     def abandon(self) -> None:
         self._frames.clear()
-
-
-def _rgb(frame: Pixels) -> Pixels:
-    return np.repeat(frame, 3, axis=2) if frame.shape[2] == 1 else frame

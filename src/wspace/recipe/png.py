@@ -44,7 +44,7 @@ def write_png(
 
     Args:
         path: NAME.png.
-        pixels: (H, W, C), C 1 or 3.
+        pixels: (H, W, C), C 1, 3 or 4.
         document: goes into the text chunk.
 
     Raises:
@@ -116,7 +116,7 @@ def read_pixels(path: Path | str) -> npt.NDArray[np.uint8]:
     """Read the pixels of a PNG that `write_png` wrote.
 
     Returns:
-        (H, W, C), C 1 or 3.
+        (H, W, C), C 1, 3 or 4.
 
     Raises:
         WspaceError: the file is damaged or too large.
@@ -128,9 +128,9 @@ def read_pixels(path: Path | str) -> npt.NDArray[np.uint8]:
                     f"{path} has {picture.width} x {picture.height} pixels: that is no picture "
                     "that wspace wrote."
                 )
-            if picture.mode not in ("L", "RGB"):
+            if picture.mode not in ("L", "RGB", "RGBA"):
                 raise WspaceError(
-                    f"{path} is {picture.mode}, not RGB or grey: another program changed it."
+                    f"{path} is {picture.mode}, not grey, RGB or RGBA: another program changed it."
                 )
             pixels = np.asarray(picture)
     except (OSError, ValueError, SyntaxError) as error:

@@ -23,7 +23,7 @@ from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = ["write_walks"]
 
-Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1 or 3
+Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1, 3 or 4
 _Writer = Callable[[int, list[Pixels]], None]  # takes a frame's number and its pictures, one a walk
 
 
@@ -46,7 +46,7 @@ def write_walks(
         generator: the model.
         walks: the recipes of each walk's frames, all of one length; see
             `interpolation.walk_recipes`.
-        out: NAME.mp4, NAME.webp, NAME.gif, or a folder of PNGs.
+        out: NAME.mp4, NAME.webp, NAME.gif, or a folder of PNGs; see `video.open_film`.
         fps: frames a second, 1 to 100.
         loop: whether webp and gif start again at the end.
         columns: walks a row; None makes a square.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 
 from wspace.errors import WspaceError
 from wspace.figures.sheet import Sheet
+from wspace.figures.transparency import on_checks, premultiplied
 from wspace.formats.model_file import bundled_models, load
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument, RenderedBy, SheetDocument
@@ -31,11 +33,14 @@ __all__ = ["Comparison", "choose_recorded_device", "compare", "find_recipe_model
 _MAX_BATCH_PIXELS = 2**24
 
 Document = PictureDocument | SheetDocument
+Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1, 3 or 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How far two renderings of the same recipes lie apart.
+    """How far two renderings of the same recipes lie apart, as they are seen.
+
+    Of pictures with alpha, alpha itself is compared, and colours multiplied by it.
 
     Attributes:
         largest: difference of any value, 0 to 255.
@@ -159,8 +164,9 @@ def compare(document: Document, path: Path | str, made: Pictures | Sheet) -> Com
     """
     same = made.rendered_by == document.rendered_by
     original = read_pixels(path)
-    pairs: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = []
+    pairs: list[tuple[Pixels, Pixels]] = []
     kept: list[Recipe] = []
+    allowed = 1
     if isinstance(made, Pictures):
         pairs.append((original, made.pixels[0]))
         kept.extend(made.recipes)
@@ -169,20 +175,24 @@ def compare(document: Document, path: Path | str, made: Pictures | Sheet) -> Com
         for cell, tile, (x, y) in zip(made.cells, made.tiles, document.positions, strict=True):
             if tile is None or (cell.show == "deviation" and not same):
                 continue
+            if tile.shape[2] == 4:
+                allowed = 2  # a step of alpha and one of the colour, on what lies behind
             height, width = tile.shape[:2]
             shown = original[y : y + height * scale : scale, x : x + width * scale : scale]
-            pairs.append((shown, tile))
+            pairs.append((shown, on_checks(tile, document.layout.theme)))
             kept.extend(cell.recipes)
-    return _judge(pairs, kept, same=same, path=path)
+    return _judge(pairs, kept, same=same, allowed=allowed, path=path)
 
 
 def _judge(
-    pairs: Sequence[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]],
+    pairs: Sequence[tuple[Pixels, Pixels]],
     recipes: Sequence[Recipe],
     *,
     same: bool,
+    allowed: int,
     path: Path | str,
 ) -> Comparison:
+    """``allowed``: the largest difference in fp32 where something was rendered otherwise."""
     differences = []
     for original, made in pairs:
         if original.shape[:2] != made.shape[:2]:
@@ -190,14 +200,20 @@ def _judge(
                 f"{path} shows a picture of {original.shape[1]} x {original.shape[0]}, its recipe "
                 f"makes {made.shape[1]} x {made.shape[0]}: another program changed it."
             )
-        differences.append(np.abs(original.astype(np.int16) - made.astype(np.int16)).ravel())
+        if (original.shape[2] == 4) != (made.shape[2] == 4):
+            has = "no alpha" if made.shape[2] == 4 else "alpha"
+            raise WspaceError(
+                f"{path} has {has}, unlike what its recipe makes: another program changed it."
+            )
+        differences.append(np.abs(premultiplied(original) - premultiplied(made)).ravel())
     values = np.concatenate(differences)
-    largest, mean = int(values.max()), float(values.mean())
+    largest, mean = math.ceil(values.max() - 1e-9), float(values.mean())
     share = float((values <= 8).mean())
     if same:
-        promised, why = largest == 0, "same rendered_by: bit-identical"
+        promised = all(bool((original == again).all()) for original, again in pairs)
+        why = "same rendered_by: bit-identical"
     elif all(recipe.precision == "fp32" for recipe in recipes):
-        promised, why = largest <= 1, "fp32, another rendered_by: at most 1 / 255"
+        promised, why = largest <= allowed, f"fp32, another rendered_by: at most {allowed} / 255"
     else:
         promised = mean < 1 and share >= 0.999
         why = "bf16, another rendered_by: on average under 1 / 255, 99.9 % within 8 / 255"
