@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +70,74 @@ def test_grid_alone_writes_only_the_sheet(
     assert document.layout.note == "psi 0.7; model tiny"
     ran = run_wspace("generate", tiny_model, "--seeds", 1, "--grid", "h.png", "--out", "both")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "g.json", "g.png", "h.png"]
+
+
+def interrupt_at(folder: Path, count: int) -> threading.Thread:
+    """Ctrl-C, once this many pictures are there."""
+
+    def watch() -> None:
+        while len(list(folder.glob("seed*.png"))) < count:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_interrupted_it_keeps_what_there_is_and_says_how_to_go_on(
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    model = shutil.copy(tiny_model, tmp_path / "my model.safetensors")
+    out = tmp_path / "my pictures"
+    thread = interrupt_at(out, 20)
+    ran = run_wspace(
+        "generate", model, "--seeds", "0-1999", "--psi", "0.5@coarse,1@4-", "--out", out,
+        "--grid", tmp_path / "all.png", "--title", "All", "--sidecar", "--batch-size", 8,
+    )  # fmt: skip
+    thread.join()
+    assert ran.status == 130
+    written = [Path(line) for line in ran.out.splitlines()]
+    assert 19 <= len(written) < 2000  # the last may be there before it is counted
+    assert written == [out / f"seed{seed:04d}.png" for seed in range(len(written))]
+    said, command = ran.err.strip().split("; go on with: ")
+    assert said == f"interrupted: {len(written)} of 2000 pictures are in {out}"
+    words = shlex.split(command)
+    assert words == [
+        "wspace", "generate", str(model), "--seeds", f"{len(written)}-1999",
+        "--psi", "0.5@coarse,1@4-", "--batch-size", "8", "--out", str(out), "--sidecar",
+    ]  # fmt: skip
+    assert not (tmp_path / "all.png").exists()
+    words[words.index("--seeds") + 1] = f"{len(written)}-{len(written) + 2}"
+    assert run_wspace(*words[1:]).status == 0
+    assert (out / f"seed{len(written) + 2:04d}.json").is_file()
+
+
+def test_interrupted_before_the_first_picture_there_is_nothing_to_go_on_with(
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    ran = run_wspace("generate", tiny_model, "--seeds", "0-9999", "--grid", tmp_path / "all.png")
+    assert (ran.status, ran.out, ran.err.strip()) == (130, "", "wspace: interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_of_too_many_is_refused_before_they_are_drawn(
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    for seeds, says in (("0-19999", "20000 cells are outside 1 to 10000"), ("0-9999", "pixels")):
+        ran = run_wspace(
+            "generate", tiny_model, "--seeds", seeds, "--grid", tmp_path / "a.png",
+            "--out", tmp_path / "out",
+        )  # fmt: skip
+        assert ran.status == 2
+        assert says in ran.err
+        assert list(tmp_path.iterdir()) == []
+    ran = run_wspace(
+        "mix", tiny_model, "--rows", "0-999", "--cols", "0-999", "--layers", "coarse",
+        "--out", tmp_path / "a.png",
+    )  # fmt: skip
+    assert "1002001 cells are outside" in ran.err
 
 
 def test_a_recipe_file_or_a_sidecar_makes_its_picture(
@@ -154,6 +227,8 @@ def test_json_tells_files_recipes_and_what_rendered_them(
         (["--psi-sheet", "a,b"], "give numbers"),
         (["--psi-sheet", "1", "--psi", "1"], "exclude each other"),
         (["--grid", "g.jpg"], "should end with .png"),
+        (["--grid", "/dev/null/g.png"], "/dev/null is a file: choose another place"),
+        (["--out", "/dev/null/out"], "/dev/null is a file: choose another place"),
         (["--title", "x"], "--grid"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 import wspace
 from wspace.errors import WspaceError
+from wspace.figures.sheet import Sheet
 from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, SheetDocument, SheetLayout
 from wspace.recipe.png import read_document
@@ -58,8 +59,17 @@ def test_labels_must_fit_the_places(tiny_generator: Generator) -> None:
 
 
 def test_a_sheet_beyond_all_bounds_is_refused(tiny_generator: Generator) -> None:
-    (recipe,) = wspace.recipes(seeds=[1])
+    recipes = wspace.recipes(seeds=[1])
     layout = SheetLayout(columns=1000, scale=64)
-    sheet = render_sheet(tiny_generator, layout, [Cell(recipes=(recipe,))] * 1000)
+    cells = [Cell(recipes=recipes)] * 1000
+    with pytest.raises(WspaceError, match="fewer or smaller"):  # before anything is drawn
+        render_sheet(tiny_generator, layout, cells)
+    one = wspace.render(tiny_generator, recipes)
+    sheet = Sheet(
+        layout=layout,
+        cells=tuple(cells),
+        tiles=(one.pixels[0],) * 1000,
+        rendered_by=one.rendered_by,
+    )
     with pytest.raises(WspaceError, match="fewer or smaller"):
         _ = sheet.image

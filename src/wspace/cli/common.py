@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, command_line
+from wspace.files import check_file
 from wspace.plain import options_of
 from wspace.recipe.recipe import PRECISIONS, Recipe
 from wspace.recipe.request import Request
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SteeringOptions",
+    "again",
     "choose_render_path",
     "compile_option",
     "file_path",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 _Command = Callable[..., Any]
+_MADE_TOGETHER = 256  # recipes
 
 theme_option = click.option(
     "--theme",
@@ -52,19 +56,26 @@ class SteeringOptions:
     device: str
     batch_size: int | None
 
-    def recipes(self, generator: Generator, seeds: tuple[int, ...]) -> tuple[Recipe, ...]:
+    def recipes(self, generator: Generator, seeds: Sequence[int]) -> tuple[Recipe, ...]:
         """One recipe a seed.
 
         Raises:
             WspaceError: an option that this model cannot follow.
         """
-        made = self.request.recipes(seeds, Layers.of(generator))
-        if self.centres is None:
-            return made
-        from wspace.steering.centres import towards_nearest_centre, w_centres
+        return tuple(self.each(generator, seeds))
 
-        centres = w_centres(generator, self.centres, class_index=self.request.class_index)
-        return towards_nearest_centre(generator, made, centres)
+    def each(self, generator: Generator, seeds: Sequence[int]) -> Iterator[Recipe]:
+        """As `recipes`, made while they are asked for."""
+        centres = None
+        if self.centres is not None:
+            from wspace.steering.centres import towards_nearest_centre, w_centres
+
+            centres = w_centres(generator, self.centres, class_index=self.request.class_index)
+        for start in range(0, len(seeds), _MADE_TOGETHER):
+            made = self.request.recipes(seeds[start : start + _MADE_TOGETHER], Layers.of(generator))
+            if centres is not None:
+                made = towards_nearest_centre(generator, made, centres)
+            yield from made
 
 
 def steering_options(command: _Command) -> _Command:
@@ -111,7 +122,11 @@ def compile_option(command: _Command) -> _Command:
 
 
 def choose_render_path(
-    generator: Generator, recipes: Sequence[Recipe], compiling: str, batch_size: int | None
+    generator: Generator,
+    recipes: Sequence[Recipe],
+    compiling: str,
+    batch_size: int | None,
+    count: int | None = None,
 ) -> RenderPath:
     """The path that ``--compile`` leads to here; where it cannot compile, a line says why."""
     from wspace.rendering.render_path import choose_path
@@ -122,6 +137,7 @@ def choose_render_path(
         path = choose_path(
             generator,
             recipes,
+            count=count,
             batch_size=batch_size,
             wanted=wanted[compiling],
             say=lambda line: click.echo(line, err=True),
@@ -137,14 +153,37 @@ def read_seeds(_context: click.Context, _option: click.Parameter, text: str | No
 
 
 def file_path(path: Path, *suffixes: str) -> Path:
-    """The path, if it ends as it should.
+    """The path of a file to write, if it ends as it should and can be written.
 
     Raises:
-        WspaceError: another ending.
+        WspaceError: another ending, or a place that cannot be written.
     """
     if path.suffix.lower() not in suffixes:
         raise WspaceError(f"{path} should end with {' or '.join(suffixes)}: name it so.")
-    return path
+    return check_file(path)
+
+
+def again(context: click.Context, *, without: Sequence[str] = (), **changes: str) -> str:
+    """The command that was given, such as to go on with it where it was interrupted.
+
+    Args:
+        context: of the command.
+        without: options that are left out, by their names in Python.
+        changes: options whose text is another, likewise.
+    """
+    words: list[object] = ["wspace", context.command.name]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        given = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if name in without or not (given or name in changes):
+            continue
+        value = changes.get(name, context.params[name])
+        if isinstance(parameter, click.Option):
+            words.append(parameter.opts[0])
+            if parameter.is_flag:
+                continue
+        words.append(value)
+    return command_line(*words)
 
 
 def _asked(name: str, *names: str, **settings: Any) -> Callable[[_Command], _Command]:

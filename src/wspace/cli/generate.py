@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +13,7 @@ from click.core import ParameterSource
 
 from wspace.cli.common import (
     SteeringOptions,
+    again,
     choose_render_path,
     compile_option,
     file_path,
@@ -21,18 +24,21 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.recipe.syntax import parse_numbers
+from wspace.files import check_folder
+from wspace.recipe.syntax import format_seeds, parse_numbers
 
 if TYPE_CHECKING:
     from wspace.figures.sheet import Sheet
     from wspace.networks.generator import Generator
     from wspace.recipe.document import RenderedBy
     from wspace.recipe.recipe import Recipe
+    from wspace.rendering.pictures import Pictures
 
 __all__ = ["generate_command"]
 
 DEFAULT_SEEDS = tuple(range(16))
 DEFAULT_FOLDER = Path("out")
+_TRIED = 64  # recipes that tell whether compiling pays
 _NEVER_WITH_RECIPE = (
     "seeds", "psi", "cutoff", "centres", "class_index", "noise", "noise_seed", "noise_strength",
     "precision", "psi_sheet", "mean",
@@ -95,6 +101,8 @@ def generate_command(
     _refuse_together(context, recipe_file, mean, psi_sheet, title, grid)
     if grid is not None:
         file_path(grid, ".png")
+    if out is not None or grid is None:
+        out = check_folder(out or DEFAULT_FOLDER)
     generator = load_generator(model, steering.device)
     if psi_sheet is not None:
         recipes = steering.recipes(generator, seeds or DEFAULT_SEEDS[:4])
@@ -102,24 +110,113 @@ def generate_command(
         path = sheet.save(grid or (out or DEFAULT_FOLDER) / "psi.png", sidecar=sidecar)
         _report([path], [], as_json)
         return
-    recipes = _recipes(generator, seeds, recipe_file, mean, steering)
-    from wspace.rendering.render import render
-
-    size = steering.batch_size
-    drawn = choose_render_path(generator, recipes, compiling, size)
-    with progress_bar("rendering", "pictures") as progress:
-        pictures = render(generator, recipes, batch_size=size, path=drawn, progress=progress)
-    paths: list[Path] = []
-    if out is not None or grid is None:
-        names = ["mean"] if mean else None
-        paths += pictures.save(out or DEFAULT_FOLDER, names=names, sidecar=sidecar)
+    seeds = (0,) if mean or recipe_file is not None else seeds or DEFAULT_SEEDS
+    wanted = _recipes(generator, seeds, recipe_file, mean, steering)
+    layout: dict[str, Any] = {"title": title, "theme": theme}
     if grid is not None:
-        from wspace.rendering.sheets import describe_recipes
+        wanted, layout["note"] = _check_grid(generator, wanted, len(seeds), layout)
+    names = ["mean"] if mean else None
+    made = _Made(out, sidecar, names, keeps_pixels=grid is not None, keeps_recipes=as_json)
+    try:
+        _draw(generator, wanted, len(seeds), compiling, steering.batch_size, made)
+    except KeyboardInterrupt:
+        if not made.paths:
+            raise
+        _report(made.paths, made.recipes, as_json, made.rendered_by)
+        left = format_seeds(seeds[len(made.paths) :])
+        command = again(context, without=("grid", "title", "theme"), seeds=left)
+        click.echo(
+            f"interrupted: {len(made.paths)} of {len(seeds)} pictures are in {out}; "
+            f"go on with: {command}",
+            err=True,
+        )
+        context.exit(130)
+    if grid is not None:
+        made.paths.append(made.sheet(**layout).save(grid, sidecar=sidecar))
+    _report(made.paths, made.recipes, as_json, made.rendered_by)
 
-        note = describe_recipes(generator, recipes)
-        sheet = pictures.grid(title=title, note=note, theme=theme)
-        paths.append(sheet.save(grid, sidecar=sidecar))
-    _report(paths, list(pictures.recipes), as_json, pictures.rendered_by)
+
+class _Made:
+    """Pictures that are drawn: written at once where they have a folder, kept where asked."""
+
+    def __init__(
+        self,
+        out: Path | None,
+        sidecar: bool,
+        names: list[str] | None,
+        *,
+        keeps_pixels: bool,
+        keeps_recipes: bool,
+    ) -> None:
+        from wspace.rendering.pictures import PictureNames
+
+        self._out, self._sidecar, self._names = out, sidecar, names
+        self._seed_names = PictureNames()
+        self._keeps_pixels, self._keeps_recipes = keeps_pixels, keeps_recipes
+        self._kept: list[Pictures] = []
+        self.paths: list[Path] = []
+        self.recipes: list[Recipe] = []
+        self.rendered_by: RenderedBy | None = None
+
+    def take(self, pictures: Pictures) -> None:
+        """Take the pictures of the next batch."""
+        self.rendered_by = pictures.rendered_by
+        if self._keeps_pixels:
+            self._kept.append(pictures)
+        if self._keeps_recipes:
+            self.recipes += pictures.recipes
+        if self._out is not None:
+            names = self._names or [self._seed_names.next(recipe) for recipe in pictures.recipes]
+            for path in pictures.write(self._out, names, self._sidecar):
+                self.paths.append(path)
+
+    def sheet(self, **layout: Any) -> Sheet:
+        """All of them on one sheet."""
+        from wspace.rendering.pictures import Pictures
+
+        return Pictures.joined(self._kept).grid(**layout)
+
+
+def _draw(
+    generator: Generator,
+    recipes: Iterator[Recipe],
+    count: int,
+    compiling: str,
+    batch_size: int | None,
+    made: _Made,
+) -> None:
+    """Draw ``count`` recipes, batch by batch."""
+    from wspace.rendering.series import render_each
+
+    first = list(itertools.islice(recipes, _TRIED))
+    path = choose_render_path(generator, first, compiling, batch_size, count)
+    with progress_bar("rendering", "pictures") as progress:
+        for pictures in render_each(
+            generator,
+            itertools.chain(first, recipes),
+            count,
+            batch_size=batch_size,
+            path=path,
+            progress=progress,
+        ):
+            made.take(pictures)
+
+
+def _check_grid(
+    generator: Generator, recipes: Iterator[Recipe], count: int, layout: dict[str, Any]
+) -> tuple[Iterator[Recipe], str]:
+    """The recipes again and the note of their sheet, if there can be one of so many."""
+    from wspace.figures.sheet import check_sheet, picture_layout
+    from wspace.recipe.document import SheetLayout
+    from wspace.rendering.sheets import describe_recipes
+
+    SheetLayout(columns=1).check_fits(count)  # before so many are made
+    listed = list(recipes)
+    note = describe_recipes(generator, listed)
+    side = generator.resolution
+    planned = picture_layout(listed, side, note=note, **layout)
+    check_sheet(planned, count, (side, side, generator.image_channels))
+    return iter(listed), note
 
 
 def _refuse_together(
@@ -155,18 +252,17 @@ def _refuse_together(
 
 def _recipes(
     generator: Generator,
-    seeds: tuple[int, ...] | None,
+    seeds: tuple[int, ...],
     recipe_file: Path | None,
     mean: bool,
     steering: SteeringOptions,
-) -> tuple[Recipe, ...]:
+) -> Iterator[Recipe]:
     if recipe_file is not None:
         from wspace.recipe.document import read_recipe
 
-        return (read_recipe(recipe_file),)
-    if mean:
-        return tuple(recipe.replace(psi=0.0) for recipe in steering.recipes(generator, (0,)))
-    return steering.recipes(generator, seeds or DEFAULT_SEEDS)
+        return iter((read_recipe(recipe_file),))
+    made = steering.each(generator, seeds)
+    return (recipe.replace(psi=0.0) for recipe in made) if mean else made
 
 
 def _psi_sheet(

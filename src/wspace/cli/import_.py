@@ -10,6 +10,7 @@ import click
 
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.files import check_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,13 +68,14 @@ def import_command(
         raise WspaceError(f"{out} is no name of a model: give one that ends in .safetensors.")
     if no_sheet and sheet is not None:
         raise WspaceError(f"--sheet {sheet} and --no-sheet exclude each other: give one of them.")
+    sheet = None if no_sheet else check_file(sheet or out.with_suffix(".png"))
+    check_file(out)
     which = cast(Literal["G_ema", "G"], network)
     imported = import_official(official, network=which, with_discriminator=with_discriminator)
     save(imported.generator, out, discriminator=imported.discriminator, metadata=imported.metadata)
     found = {"out": str(out), **_report(imported)}
     del imported  # the sheet shows what the file holds
-    if not no_sheet:
-        sheet = sheet or out.with_suffix(".png")
+    if sheet is not None:
         _draw_sheet(load(out), sheet, title=f"{out.stem} from {official.name}")
         found["sheet"] = str(sheet)
     if as_json:

@@ -17,6 +17,7 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.files import check_file, check_folder
 from wspace.recipe.syntax import Layers, parse_layers, parse_seeds
 
 __all__ = ["interpolate_command"]
@@ -85,6 +86,7 @@ def interpolate_command(
     seeds = [parse_seeds(text) for text in walks]
     if film_kind(out) == "folder" and scale is not None:
         raise WspaceError("--scale is for films: frames in a folder keep their size.")
+    check_folder(out) if film_kind(out) == "folder" else check_file(out)
     generator = load_generator(model, steering.device)
     moving = None if layers is None else parse_layers(layers, Layers.of(generator))
     recipes = [

@@ -10,6 +10,7 @@ import click
 from wspace.cli.common import SteeringOptions, load_generator, steering_options, theme_option
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.files import check_folder
 from wspace.recipe.recipe import MAX_STRENGTH
 from wspace.recipe.syntax import MAX_SEED
 
@@ -61,6 +62,7 @@ def noise_command(
             "the figures choose noise modes and seeds themselves: leave --noise and --noise-seed "
             f"out; --noise-strength, 0 to {MAX_STRENGTH:g}, counts."
         )
+    check_folder(out)
     generator = load_generator(model, steering.device)
     if not generator.const_noise:
         raise WspaceError(f"{model} has no noise inputs (StyleGAN3 has none): nothing to show.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from wspace.recipe.document import Cell, RenderedBy, SheetDocument, SheetLayout
 from wspace.recipe.png import MAX_PIXELS, write_png
 from wspace.recipe.recipe import Recipe
 
-__all__ = ["Sheet", "picture_sheet"]
+__all__ = ["Sheet", "check_sheet", "picture_layout", "picture_sheet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,7 @@ class Sheet:
         Raises:
             WspaceError: it would have more pixels than `png.read_pixels` takes.
         """
-        frame = Frame(self.layout, self.tiles)
-        if frame.width * frame.height > MAX_PIXELS:
-            raise WspaceError(
-                f"the sheet would have {frame.width} x {frame.height} pixels, more than "
-                f"{MAX_PIXELS}: put fewer or smaller pictures on it."
-            )
-        return frame.draw()
+        return _checked_frame(self.layout, self.tiles).draw()
 
     @property
     def document(self) -> SheetDocument:
@@ -95,13 +90,7 @@ def picture_sheet(
     pixels: npt.NDArray[np.uint8],
     recipes: Sequence[Recipe],
     rendered_by: RenderedBy,
-    *,
-    columns: int | None = None,
-    title: str = "",
-    note: str = "",
-    captions: Sequence[str] | None = None,
-    theme: Theme = "light",
-    scale: int | None = None,
+    **layout: Any,
 ) -> Sheet:
     """All pictures on one sheet.
 
@@ -109,6 +98,35 @@ def picture_sheet(
         pixels: (N, H, W, C), uint8.
         recipes: one a picture.
         rendered_by: what the last bit of the pictures depends on.
+        layout: see `picture_layout`.
+
+    Raises:
+        WspaceError: a value outside its range.
+    """
+    return Sheet(
+        layout=picture_layout(recipes, pixels.shape[1], **layout),
+        cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
+        tiles=tuple(pixels),
+        rendered_by=rendered_by,
+    )
+
+
+def picture_layout(
+    recipes: Sequence[Recipe],
+    height: int,
+    *,
+    columns: int | None = None,
+    title: str = "",
+    note: str = "",
+    captions: Sequence[str] | None = None,
+    theme: Theme = "light",
+    scale: int | None = None,
+) -> SheetLayout:
+    """How pictures lie on one sheet.
+
+    Args:
+        recipes: one a picture.
+        height: of each picture, in pixels.
         columns: pictures a row; None makes the sheet about square.
         title: above all.
         note: a smaller line under the title.
@@ -121,17 +139,36 @@ def picture_sheet(
     """
     if captions is None:
         captions = [seed_label(recipe) for recipe in recipes]
-    layout = SheetLayout(
+    return SheetLayout(
         columns=columns or math.ceil(math.sqrt(len(recipes))),
         title=title,
         note=note,
         captions=tuple(captions),
-        scale=scale or readable_scale(pixels.shape[1]),
+        scale=scale or readable_scale(height),
         theme=theme,
     )
-    return Sheet(
-        layout=layout,
-        cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
-        tiles=tuple(pixels),
-        rendered_by=rendered_by,
-    )
+
+
+def check_sheet(layout: SheetLayout, count: int, shape: tuple[int, ...]) -> None:
+    """Whether a sheet can be, before its pictures are drawn.
+
+    Args:
+        layout: of the sheet.
+        count: its cells.
+        shape: (H, W, C) of each picture.
+
+    Raises:
+        WspaceError: it would have too many cells or pixels.
+    """
+    layout.check_fits(count)
+    _checked_frame(layout, [np.broadcast_to(np.uint8(0), shape)] * count)
+
+
+def _checked_frame(layout: SheetLayout, tiles: Sequence[Tile | None]) -> Frame:
+    frame = Frame(layout, tiles)
+    if frame.width * frame.height > MAX_PIXELS:
+        raise WspaceError(
+            f"the sheet would have {frame.width} x {frame.height} pixels, more than "
+            f"{MAX_PIXELS}: put fewer or smaller pictures on it."
+        )
+    return frame

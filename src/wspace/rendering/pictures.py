@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from wspace.recipe.document import PictureDocument, RenderedBy
 from wspace.recipe.png import write_png
 from wspace.recipe.recipe import Recipe
 
-__all__ = ["Pictures"]
+__all__ = ["PictureNames", "Pictures"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,32 +52,50 @@ class Pictures:
         Raises:
             WspaceError: a file cannot be written.
         """
-        names = names or _names(self.recipes)
-        paths = [Path(folder) / f"{name}.png" for name in names]
-        for path, pixels, recipe in zip(paths, self.pixels, self.recipes, strict=True):
+        own = PictureNames()
+        names = names or [own.next(recipe) for recipe in self.recipes]
+        return list(self.write(folder, names, sidecar))
+
+    def write(self, folder: Path | str, names: Sequence[str], sidecar: bool) -> Iterator[Path]:
+        """As `save`, giving each path when its file is there."""
+        for name, pixels, recipe in zip(names, self.pixels, self.recipes, strict=True):
+            path = Path(folder) / f"{name}.png"
             document = PictureDocument(recipe=recipe, rendered_by=self.rendered_by)
             write_png(path, pixels, document)
             if sidecar:
                 atomic_write_text(path.with_suffix(".json"), document.to_json() + "\n")
-        return paths
+            yield path
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pictures]) -> Self:
+        """The pictures of several batches that were rendered alike, at least one."""
+        return cls(
+            pixels=np.concatenate([part.pixels for part in parts]),
+            recipes=tuple(recipe for part in parts for recipe in part.recipes),
+            rendered_by=parts[0].rendered_by,
+        )
 
     def grid(self, **layout: Any) -> Sheet:
         """All pictures on one sheet; see `figures.sheet.picture_sheet` for the arguments."""
         return picture_sheet(self.pixels, self.recipes, self.rendered_by, **layout)
 
 
-def _names(recipes: Sequence[Recipe]) -> list[str]:
+class PictureNames:
     """File names after the seeds where each recipe has one, made distinct by a number."""
-    names: list[str] = []
-    used: dict[str, int] = {}
-    for i, recipe in enumerate(recipes):
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._used: dict[str, int] = {}
+
+    def next(self, recipe: Recipe) -> str:
+        """The name of the next picture."""
         source = recipe.sources[0]
         if len(recipe.sources) == 1 and source.seed is not None:
             name = f"seed{source.seed:04d}"
             if source.class_index is not None:
                 name += f"-class{source.class_index}"
         else:
-            name = f"picture{i:04d}"
-        used[name] = used.get(name, 0) + 1
-        names.append(name if used[name] == 1 else f"{name}-{used[name]}")
-    return names
+            name = f"picture{self._count:04d}"
+        self._count += 1
+        self._used[name] = self._used.get(name, 0) + 1
+        return name if self._used[name] == 1 else f"{name}-{self._used[name]}"

@@ -22,6 +22,7 @@ def choose_path(
     generator: Generator,
     recipes: Sequence[Recipe],
     *,
+    count: int | None = None,
     batch_size: int | None = None,
     exact_batch: bool = False,
     wanted: RenderPath | None = None,
@@ -34,7 +35,8 @@ def choose_path(
 
     Args:
         generator: the model.
-        recipes: all that are to be drawn.
+        recipes: all that are to be drawn, or the first of them.
+        count: how many they are in all; None: these.
         batch_size: as in `render`.
         exact_batch: as in `render`.
         wanted: compiles even what is short, or nothing; None: "compiled" where drawing would take
@@ -51,7 +53,8 @@ def choose_path(
         RuntimeWarning: compiling failed, such as without a C++ compiler.
     """
     most = default_batch_size(generator) if batch_size is None else batch_size
-    size = most if exact_batch else even_batch_size(max(len(recipes), 1), most)
+    count = len(recipes) if count is None else count
+    size = most if exact_batch else even_batch_size(max(count, 1), most)
 
     def seconds(path: RenderPath) -> float:
         start = time.perf_counter()
@@ -64,7 +67,7 @@ def choose_path(
         fastest = "bf16" if {recipe.precision for recipe in recipes} == {"bf16"} else "fp32"
         if not compiling_pays(generator.w_avg.device.type, fastest):
             return "folded"
-        batches = len(recipes) / size
+        batches = count / size
         longest = seconds("folded") * batches  # the first batch is slower than those after it
         if longest < COMPILE_FROM_SECONDS or seconds("folded") * batches < COMPILE_FROM_SECONDS:
             return "folded"

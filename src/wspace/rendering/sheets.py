@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from wspace.errors import WspaceError
 from wspace.figures.deviation import deviation_map, grey_tile
 from wspace.figures.frame import Theme, Tile, readable_scale
-from wspace.figures.sheet import Sheet
+from wspace.figures.sheet import Sheet, check_sheet
 from wspace.networks.generator import Generator
 from wspace.recipe.describe import describe, seed_label
 from wspace.recipe.document import Cell, SheetLayout
@@ -55,7 +55,8 @@ def render_sheet(
     Raises:
         WspaceError: labels that do not fit the cells; otherwise as `render`.
     """
-    layout.check_fits(len(cells))
+    shape = (generator.resolution, generator.resolution, generator.image_channels)
+    check_sheet(layout, len(cells), shape)
     numbers: dict[Recipe, int] = {}
     for cell in cells:
         for recipe in cell.recipes:
@@ -119,6 +120,7 @@ def mixing_sheet(
     Raises:
         WspaceError: as `render`.
     """
+    SheetLayout(columns=1).check_fits((len(rows) + 1) * (len(columns) + 1))
     cells = [Cell(show="empty"), *(Cell(recipes=(column,)) for column in columns)]
     for row in rows:
         cells.append(Cell(recipes=(row,)))
@@ -166,6 +168,7 @@ def psi_sheet(
     """
     if not values:
         raise WspaceError("a psi sheet needs values: give such as -1,0,0.5,1.")
+    SheetLayout(columns=1).check_fits(len(recipes) * len(values))
     cells = [
         Cell(recipes=(recipe.replace(psi=float(psi)),)) for recipe in recipes for psi in values
     ]
