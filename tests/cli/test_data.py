@@ -44,7 +44,7 @@ def test_avatars_build_inspect(
     report = json.loads(capsys.readouterr().out)
     assert report["num_images"] == 4
     assert report["sizes"] == {"8 x 8": 4}
-    assert report["class_counts"] == {"0": 4}
+    assert report["classes"] == [{"number": 0, "name": "hat", "pictures": 4}]
     assert "avataaars.com" in report["licence"]
     assert Path(report["sheet"]) == tmp_path.resolve() / "small-sheet.png"
     with Image.open(report["sheet"]) as sheet:
@@ -65,10 +65,13 @@ def test_build_names_what_it_left_out(
     assert "cats/bad19.png: not a picture in a known format" in printed
     assert "bad20" not in printed
     assert "... and 5 more" in printed
+    assert "    0  cats         1\n    1  dogs         1\n" in printed
     assert run("data", "inspect", out, "--sheet", tmp_path / "sheet.png") == 0
     lines = capsys.readouterr().out.splitlines()
     assert "pictures     2" in lines
-    assert "classes      0 (cats): 1, 1 (dogs): 1" in lines
+    table = ["  class  name  pictures", "      0  cats         1", "      1  dogs         1"]
+    start = lines.index("classes      2") + 1
+    assert lines[start : start + 3] == table
     assert "training     ready as it is" in lines
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wspace.data.attributes import MAX_ATTRIBUTES, MAX_VALUES, Attributes, read_attributes
+from wspace.data.metadata import Metadata
 from wspace.errors import WspaceError
 
 NAMES = ("a.png", "b.png", "c.png")
 
 
 def read(attributes: Any, names: tuple[str, ...] = NAMES) -> Attributes | None:
-    return read_attributes(Path("faces.zip"), {"attributes": attributes}, names)
+    return read_attributes(described({"attributes": attributes}), names)
+
+
+def described(content: dict[str, Any], folder: str = "") -> Metadata:
+    return Metadata("faces.zip: dataset.json", folder, content)
 
 
 def test_values_are_counted_through_all_attributes() -> None:
@@ -44,7 +48,7 @@ def test_attributes_that_tell_nothing_apart_are_left_out() -> None:
     assert list(found.values) == ["odd"]
     assert found.left_out == {"name": MAX_VALUES + 1}
     assert read({name: {"same": 1} for name in NAMES}) is None
-    assert read_attributes(Path("faces.zip"), {}, NAMES) is None
+    assert read_attributes(described({}), NAMES) is None
 
 
 def test_too_many_attributes_are_refused() -> None:
@@ -69,12 +73,22 @@ def test_other_attributes_have_another_fingerprint() -> None:
     assert one.fingerprint == again.fingerprint
 
 
+def test_pictures_are_named_from_the_folder_of_their_description() -> None:
+    given = {".\\e\u0301.png": {"hair": "long"}, "b/c.png": {"hair": "short"}}
+    found = read_attributes(
+        described({"attributes": given}, "faces"), ("faces/\u00e9.png", "faces/b/c.png")
+    )
+    assert found is not None
+    assert found.codes.tolist() == [[0], [1]]
+
+
 @pytest.mark.parametrize(
     ("attributes", "says"),
     [
         ([], "must be an object"),
         ({"a.png": "long"}, "must be an object"),
         ({"a.png": {"hair": 1}, "b.png": {"hair": 2}}, r"c\.png has no attributes \(1 of 3"),
+        ({"a.png": {"hair": 1}, "./a.png": {"hair": 2}}, r"a\.png has two sets of attributes"),
     ],
 )
 def test_malformed_attributes_are_refused(attributes: Any, says: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import pickle
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -226,21 +228,94 @@ def test_other_sizes_are_refused_with_the_line_that_helps(tmp_path: Path) -> Non
         Dataset.open(write_zip(tmp_path / "small.zip", {"a.png": png(4)}))
 
 
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([["a.png", 0]], r"b\.png has no label \(1 of 2"),
-        ([["a.png", 0.5], ["b.png", 0]], r"a\.png is 0\.5: classes are whole numbers"),
-        ([["a.png", True], ["b.png", 0]], "whole numbers"),
-        ([["a.png", -1], ["b.png", 0]], "whole numbers"),
-        ([["a.png", 10**12], ["b.png", 0]], "whole numbers"),
-        ([["a.png", [0, 1]], ["b.png", [1, 0]]], "whole numbers"),
-        ({"a.png": 0, "b.png": 1}, "not a dict"),
-        (["a.png"], "is not .name, class"),
-        ([], r"2 of 2"),
-    ],
-)
-def test_bad_labels_are_refused(tmp_path: Path, labels: Any, message: str) -> None:
+BAD_LABELS = [
+    ([["a.png", 0]], r"b\.png has no label \(1 of 2"),
+    ([["a.png", 0.5], ["b.png", 0]], r"a\.png is 0\.5: classes are whole numbers"),
+    ([["a.png", True], ["b.png", 0]], "whole numbers"),
+    ([["a.png", -1], ["b.png", 0]], "whole numbers"),
+    ([["a.png", 10**12], ["b.png", 0]], "whole numbers"),
+    ([["a.png", [0, 1]], ["b.png", [1, 0]]], "whole numbers"),
+    ([["a.png", 0], ["b.png", 0], ["a.png", 1]], r"a\.png has two labels, 0 and 1"),
+    ({"a.png": 0, "b.png": 1}, "not a dict"),
+    (["a.png"], "is not .name, class"),
+    ([], r"2 of 2"),
+]
+
+
+@pytest.mark.parametrize(("labels", "message"), BAD_LABELS)
+def test_bad_labels_are_refused_where_they_are_asked_for(
+    tmp_path: Path, labels: Any, message: str
+) -> None:
     path = write_zip(tmp_path / "a.zip", {"a.png": png(8), "b.png": png(8)}, labels)
-    with pytest.raises(WspaceError, match=message):
-        Dataset.open(path)
+    dataset = Dataset.open(path)
+    assert dataset.images([0, 1]).shape == (2, 3, 8, 8)
+    for ask in (
+        lambda: dataset.labels,
+        lambda: dataset.num_classes,
+        lambda: dataset.class_names,
+        lambda: dataset.one_hot([0]),
+    ):
+        with pytest.raises(WspaceError, match=rf"a\.zip: dataset\.json: .*{message}.*--no-labels"):
+            ask()
+
+
+def test_bad_labels_count_in_the_fingerprint(tmp_path: Path) -> None:
+    files = {"a.png": png(8), "b.png": png(8)}
+    told = [labels for labels, _ in BAD_LABELS] + [None, [["a.png", 0], ["b.png", 0]]]
+    found = {
+        Dataset.open(write_zip(tmp_path / f"{k}.zip", files, labels)).fingerprint
+        for k, labels in enumerate(told)
+    }
+    assert len(found) == len(told)
+
+
+def test_a_class_without_pictures_has_no_number(tmp_path: Path) -> None:
+    files = {"a.png": png(8), "b.png": png(8), "c.png": png(8)}
+    labels = [["a.png", 2], ["b.png", 1], ["c.png", 2]]
+    dataset = Dataset.open(write_zip(tmp_path / "a.zip", files, labels))
+    assert dataset.num_classes == 2
+    assert dataset.class_names == ("1", "2")
+    assert dataset.one_hot([0, 1, 2]).tolist() == [[0, 1], [1, 0], [0, 1]]
+    before = dataset.fingerprint
+    dataset.keep_class_numbers()
+    assert (dataset.num_classes, dataset.class_names) == (3, None)
+    assert dataset.one_hot([0, 1]).tolist() == [[0, 0, 1], [0, 1, 0]]
+    assert dataset.fingerprint != before
+
+
+@pytest.mark.parametrize("where", [1000, 20_000, -1])
+@pytest.mark.parametrize("kind", ["bmp", "tiff"])
+def test_a_change_anywhere_in_a_file_is_noticed(tmp_path: Path, kind: str, where: int) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    path = data / f"1.{kind}"
+    Image.effect_noise((256, 256), 80).save(path)
+    Image.effect_noise((256, 256), 80).save(data / f"2.{kind}")
+    first = Dataset.open(data).fingerprint
+    assert Dataset.open(data).fingerprint == first
+    content = bytearray(path.read_bytes())
+    assert len(content) > 40_000
+    content[where] ^= 1
+    status = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert Dataset.open(data).fingerprint != first
+
+
+def test_the_fingerprints_that_earlier_versions_recorded_are_known(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "b").mkdir(parents=True)
+    (data / "b/1.png").write_bytes(png(8, (1, 2, 3)))
+    with Image.effect_noise((8, 8), 80) as noise:
+        noise.save(data / "a.bmp")
+    labels = [["a.bmp", 3], ["b/1.png", 1]]
+    (data / "dataset.json").write_text(json.dumps({"labels": labels}))
+    contents = [(data / name).read_bytes() for name in ("a.bmp", "b/1.png")]
+    heads = hashlib.sha256(b"".join(content[: 16 << 10] for content in contents)).hexdigest()
+    expected = hashlib.sha256(heads.encode())
+    for name, content in zip(("a.bmp", "b/1.png"), contents, strict=True):
+        expected.update(f"{name}\0{len(content)}\0None\n".encode())
+    expected.update(np.array([3, 1], dtype="<i8").tobytes())
+    dataset = Dataset.open(data)
+    dataset.keep_class_numbers()
+    assert dataset.earlier_fingerprint == expected.hexdigest()

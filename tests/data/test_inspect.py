@@ -35,11 +35,17 @@ def test_a_ready_dataset_is_described(tmp_path: Path) -> None:
     assert report.problem is None
     assert report.sizes == {"8 x 8": 6}
     assert (report.channels, report.formats) == ({"RGB": 6}, {"PNG": 6})
-    assert report.class_counts == {"0": 3, "3": 3}
+    assert report.classes is not None
+    assert (report.classes.names, report.classes.counts) == (("0", "3"), (3, 3))
     assert (report.licence, report.attribution, report.style) == ("CC0 1.0", None, "plain")
     assert report.duplicates == (("0.png", "1.png"),)
     assert report.unreadable == ()
-    assert json.loads(json.dumps(report.to_dict()))["num_images"] == 6
+    plain = json.loads(json.dumps(report.to_dict()))
+    assert plain["num_images"] == 6
+    assert plain["classes"] == [
+        {"number": 0, "name": "0", "pictures": 3},
+        {"number": 1, "name": "3", "pictures": 3},
+    ]
 
 
 def test_a_mixed_folder_is_described_with_its_problems(tmp_path: Path) -> None:
@@ -54,7 +60,8 @@ def test_a_mixed_folder_is_described_with_its_problems(tmp_path: Path) -> None:
     assert report.sizes == {"100 x 70": 3, "8 x 8": 1}
     assert report.channels == {"RGB": 3, "L": 1}
     assert report.formats == {"PNG": 2, "JPEG": 2}
-    assert report.class_counts == {}
+    assert report.classes is None
+    assert report.to_dict()["classes"] == []
     assert report.duplicates == (("3.jpg", "4.jpg"),)
     assert report.unreadable == (("5.png", "not a picture in a known format"),)
     assert not report.trainable

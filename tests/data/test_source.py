@@ -47,6 +47,96 @@ def test_names_that_leave_the_zip_are_refused(tmp_path: Path, name: str) -> None
         Dataset.open(path)
 
 
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [
+        ("Screenshot 10:30.png", "Screenshot 10:30.png"),
+        ("4:3/a.png", "4:3/a.png"),
+        ("shoes\\a.png", "shoes/a.png"),
+        ("./shoes//a.png", "shoes/a.png"),
+        ("e\u0301te\u0301.png", "\u00e9t\u00e9.png"),
+        ("a..b/1.png", "a..b/1.png"),
+    ],
+)
+def test_odd_names_are_names_like_others(tmp_path: Path, stored: str, name: str) -> None:
+    content = {stored: png(8), "z.png": png(16)}
+    zipped = zip_of(tmp_path / "a.zip", content)
+    folder = tmp_path / "folder"
+    for path, data in content.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    for source in (PictureSource(zipped), PictureSource(folder)):
+        assert [entry.name for entry in source.entries] == [name, "z.png"]
+        assert source.read(name, 1 << 20) == png(8)
+        assert source.header(name).width == 8
+
+
+def test_names_that_become_one_stay_two_pictures(tmp_path: Path) -> None:
+    files = {"e\u0301.png": png(8), "\u00e9.png": png(16), "b\\a.png": png(32), "b/a.png": png(64)}
+    source = PictureSource(zip_of(tmp_path / "a.zip", files))
+    found = {entry.name: source.header(entry.name).width for entry in source.entries}
+    assert found == {"e\u0301.png": 8, "\u00e9.png": 16, "b\\a.png": 32, "b/a.png": 64}
+
+
+def test_pictures_keep_the_order_of_their_stored_names(tmp_path: Path) -> None:
+    files = dict.fromkeys(("e\u0301.png", "f.png", "./z.png", "a.png"), png())
+    source = PictureSource(zip_of(tmp_path / "a.zip", files))
+    assert [entry.name for entry in source.entries] == ["z.png", "a.png", "\u00e9.png", "f.png"]
+
+
+def described(*names: str, labels: object = None) -> dict[str, bytes]:
+    content = json.dumps({"labels": labels}).encode()
+    return {name: content if name.endswith(".json") else png() for name in names}
+
+
+@pytest.mark.parametrize(
+    ("description", "picture", "told"),
+    [
+        ("dataset.json", "a/1.png", "a/1.png"),
+        ("./dataset.json", "./a/1.png", "a/1.png"),
+        ("faces/dataset.json", "faces/a/1.png", "a/1.png"),
+        ("faces/train/dataset.json", "faces/train/1.png", "1.png"),
+        ("faces\\dataset.json", "faces\\a\\1.png", "a\\1.png"),
+        ("dataset.json", "\u00e9/1.png", "e\u0301/1.png"),
+        ("dataset.json", "e\u0301/1.png", "./\u00e9//1.png"),
+        ("faces/dataset.json", "faces/1.png", "../faces/1.png"),
+    ],
+)
+def test_labels_are_found_from_where_their_file_lies(
+    tmp_path: Path, description: str, picture: str, told: str
+) -> None:
+    files = described(description, picture, labels=[[told, 0]])
+    dataset = Dataset.open(zip_of(tmp_path / "a.zip", files))
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [0]
+    assert dataset.remarks == ()
+    folder = tmp_path / "folder"
+    for name, content in files.items():
+        path = folder / name.replace("\\", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    dataset = Dataset.open(folder)
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [0]
+
+
+def test_a_description_that_is_not_used_is_named(tmp_path: Path) -> None:
+    names = ("test/dataset.json", "test/1.png", "train/dataset.json", "train/2.png")
+    path = zip_of(tmp_path / "two.zip", described(*names, labels=[["1.png", 0]]))
+    dataset = Dataset.open(path)
+    assert dataset.labels is None
+    assert [line.partition(" is ")[0] for line in dataset.remarks] == [
+        f"{path}: test/dataset.json",
+        f"{path}: train/dataset.json",
+    ]
+    assert "some pictures lie outside its folder" in dataset.remarks[0]
+    nested = ("dataset.json", "a/dataset.json", "a/1.png")
+    path = zip_of(tmp_path / "nested.zip", described(*nested, labels=[["a/1.png", 0]]))
+    dataset = Dataset.open(path)
+    assert dataset.num_classes == 1
+    assert dataset.remarks == (f"{path}: a/dataset.json is not used: dataset.json is.",)
+
+
 def test_an_empty_name_is_refused(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "a.zip", {"fine.png": png()})
     with zipfile.ZipFile(path, "a") as archive:

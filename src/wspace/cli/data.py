@@ -95,7 +95,9 @@ def avatars_command(
 )
 @click.option("--strict", is_flag=True, help="Stop at the first picture that can't be read.")
 @click.option(
-    "--labels-from-folders", is_flag=True, help="The topmost folder of a picture is its class."
+    "--labels-from-folders",
+    is_flag=True,
+    help="The folder of a picture is its class: the topmost, or the first below a lone one.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 def build_command(
@@ -134,6 +136,10 @@ def build_command(
         click.echo(f"{note}: --depth 8, 12, 16 or 32", err=True)
     if report.left_out:
         click.echo(f"left out: {describe_left_out(report.left_out)}", err=True)
+    for line in report.remarks:
+        click.echo(line, err=True)
+    for line in report.classes.table() if report.classes else ():
+        click.echo(line, err=True)
     if report.num_enlarged:
         click.echo(f"{report.num_enlarged} of them were smaller and have been enlarged", err=True)
     if report.unreadable:
@@ -176,9 +182,11 @@ def _echo_report(report: DatasetReport) -> None:
         ("sizes", report.sizes),
         ("channels", report.channels),
         ("formats", report.formats),
-        ("classes", report.class_counts),
     ):
         click.echo(f"{title:<13}{_counts_line(counts)}")
+    click.echo(f"classes      {len(report.classes.numbers) if report.classes else 'none'}")
+    for line in report.classes.table() if report.classes else ():
+        click.echo(f"  {line}")
     click.echo(f"style        {report.style or 'not stated'}")
     click.echo(f"licence      {report.licence or 'not stated'}")
     click.echo(f"attribution  {report.attribution or 'not stated'}")
@@ -189,6 +197,8 @@ def _echo_report(report: DatasetReport) -> None:
     _echo_limited([f"{one_line(name)}: {reason}" for name, reason in report.unreadable])
     click.echo(f"left out     {describe_left_out(report.left_out) or 'none'}")
     click.echo(f"training     {report.problem or 'ready as it is'}")
+    for line in report.remarks:
+        click.echo(f"remark       {line}")
 
 
 def _counts_line(counts: Mapping[str, int]) -> str:

@@ -108,9 +108,12 @@ def measure_command(
     with Dataset.open(data) as dataset, Dataset.open(train or data) as train_data:
         for one in (dataset, train_data):
             _require_resolution(one, generator, model)
+        for line in dict.fromkeys((*dataset.remarks, *train_data.remarks)):
+            click.echo(line, err=True)
         extractor = LiteExtractor(chosen, batch_size)
         real = _dataset_features(dataset, real_num, extractor, cache)
-        how: dict[str, Any] = {"first_seed": first_seed, "psi": psi, "labels": dataset.labels}
+        labels = dataset.labels if generator.num_classes else None
+        how: dict[str, Any] = {"first_seed": first_seed, "psi": psi, "labels": labels}
         with progress_bar(f"measuring {model}", "pictures") as progress:
             fake = generator_features(
                 generator, num, extractor=extractor, batch_size=batch_size, progress=progress, **how

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wspace.data.metadata import Metadata
 from wspace.errors import WspaceError, one_line
 
-__all__ = ["MAX_ATTRIBUTES", "MAX_VALUES", "Attributes", "read_attributes"]
+__all__ = [
+    "MAX_ATTRIBUTES", "MAX_VALUES", "Attributes", "attributes_by_picture", "read_attributes",
+]  # fmt: skip
 
 MAX_ATTRIBUTES = 512  # each costs memory for every picture, and time in every step
+WITHOUT = "or train without them (--set attributes=false)"
 MAX_VALUES = 256  # of one attribute: what has more is a name or a measurement, and groups nothing
 
 
@@ -47,43 +50,61 @@ class Attributes:
         return digest.hexdigest()
 
 
-def read_attributes(
-    path: Path, metadata: Mapping[str, Any], names: Sequence[str]
-) -> Attributes | None:
-    """Attributes from ``{"attributes": {picture: {attribute: value}}}``.
+def attributes_by_picture(metadata: Metadata) -> dict[str, dict[str, Any]] | None:
+    """What ``{"attributes": {picture: {attribute: value}}}`` says, by names inside the data.
+
+    Returns:
+        None without attributes.
+
+    Raises:
+        WspaceError: malformed attributes, or two sets for one picture that differ.
+    """
+    given = metadata.content.get("attributes")
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not all(isinstance(own, dict) for own in given.values()):
+        raise WspaceError(
+            f"{metadata.where}: attributes must be an object like "
+            f'{{"a.png": {{"colour": "red"}}}}: write it again, {WITHOUT}.'
+        )
+    found: dict[str, dict[str, Any]] = {}
+    for name, own in given.items():
+        picture = metadata.picture(name)
+        if found.setdefault(picture, own) != own:
+            raise WspaceError(
+                f"{metadata.where}: {one_line(picture)} has two sets of attributes: keep the right "
+                f"one, {WITHOUT}."
+            )
+    return found
+
+
+def read_attributes(metadata: Metadata, names: Sequence[str]) -> Attributes | None:
+    """The attributes that tell pictures apart.
 
     Args:
-        path: where the data lies, for messages.
-        metadata: the content of ``dataset.json``.
+        metadata: of the data.
         names: the pictures.
 
     Returns:
         None where no attribute tells pictures apart.
 
     Raises:
-        WspaceError: malformed or too many attributes, or pictures without any.
+        WspaceError: as `attributes_by_picture`; too many attributes, or pictures without any.
     """
-    where = f"{path}: dataset.json"
-    given = metadata.get("attributes")
-    if given is None:
+    by_name = attributes_by_picture(metadata)
+    if by_name is None:
         return None
-    if not isinstance(given, dict) or not all(isinstance(own, dict) for own in given.values()):
-        raise WspaceError(
-            f'{where}: attributes must be an object like {{"a.png": {{"colour": "red"}}}}: '
-            "write it again."
-        )
-    by_name = {name.replace("\\", "/"): own for name, own in given.items()}
     missing = [name for name in names if name not in by_name]
     if missing:
         raise WspaceError(
-            f"{where}: {one_line(missing[0])} has no attributes ({len(missing)} of {len(names)} "
-            "have none): describe all pictures, or train without --attributes."
+            f"{metadata.where}: {one_line(missing[0])} has no attributes ({len(missing)} of "
+            f"{len(names)} have none): describe all pictures, {WITHOUT}."
         )
     attributes = {key for name in names for key in by_name[name]}
     if len(attributes) > MAX_ATTRIBUTES:
         raise WspaceError(
-            f"{where} has {len(attributes)} different attributes, more than {MAX_ATTRIBUTES}: keep "
-            "those that say what is seen, or train without --attributes."
+            f"{metadata.where} has {len(attributes)} different attributes, more than "
+            f"{MAX_ATTRIBUTES}: keep those that say what is seen, {WITHOUT}."
         )
     values: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, int] = {}

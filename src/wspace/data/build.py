@@ -6,13 +6,13 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from PIL import Image, ImageColor, ImageOps
 
+from wspace.data.carried import carry
 from wspace.data.checks import check_size
-from wspace.data.labels import folder_labels, read_labels
-from wspace.data.metadata import read_text
+from wspace.data.labels import Classes
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import (
     DEEP_MODES,
@@ -81,6 +81,8 @@ class BuildReport:
     left_out: dict[str, int]  # files that are no data, by kind
     image_channels: int  # 1 where all are grey, else 3
     depth_notes: tuple[str, ...]  # what was made of pixels whose depth no file says
+    classes: Classes | None  # of what was written; None without labels that are classes
+    remarks: tuple[str, ...]  # lines of what else was left out, or kept as it is
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def build_dataset(
 ) -> BuildReport:
     """Write all pictures of a folder or zip, nested or not, into a dataset zip, on all cores.
 
-    Labels, licence and attribution of a source that is a dataset already are kept.
+    What ``dataset.json`` of a source says is kept: labels, names of classes, attributes, licence,
+    attribution. Labels that are no classes are kept as they are, and a remark says so; what
+    contradicts itself is left out with a remark.
 
     Args:
         source: folder or zip of png, jpg, webp, bmp, gif (first frame), tiff, ppm, avif and (with
@@ -119,7 +123,7 @@ def build_dataset(
         out: the zip to make.
         config: size and fit.
         strict: stop at the first picture that can't be read; otherwise it is left out and reported.
-        labels_from_folders: the name of the topmost folder of each picture is its class.
+        labels_from_folders: the folder of each picture is its class, see `folder_classes`.
         progress: called with (pictures done, all pictures).
         workers: processes; one a core by default.
 
@@ -132,25 +136,24 @@ def build_dataset(
     if Path(out).resolve() == pictures.path.resolve():
         raise WspaceError(f"{out} is the source itself: give the new dataset another name.")
     names = [entry.name for entry in pictures.entries]
-    metadata = pictures.metadata()
-    classes, carried = _classes(pictures.path, metadata, names, labels_from_folders)
+    folders_of = pictures.path if labels_from_folders else None
+    carried = carry(pictures.metadata(), names, folders_of=folders_of)
     decoding, notes = _how_to_decode(pictures, config, workers)
     convert = functools.partial(_convert_chunk, pictures.path, pictures.stamp, config, decoding)
     pictures.close()
 
     unreadable: list[tuple[str, str]] = []
-    labels: list[list[Any]] = []
+    written: dict[str, str] = {}  # the name in the new zip of each picture
     num_enlarged = 0
     of_16_bits: list[float] = []  # their largest values
     with write_dataset(out) as writer:
-        converted = ordered_map(convert, names, workers=workers)
+        converted = ordered_map(convert, [e.stored for e in pictures.entries], workers=workers)
         for done, (name, result) in enumerate(zip(names, converted, strict=True), start=1):
             if result.problem is None:
-                written = writer.add(result.png)
+                written[name] = writer.add(result.png)
                 num_enlarged += result.enlarged
                 if result.largest is not None:
                     of_16_bits.append(result.largest)
-                labels.append([written, classes.get(name)])
             elif strict:
                 raise WspaceError(
                     f"{one_line(name)} cannot be read ({result.problem}): remove it, or leave "
@@ -166,7 +169,8 @@ def build_dataset(
                 f"{source}: none of the {len(names)} pictures can be read; "
                 f"{one_line(name)}: {reason}."
             )
-        writer.finish({"labels": labels if classes else None, **carried})
+        metadata, classes = carried.into(written)
+        writer.finish(metadata)
     if config.depth is None and of_16_bits and max(of_16_bits) < 4096:
         notes.append(
             f"{len(of_16_bits)} pictures of 16 bits hold no number above {max(of_16_bits):.0f} of "
@@ -179,6 +183,8 @@ def build_dataset(
         left_out=pictures.left_out,
         image_channels=1 if decoding.mode == "L" else 3,
         depth_notes=tuple(notes),
+        classes=classes,
+        remarks=(*pictures.remarks, *carried.remarks),
     )
 
 
@@ -211,7 +217,7 @@ def _how_to_decode(
             continue  # named when it is converted
         grey = grey and header.grey
         if header.depth_unknown:
-            unknown.setdefault(header.mode, []).append(entry.name)
+            unknown.setdefault(header.mode, []).append(entry.stored)
     mode = "L" if grey else "RGB"
     if config.depth is not None:
         white = 2.0**config.depth - 1
@@ -265,18 +271,3 @@ def _convert(
         return _Converted(problem=error.reason)
     enlarged = min(picture.size) < config.size
     return _Converted(png_bytes(fit_picture(picture, config)), enlarged, largest)
-
-
-def _classes(
-    path: Path, metadata: Mapping[str, Any], names: Sequence[str], from_folders: bool
-) -> tuple[dict[str, int], dict[str, Any]]:
-    """The class of each picture (empty without labels), and what else goes into dataset.json."""
-    texts = {key: read_text(metadata, key) for key in ("style", "licence", "attribution")}
-    carried: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
-    if not from_folders:
-        labels = read_labels(path, metadata, names)
-        if labels is None:
-            return {}, carried
-        return dict(zip(names, labels.tolist(), strict=True)), carried
-    labels_by_name, folders = folder_labels(names)
-    return labels_by_name, carried | {"label_by": "folder", "classes": folders}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from wspace.data.attributes import Attributes, read_attributes
 from wspace.data.checks import byte_limit, check_headers
-from wspace.data.labels import read_class_names, read_labels
-from wspace.data.metadata import read_text
+from wspace.data.content import content_digest
+from wspace.data.labels import Classes, read_classes
+from wspace.data.metadata import Metadata, read_text
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError, one_line
@@ -43,13 +45,9 @@ class Dataset:
         resolution: height and width, a power of two >= 8.
         image_channels: 1 where all pictures are grey, else 3; or what `open` was asked for.
         image_names: names inside the data, sorted; index i of every method is ``image_names[i]``.
-        labels: (N,), int64, a class each; None without labels.
-        num_classes: largest label + 1; 0 without labels.
-        class_names: a name for each class, no two the same; None where the data names none.
         left_out: files that are no data, by kind.
         licence, attribution, style: what ``dataset.json`` says of them, or None.
-        fingerprint: sha256 (hex) over names, sizes, checksums and labels: another one means that
-            the data has changed.
+        remarks: lines for people, of files that are there and not used.
         memory_budget: bytes.
     """
 
@@ -70,12 +68,9 @@ class Dataset:
         self.licence = read_text(metadata, "licence")
         self.attribution = read_text(metadata, "attribution")
         self.style = read_text(metadata, "style")
-        self.labels = read_labels(source.path, metadata, self.image_names)
-        self.num_classes = 0 if self.labels is None else int(self.labels.max()) + 1
-        self.class_names: tuple[str, ...] | None = read_class_names(
-            metadata, range(self.num_classes)
-        )
-        self.fingerprint = _fingerprint(source, head_digest, self.labels)
+        self.remarks = tuple(source.remarks)
+        self._head_digest = head_digest
+        self._classes, self._told_labels = _classes(metadata, self.image_names)
         self._cache: Pixels | None = None  # (N, C, H, W)
         self._cached = np.zeros(len(self), dtype=bool)
         self._pool: ThreadPoolExecutor | None = None
@@ -93,7 +88,9 @@ class Dataset:
         """Open a zip or a folder (nested or not) of pictures; only headers are read.
 
         Zips of the official StyleGAN2-ADA and StyleGAN3 tools load as they are, with the labels of
-        their ``dataset.json``: ``{"labels": null or [[name, class], ...]}``.
+        their ``dataset.json``: ``{"labels": null or [[name, class], ...]}``. What it says of
+        classes is read, and refused where it is wrong, when it is asked for: by `classes`,
+        `labels`, `num_classes`, `class_names` and `one_hot`.
 
         Args:
             path: the zip or folder.
@@ -102,7 +99,8 @@ class Dataset:
 
         Raises:
             WspaceError: no pictures, an unreadable one, pictures that are not all square and of one
-                power-of-two size (the message has the `wspace data build` line), bad labels.
+                power-of-two size (the message has the `wspace data build` line), a
+                ``dataset.json`` that cannot be read.
         """
         return cls(PictureSource(path), memory_budget, image_channels)
 
@@ -169,6 +167,62 @@ class Dataset:
             if progress is not None:
                 progress(stop, len(self))
 
+    @property
+    def classes(self) -> Classes | None:
+        """Which picture has which class; None without labels.
+
+        Raises:
+            WspaceError: labels that are no classes, contradict one another, or are not of all
+                pictures.
+        """
+        if isinstance(self._classes, str):
+            raise WspaceError(self._classes)
+        return self._classes
+
+    @property
+    def labels(self) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+        """(N,), int64, a class each, in [0, num_classes); None without labels. As `classes`."""
+        return None if self.classes is None else self.classes.labels
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the pictures are of; 0 without labels. Raises as `classes`."""
+        return 0 if self.classes is None else len(self.classes.numbers)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """A name for each class, no two the same; None without names. Raises as `classes`."""
+        return None if self.classes is None else self.classes.names
+
+    def keep_class_numbers(self) -> None:
+        """Number the classes as ``dataset.json`` does, gaps and all, as earlier versions did."""
+        metadata = self._source.metadata()
+        self._classes, self._told_labels = _classes(metadata, self.image_names, keep_numbers=True)
+        self.__dict__.pop("fingerprint", None)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """sha256 (hex): another one means that the data has changed.
+
+        It is over the names, sizes and labels of all pictures, and over what they hold: a folder's
+        files are read whole, of a zip's the checksums.
+        """
+        digest = self._head_digest if self._source.is_zip else content_digest(self._source)
+        return self._fingerprint(digest)
+
+    @property
+    def earlier_fingerprint(self) -> str:
+        """The fingerprint of earlier versions, over the first 16 KiB of each file of a folder."""
+        return self._fingerprint(self._head_digest)
+
+    def _fingerprint(self, content: str) -> str:
+        digest = hashlib.sha256(content.encode())
+        for entry in self._source.entries:
+            stored = f"{entry.stored}\0{entry.size}\0{entry.crc}\n"
+            digest.update(stored.encode("utf-8", "surrogateescape"))
+        digest.update(self._told_labels)
+        return digest.hexdigest()
+
     def one_hot(self, indices: Indices) -> Tensor:
         """Labels for the networks.
 
@@ -189,9 +243,9 @@ class Dataset:
         """The attributes that tell the pictures apart; None where there are none.
 
         Raises:
-            WspaceError: it is malformed, or says nothing of some pictures.
+            WspaceError: they are malformed, or say nothing of some pictures.
         """
-        return read_attributes(self.path, self._source.metadata(), self.image_names)
+        return read_attributes(self._source.metadata(), self.image_names)
 
     def close(self) -> None:
         """Release the file and the decoding threads."""
@@ -267,13 +321,16 @@ class Dataset:
         return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)  # (3, H, W)
 
 
-def _fingerprint(
-    source: PictureSource, head_digest: str, labels: np.ndarray[Any, Any] | None
-) -> str:
-    digest = hashlib.sha256(head_digest.encode())
-    for entry in source.entries:
-        digest.update(
-            f"{entry.name}\0{entry.size}\0{entry.crc}\n".encode("utf-8", "surrogateescape")
-        )
-    digest.update(b"none" if labels is None else labels.astype("<i8").tobytes())
-    return digest.hexdigest()
+def _classes(
+    metadata: Metadata, names: Sequence[str], *, keep_numbers: bool = False
+) -> tuple[Classes | str | None, bytes]:
+    """The classes, or why the labels are none; and all that the labels say, for a fingerprint."""
+    try:
+        classes = read_classes(metadata, names, keep_numbers=keep_numbers)
+    except WspaceError as error:
+        return str(error), json.dumps(metadata.content["labels"], sort_keys=True).encode()
+    if classes is None:
+        return None, b"none"
+    told = classes.labels.astype("<i8").tobytes()
+    gaps = classes.numbers != tuple(range(len(classes.numbers)))
+    return classes, told + (str(classes.numbers).encode() if gaps else b"")

@@ -6,16 +6,16 @@ import contextlib
 import functools
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from wspace.data.checks import check_headers
-from wspace.data.labels import read_labels
-from wspace.data.metadata import read_text
+from wspace.data.labels import Classes, read_classes
+from wspace.data.metadata import Metadata, read_text
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
 from wspace.data.source import (
@@ -24,7 +24,7 @@ from wspace.data.source import (
     UnreadableFileError,
     source_in_worker,
 )
-from wspace.errors import WspaceError, one_line
+from wspace.errors import WspaceError
 from wspace.figures.contact import contact_sheet
 from wspace.recipe.png import write_figure
 
@@ -44,7 +44,8 @@ class DatasetReport:
     sizes: dict[str, int]  # "64 x 64" to the number of pictures, the most frequent first
     channels: dict[str, int]  # Pillow's modes: "RGB", "L", ...
     formats: dict[str, int]
-    class_counts: dict[str, int]  # class, with its name where known; empty without labels
+    classes: Classes | None  # as training numbers them; None without labels that are classes
+    remarks: tuple[str, ...]  # lines of files that are there and not used
     style: str | None
     licence: str | None
     attribution: str | None
@@ -55,7 +56,14 @@ class DatasetReport:
     problem: str | None  # if not, why not, and what to do
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        names = self.classes.names if self.classes else None
+        counts = self.classes.counts if self.classes else ()
+        rows = [
+            {"number": number, "name": names[number] if names else None, "pictures": count}
+            for number, count in enumerate(counts)
+        ]
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {"classes": rows}
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def inspect_dataset(
     names = [entry.name for entry in source.entries]
     check = functools.partial(_check_chunk, source.path, source.stamp)
     checked = []
-    for result in ordered_map(check, names, workers=workers):
+    for result in ordered_map(check, [e.stored for e in source.entries], workers=workers):
         checked.append(result)
         if progress is not None:
             progress(len(checked), len(names))
@@ -113,7 +121,7 @@ def inspect_dataset(
         write_figure(sheet, _contact_sheet(source, readable))
     metadata, metadata_problem = _metadata(source)
     unreadable = tuple((n, c.problem) for n, c in zip(names, checked, strict=True) if c.problem)
-    class_counts, label_problem = _class_counts(source, metadata, names)
+    classes, label_problem = _classes(metadata, names)
     duplicates = _duplicates(source)
     problem = metadata_problem or label_problem or _size_problem(source)
     if problem is None and unreadable:
@@ -126,7 +134,8 @@ def inspect_dataset(
         sizes=_histogram(f"{c.width} x {c.height}" for _, c in readable),
         channels=_histogram(c.mode for _, c in readable),
         formats=_histogram(c.format for _, c in readable),
-        class_counts=class_counts,
+        classes=classes,
+        remarks=tuple(source.remarks),
         style=read_text(metadata, "style"),
         licence=read_text(metadata, "licence"),
         attribution=read_text(metadata, "attribution"),
@@ -154,27 +163,18 @@ def _check(source: PictureSource, name: str) -> _Checked:
     return _Checked(header.width, header.height, header.mode, header.format)
 
 
-def _metadata(source: PictureSource) -> tuple[dict[str, Any], str | None]:
+def _metadata(source: PictureSource) -> tuple[Metadata, str | None]:
     try:
         return source.metadata(), None
     except WspaceError as error:
-        return {}, str(error)
+        return Metadata(str(source.path), "", {}), str(error)
 
 
-def _class_counts(
-    source: PictureSource, metadata: Mapping[str, Any], names: Sequence[str]
-) -> tuple[dict[str, int], str | None]:
+def _classes(metadata: Metadata, names: Sequence[str]) -> tuple[Classes | None, str | None]:
     try:
-        labels = read_labels(source.path, metadata, names)
+        return read_classes(metadata, names), None
     except WspaceError as error:
-        return {}, str(error)
-    counts = Counter([] if labels is None else labels.tolist())
-    classes = metadata.get("classes")
-    titles = [one_line(str(title)) for title in classes] if isinstance(classes, list) else []
-    return {
-        f"{label} ({titles[label]})" if label < len(titles) else str(label): counts[label]
-        for label in sorted(counts)
-    }, None
+        return None, str(error)
 
 
 def _size_problem(source: PictureSource) -> str | None:

@@ -3,85 +3,232 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from wspace.errors import WspaceError, one_line
+from wspace.data.metadata import Metadata
+from wspace.data.names import natural_order
+from wspace.errors import WspaceError, one_line, shown
 
-__all__ = ["MAX_CLASSES", "folder_labels", "read_class_names", "read_labels"]
+__all__ = [
+    "MAX_CLASSES",
+    "Classes",
+    "folder_classes",
+    "read_class_names",
+    "read_classes",
+    "read_labels",
+]
 
 MAX_CLASSES = 65_536
 LONGEST_NAME = 80  # characters, of a class
+LISTED = 100  # classes, in a table
+
+WITHOUT = "or train without them (--no-labels)"
+
+Labels = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def read_labels(
-    path: Path, metadata: Mapping[str, Any], names: Sequence[str]
-) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    """Class labels from the official ``{"labels": null or [[name, class], ...]}``.
+@dataclass(frozen=True, kw_only=True)
+class Classes:
+    """Which picture has which class; unless told otherwise, every class has pictures.
+
+    Attributes:
+        labels: (N,), int64, a class each, in [0, len(numbers)).
+        numbers: what the data itself calls each class, ascending.
+        names: a name for each class, no two the same; None where the data has neither names nor
+            gaps between its numbers. With gaps, a class without a name is called by its number.
+    """
+
+    labels: Labels
+    numbers: tuple[int, ...]
+    names: tuple[str, ...] | None
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many pictures each class has."""
+        return tuple(np.bincount(self.labels, minlength=len(self.numbers)).tolist())
+
+    def of(self, pictures: Sequence[int]) -> Classes:
+        """The classes of some of the pictures, numbered without gaps.
+
+        Args:
+            pictures: (N,), integers in [0, len(labels)).
+        """
+        found, dense = np.unique(
+            self.labels[np.asarray(pictures, dtype=np.int64)], return_inverse=True
+        )
+        told = [self.names[k] if self.names else str(k) for k in found]
+        gaps = len(found) <= found.max()
+        return Classes(
+            labels=dense.reshape(-1).astype(np.int64),
+            numbers=tuple(self.numbers[k] for k in found),
+            names=tuple(told) if self.names or gaps else None,
+        )
+
+    def table(self) -> list[str]:
+        """Lines for people: the number, name (where there are names) and pictures of each class."""
+        columns = [["class", *map(str, range(len(self.numbers)))]]
+        if self.names is not None:
+            columns.append(["name", *self.names])
+        columns.append(["pictures", *(f"{count:,}" for count in self.counts)])
+        shown_columns = [column[: LISTED + 1] for column in columns]
+        widths = [max(map(len, column)) for column in shown_columns]
+        lines = []
+        for row in zip(*shown_columns, strict=True):
+            cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+            if self.names is not None:
+                cells[1] = row[1].ljust(widths[1])
+            lines.append("  ".join(cells))
+        if len(self.numbers) > LISTED:
+            lines.append(f"... and {len(self.numbers) - LISTED:,} more")
+        return lines
+
+
+def read_labels(metadata: Metadata) -> dict[str, Any] | None:
+    """What the official ``{"labels": null or [[name, label], ...]}`` says of each picture.
 
     Args:
-        path: where the data lies, for messages.
-        metadata: the content of ``dataset.json``.
-        names: the pictures.
+        metadata: of the data.
 
     Returns:
-        (N,), int64, in the order of the names; None without labels.
+        The label, whatever it is, by the picture's name inside the data; None without labels.
 
     Raises:
-        WspaceError: malformed labels, classes that are no whole numbers from 0 to 65535, or
-            pictures without one.
+        WspaceError: no such list, or two labels for one picture that differ.
     """
-    where = f"{path}: dataset.json"
-    pairs = metadata.get("labels")
+    pairs = metadata.content.get("labels")
     if pairs is None:
         return None
     if not isinstance(pairs, list):
         raise WspaceError(
-            f"{where}: labels must be null or a list [[name, class], ...], not a "
-            f"{type(pairs).__name__}: write it again."
+            f"{metadata.where}: labels must be null or a list [[name, class], ...], not a "
+            f"{type(pairs).__name__}: write it again, {WITHOUT}."
         )
-    classes: dict[str, int] = {}
+    labels: dict[str, Any] = {}
     for pair in pairs:
         if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
             raise WspaceError(
-                f"{where}: the label {one_line(str(pair))} is not [name, class]: write it again."
+                f"{metadata.where}: the label {one_line(str(pair))} is not [name, class]: write it "
+                f"again, {WITHOUT}."
             )
-        name, label = pair
-        if type(label) is not int or not 0 <= label < MAX_CLASSES:
+        name, label = metadata.picture(pair[0]), pair[1]
+        if labels.setdefault(name, label) != label:
             raise WspaceError(
-                f"{where}: the label of {one_line(name)} is {one_line(str(label))}: classes are "
-                f"whole numbers from 0 to {MAX_CLASSES - 1}."
+                f"{metadata.where}: {one_line(name)} has two labels, {shown(labels[name])} and "
+                f"{shown(label)}: keep the right one, {WITHOUT}."
             )
-        classes[name.replace("\\", "/")] = label
-    missing = [name for name in names if name not in classes]
+    return labels
+
+
+def read_classes(
+    metadata: Metadata, names: Sequence[str], *, keep_numbers: bool = False
+) -> Classes | None:
+    """The class of each picture, from the labels of ``dataset.json``.
+
+    Classes are numbered in the order of their own numbers, without gaps, so that none is without
+    pictures.
+
+    Args:
+        metadata: of the data.
+        names: the pictures.
+        keep_numbers: leave the numbers as they are, gaps and all.
+
+    Returns:
+        None without labels.
+
+    Raises:
+        WspaceError: as `read_labels`; classes that are no whole numbers from 0 to 65535, or
+            pictures without one.
+    """
+    labels = read_labels(metadata)
+    if labels is None:
+        return None
+    missing = [name for name in names if name not in labels]
     if missing:
         raise WspaceError(
-            f"{where}: {one_line(missing[0])} has no label ({len(missing)} of {len(names)} have "
-            'none): label all pictures, or write "labels": null.'
+            f"{metadata.where}: {one_line(missing[0])} has no label ({len(missing)} of "
+            f'{len(names)} have none): label all pictures, or write "labels": null, {WITHOUT}.'
         )
-    return np.array([classes[name] for name in names], dtype=np.int64)
+    for name in names:
+        label = labels[name]
+        if type(label) is not int or not 0 <= label < MAX_CLASSES:
+            raise WspaceError(
+                f"{metadata.where}: the label of {one_line(name)} is {one_line(str(label))}: "
+                f"classes are whole numbers from 0 to {MAX_CLASSES - 1}; write such, {WITHOUT}."
+            )
+    own = np.array([labels[name] for name in names], dtype=np.int64)
+    numbers = range(int(own.max()) + 1)
+    classes = Classes(labels=own, numbers=tuple(numbers), names=read_class_names(metadata, numbers))
+    return classes if keep_numbers else classes.of(range(len(names)))
 
 
-def read_class_names(metadata: Mapping[str, Any], numbers: Sequence[int]) -> tuple[str, ...] | None:
+def folder_classes(path: Path, names: Sequence[str]) -> Classes:
+    """The class of each picture, from the folder that it lies in.
+
+    That is the topmost one; a lone folder that holds all the others is looked through. Folders are
+    numbered as people count: 2 before 10.
+
+    Args:
+        path: where the data lies, for messages.
+        names: the pictures.
+
+    Raises:
+        WspaceError: a picture lies in no folder, or too many folders.
+    """
+    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    level = 0
+    while (
+        all(len(folder) > level for folder in folders)
+        and len({folder[level] for folder in folders}) == 1
+        and any(len(folder) > level + 1 for folder in folders)
+    ):
+        level += 1
+    for name, folder in zip(names, folders, strict=True):
+        if len(folder) <= level:
+            raise WspaceError(
+                f"{path}: {one_line(name)} lies in no sub-folder, so it has no class: put every "
+                "picture into the folder of its class, or leave --labels-from-folders out."
+            )
+    titles = sorted({folder[level] for folder in folders}, key=natural_order)
+    if len(titles) > MAX_CLASSES:
+        raise WspaceError(f"{path}: {len(titles):,} folders are more than {MAX_CLASSES:,} classes.")
+    numbers = {title: number for number, title in enumerate(titles)}
+    labels = np.array([numbers[folder[level]] for folder in folders], dtype=np.int64)
+    return Classes(
+        labels=labels,
+        numbers=tuple(range(len(titles))),
+        names=_distinct(titles, range(len(titles))),
+    )
+
+
+def read_class_names(metadata: Metadata, numbers: Sequence[int]) -> tuple[str, ...] | None:
     """The names of classes, from the list ``{"classes": [name, ...]}``.
 
     Args:
-        metadata: the content of ``dataset.json``.
-        numbers: classes, by the numbers that its labels give them.
+        metadata: of the data.
+        numbers: classes, by the numbers that the labels give them.
 
     Returns:
         A name for each of the numbers, no two the same: printable, of at most 80 characters; a
         class without a name is called by its number, and of a name that several share each is
         followed by its number. None where no class has a name.
     """
-    given = metadata.get("classes")
+    given = metadata.content.get("classes")
     if not isinstance(given, list):
         return None
     texts = [given[number] if number < len(given) else None for number in numbers]
-    names = [_class_name(text) if isinstance(text, str) else "" for text in texts]
+    return _distinct([text if isinstance(text, str) else "" for text in texts], numbers)
+
+
+def _distinct(texts: Sequence[str], numbers: Sequence[int]) -> tuple[str, ...] | None:
+    names = [
+        one_line(" ".join(text[: 2 * LONGEST_NAME].split()), longest=LONGEST_NAME - 3)
+        for text in texts
+    ]
     if not any(names):
         return None
     shared = {name for name, count in Counter(names).items() if count > 1}
@@ -92,33 +239,3 @@ def read_class_names(metadata: Mapping[str, Any], numbers: Sequence[int]) -> tup
     if len(set(told)) < len(told):  # such as "a (0)" beside twice "a"
         return tuple(map(str, numbers))
     return tuple(told)
-
-
-def folder_labels(names: Sequence[str]) -> tuple[dict[str, int], list[str]]:
-    """Class labels from the topmost folder of each picture, numbered in alphabetical order.
-
-    Args:
-        names: the pictures.
-
-    Returns:
-        The class of each picture by its name, and the folders' names, one a class.
-
-    Raises:
-        WspaceError: a picture lies in no folder.
-    """
-    folders = {}
-    for name in names:
-        parts = PurePosixPath(name).parts
-        if len(parts) < 2:
-            raise WspaceError(
-                f"{one_line(name)} lies in no sub-folder, so it has no class: put every picture "
-                "into the folder of its class, or leave --labels-from-folders out."
-            )
-        folders[name] = parts[0]
-    classes = sorted(set(folders.values()))
-    numbers = {folder: number for number, folder in enumerate(classes)}
-    return {name: numbers[folder] for name, folder in folders.items()}, classes
-
-
-def _class_name(text: str) -> str:
-    return one_line(" ".join(text[: 2 * LONGEST_NAME].split()), longest=LONGEST_NAME - 3)

@@ -30,6 +30,8 @@ from wspace.data.kinds import (
     picture_kind,
     what_reads,
 )
+from wspace.data.metadata import Metadata
+from wspace.data.names import leads_out, normal_name
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
 from wspace.errors import WspaceError, one_line, reason
 from wspace.recipe.png import is_own_picture
@@ -55,14 +57,24 @@ _LOOKED_AT = frozenset({".png", ".heic", ".heif", ".hif", ".avif"})  # before th
 # What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
 _READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
 
+Listed = tuple[str, int, int | None]  # the stored name of a file, its bytes and CRC-32
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture file: its name inside the source, its size in bytes and, in zips, its CRC-32."""
+    """One file of a source.
+
+    Attributes:
+        name: inside the source, as `normal_name` spells it.
+        size: bytes.
+        crc: CRC-32, in zips.
+        stored: the name as the folder or zip has it.
+    """
 
     name: str
     size: int
     crc: int | None
+    stored: str
 
 
 class UnreadableFileError(WspaceError):
@@ -77,15 +89,22 @@ class UnreadableFileError(WspaceError):
 
 
 class PictureSource:
-    """The picture files of a folder (nested or not) or of a zip, sorted by name.
+    """The picture files of a folder (nested or not) or of a zip, sorted by their stored names.
 
-    Files are pictures by their suffix or, whatever they are called, by their first bytes. Names use
-    forward slashes and never leave the source. Linked folders are followed, each folder once.
-    Reading is safe from several threads, and from processes that got the source by fork or pickle.
+    Files are pictures by their suffix or, whatever they are called, by their first bytes. Names are
+    those of `normal_name` and never leave the source. Linked folders are followed, each folder
+    once. Reading is safe from several threads, and from processes that got the source by fork or
+    pickle.
 
     What is left out is counted in `left_out`: other files, hidden ones, folders of systems and
     programs, pictures that need a package, and those that wspace made itself (unless there are no
     others).
+
+    Attributes:
+        path: the folder or zip.
+        entries: the pictures.
+        left_out: kinds of files, and how many there are of each.
+        remarks: lines for people, of descriptions that are not used.
 
     Args:
         path: folder or zip.
@@ -102,6 +121,7 @@ class PictureSource:
         self._counts: Counter[str] = Counter()
         self._metadata: Entry | None = None
         self._headers: dict[str, PictureHeader] = {}
+        self.remarks: list[str] = []
         self._lock = threading.Lock()
         self._archive: zipfile.ZipFile | None = None
         self._archive_pid = -1
@@ -110,10 +130,12 @@ class PictureSource:
         self.is_zip = not self.path.is_dir()
         status = self.path.stat()
         self.stamp = (status.st_ino, status.st_size, status.st_mtime_ns)  # of the zip as listed
+        self._stored: dict[str, str] = {}
         self.entries: list[Entry] = []
         if listed:
-            files = self._list_zip() if self.is_zip else self._list_folder()
-            self.entries = sorted(self._pictures(files), key=lambda entry: entry.name)
+            files = _normalised(self._list_zip() if self.is_zip else self._list_folder())
+            self._stored = {entry.name: entry.stored for entry in files}
+            self.entries = self._pictures(files)
             self.left_out = dict(self._counts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -163,23 +185,24 @@ class PictureSource:
         if self.is_zip:
             return read_header(self.read(name, MAX_FILE_BYTES))
         try:
-            with open(self.path / name, "rb") as file:
+            with open(self.path / self._stored.get(name, name), "rb") as file:
                 return read_header(file)
         except OSError as error:
             raise UnreadableFileError(self.path, name, _reason(error)) from None
 
-    def metadata(self) -> dict[str, Any]:
-        """What ``dataset.json`` at the top holds, or an empty dict where there is none.
+    def metadata(self) -> Metadata:
+        """What ``dataset.json`` holds: the topmost one whose folder holds all pictures.
 
         Raises:
             WspaceError: it is no JSON object, or too large for the number of pictures.
         """
         if self._metadata is None:
-            return {}
-        where = f"{self.path}: {METADATA_NAME}"
+            return Metadata(f"{self.path}: {METADATA_NAME}", "", {})
+        name = self._metadata.name
+        where = f"{self.path}: {one_line(name)}"
         limit = _METADATA_BYTES_BASE + _METADATA_BYTES_PER_PICTURE * len(self.entries)
         limit = min(limit, _METADATA_BYTES_LIMIT)
-        content = self._read(METADATA_NAME, limit + 1)
+        content = self._read(name, limit + 1)
         if len(content) > limit:
             raise WspaceError(
                 f"{where} holds more than {limit:,} bytes, too many for {len(self.entries)} "
@@ -194,17 +217,18 @@ class PictureSource:
                 f'{where} holds a {type(metadata).__name__}: it must be an object like {{"labels": '
                 '[["a.png", 0], ...]}.'
             )
-        return metadata
+        return Metadata(where, name.removesuffix(METADATA_NAME).rstrip("/"), metadata)
 
     def _read(self, name: str, num_bytes: int, limit: int | None = None) -> bytes:
         """The first bytes of a file; a limit refuses longer files before memory is taken."""
+        stored = self._stored.get(name, name)
         try:
             if self.is_zip:
                 archive = self._open_zip()
-                size = archive.getinfo(name).file_size  # no more than this is ever unpacked
-                opened: IO[bytes] = archive.open(name)
+                size = archive.getinfo(stored).file_size  # no more than this is ever unpacked
+                opened: IO[bytes] = archive.open(stored)
             else:
-                opened = open(self.path / name, "rb")  # noqa: SIM115
+                opened = open(self.path / stored, "rb")  # noqa: SIM115
                 size = os.fstat(opened.fileno()).st_size
             with opened as file:
                 if limit is not None and size > limit:
@@ -225,7 +249,7 @@ class PictureSource:
                 self._archive_pid = os.getpid()
             return self._archive
 
-    def _list_zip(self) -> list[Entry]:
+    def _list_zip(self) -> list[Listed]:
         if not stat.S_ISREG(self.path.stat().st_mode):
             raise WspaceError(f"{self.path} is neither a folder nor a zip: give one of the two.")
         try:
@@ -248,12 +272,12 @@ class PictureSource:
                     f"{self.path}: {one_line(info.filename)} is {what}: make the zip again with "
                     "plain deflate and no password."
                 )
-            entries[info.filename] = Entry(info.filename, info.file_size, info.CRC)
+            entries[info.filename] = (info.filename, info.file_size, info.CRC)
         return list(entries.values())
 
-    def _list_folder(self) -> list[Entry]:
+    def _list_folder(self) -> list[Listed]:
         """Every file; linked folders come last, so that what is read twice keeps its own name."""
-        entries: list[Entry] = []
+        entries: list[Listed] = []
         waiting, linked, seen = [self.path], list[Path](), set[tuple[int, int]]()
         try:
             while waiting or linked:
@@ -280,27 +304,27 @@ class PictureSource:
             ) from None
         return entries
 
-    def _as_entry(self, file: os.DirEntry[str], relative: str) -> list[Entry]:
+    def _as_entry(self, file: os.DirEntry[str], relative: str) -> list[Listed]:
         try:
             status = file.stat()
         except OSError:  # a link to nowhere: named when it is read
-            return [Entry(relative, 0, None)]
+            return [(relative, 0, None)]
         if not stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
             self._counts["pipes and devices"] += 1
             return []
-        return [Entry(relative, status.st_size, None)]
+        return [(relative, status.st_size, None)]
 
     def _pictures(self, entries: Iterable[Entry]) -> list[Entry]:
         """Those of the files that are pictures; the others are counted by kind."""
-        pictures, own = [], []
+        pictures, own, descriptions = [], [], []
         skipped = set()
         for entry in entries:
             path = PurePosixPath(entry.name)
-            if entry.name == METADATA_NAME:
-                self._metadata = entry
-                continue
             if within := _skipped_folder(path):
                 skipped.add(within)
+                continue
+            if path.name == METADATA_NAME:
+                descriptions.append(entry)
                 continue
             kind = self._kind(entry, path)
             if kind is None:
@@ -312,8 +336,9 @@ class PictureSource:
         for folder in skipped:
             self._counts[f"folders {one_line(folder.name)}"] += 1
         if not pictures:  # drawn by wspace, and meant as data
-            return own
+            pictures, own = own, []
         self._counts += Counter({OWN_PICTURES: len(own)})
+        self._choose_metadata(descriptions, pictures)
         return pictures
 
     def _kind(self, entry: Entry, path: PurePosixPath) -> str | None:
@@ -338,6 +363,21 @@ class PictureSource:
             with contextlib.suppress(UnreadablePictureError):
                 self._headers[entry.name] = read_header(head)
         return None
+
+    def _choose_metadata(self, descriptions: list[Entry], pictures: list[Entry]) -> None:
+        """Use the topmost ``dataset.json`` whose folder holds all pictures; name the others."""
+        for entry in sorted(descriptions, key=lambda entry: entry.name.count("/")):
+            folder = entry.name.removesuffix(METADATA_NAME)
+            name = f"{self.path}: {one_line(entry.name)} is not used"
+            if self._metadata is not None:
+                self.remarks.append(f"{name}: {one_line(self._metadata.name)} is.")
+            elif all(picture.name.startswith(folder) for picture in pictures):
+                self._metadata = entry
+            else:
+                self.remarks.append(
+                    f"{name}: some pictures lie outside its folder; give the folder of "
+                    "one dataset, or write one dataset.json at the top."
+                )
 
     def require_pictures(self) -> None:
         """Raise a WspaceError if there is no picture at all; it says what was looked for."""
@@ -380,12 +420,28 @@ def _skipped_folder(path: PurePosixPath) -> PurePosixPath | None:
 
 def _check_name(path: Path, name: str) -> None:
     """Refuse names that would lead out of the archive, were they ever used as paths."""
-    parts = name.replace("\\", "/").split("/")
-    if not name or ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in name:
+    if leads_out(name):
         raise WspaceError(
             f"{path}: the name {one_line(name)} leads out of the zip: do not trust this file, or "
             "make it again with plain names."
         )
+
+
+def _normalised(listed: list[Listed]) -> list[Entry]:
+    """Files under their normal names, sorted by the stored ones, which no new spelling moves.
+
+    Where two files would have one name, or it would lead out, the stored one is kept.
+    """
+    taken = {stored for stored, _, _ in listed}
+    entries = []
+    for stored, size, crc in sorted(listed):
+        name = normal_name(stored)
+        if name != stored and (name in taken or leads_out(name)):
+            name = stored
+        taken.add(name)
+        if normal_name(name):
+            entries.append(Entry(name, size, crc, stored))
+    return entries
 
 
 def _reason(error: Exception) -> str:

@@ -33,6 +33,7 @@ from wspace.training.setup import (
     decide,
     fingerprint_of,
     first_networks,
+    is_data_of,
     open_data,
     with_whole_paths,
 )
@@ -102,6 +103,7 @@ def check(config: TrainConfig) -> dict[str, Any]:
             **start,
             "pictures": len(data),
             "resolution": data.resolution,
+            "classes": "\n".join(["", *_about(config, data)]),
             "r1_gamma": config.r1_gamma_for(data.resolution),
             "generator parameters": sum(p.numel() for p in generator.parameters()),
             "discriminator parameters": sum(p.numel() for p in discriminator.parameters()),
@@ -127,6 +129,8 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         # what is wrong with them leaves no folder
         networks = first_networks(config, data, lambda said: report(Progress(message=said)))
         lowest_blocks(networks[1], config.adversarial.freeze_d)
+        for line in _about(config, data):
+            report(Progress(message=line))
         run = create_run(out, f"{data.name}-{config.preset}")
         config = with_whole_paths(config)  # the run may go on from another folder
         with RunLock(run):
@@ -172,17 +176,26 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
             f"say where it is by {command_line('wspace', 'train', 'DATA', '--resume', run)}."
         )
     with open_data(config) as data, RunLock(run):
-        if fingerprint_of(config, data) != fingerprint:
+        if not is_data_of(config, data, fingerprint):
             raise WspaceError(
                 f"{config.data} is not the data that {run} was trained on (its pictures or labels "
                 "have changed): bring the old data back, or start a new run with "
                 f"{command_line('--from', run / 'model.safetensors')}."
             )
         remove_leftovers(run)
-        write_config(run, config.to_dict() | {"fingerprint": fingerprint})
+        write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
         lasting = (config.minutes, config.total_kimg) != (before.minutes, before.total_kimg)
         lasting |= "minutes" in changes
         return _train(config, data, run, report, lasting=lasting)
+
+
+def _about(config: TrainConfig, data: Dataset) -> list[str]:
+    """Lines of what a run begins with that may not be what was expected."""
+    lines = list(data.remarks)
+    if config.labels and data.classes is not None:
+        lines += data.classes.table()
+        lines.append("the model tells these classes apart; with --no-labels it does not")
+    return lines
 
 
 def _train(

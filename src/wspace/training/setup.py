@@ -29,6 +29,7 @@ __all__ = [
     "decide",
     "fingerprint_of",
     "first_networks",
+    "is_data_of",
     "open_data",
     "preset_to_start_from",
     "with_whole_paths",
@@ -42,6 +43,19 @@ def fingerprint_of(config: TrainConfig, data: Dataset) -> str:
     """What tells whether the data is still what a run began with."""
     attributes = data.attributes if config.reconstruction.attributes else None
     return data.fingerprint + ("" if attributes is None else attributes.fingerprint)
+
+
+def is_data_of(config: TrainConfig, data: Dataset, recorded: Any) -> bool:
+    """Whether data is what a run recorded the fingerprint of.
+
+    Runs of earlier versions recorded less of what a folder's files hold, and numbered classes with
+    the gaps that the labels have: for those, data's classes are numbered so from now on.
+    """
+    if fingerprint_of(config, data) == recorded:
+        return True
+    data.keep_class_numbers()
+    attributes = fingerprint_of(config, data).removeprefix(data.fingerprint)
+    return recorded in (data.fingerprint + attributes, data.earlier_fingerprint + attributes)
 
 
 def open_data(config: TrainConfig) -> Dataset:

@@ -138,7 +138,7 @@ class Quality:
             generator,
             self._saving.measured_pictures,
             extractor=self._extractor,
-            labels=self._data.labels,
+            labels=self._data.labels if generator.num_classes else None,
         )
         fd = distance_of_few(self._generated, self._real_statistics)
         self.newest = Measured(step=step, kimg=seen_images / 1000, fd=fd)
@@ -158,7 +158,7 @@ class Quality:
             Neighbours(distances=near.distances, indices=numbers[near.indices]),
             first_seed=0,
             psi=1.0,
-            labels=self._data.labels,
+            labels=self._data.labels if generator.num_classes else None,
         )
 
     def state_dict(self) -> dict[str, Any]:
