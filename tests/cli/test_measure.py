@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,15 @@ def write_pictures(folder: Path, seed: int, side: int = 16) -> Path:
         pixels = draws.randint(0, 256, (side, side, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{i}.png")
     return folder
+
+
+def test_labels_do_not_matter_to_a_model_without_classes(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    labels = [[f"{i}.png", [0.5, 0.5]] for i in range(NUM)]
+    (tmp_path / "data/dataset.json").write_text(json.dumps({"labels": labels}))
+    assert run(model, tmp_path / "data", "--num", 5, "--metrics", "fd", "--no-cache") == 0
 
 
 def test_json_holds_the_figures_and_how_they_were_made(

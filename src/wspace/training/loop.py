@@ -99,11 +99,12 @@ def check(config: TrainConfig) -> dict[str, Any]:
         generator, discriminator = first_networks(config, data, said.append)
         lowest_blocks(discriminator, config.adversarial.freeze_d)
         start = {"start": said[0]} if said else {}
+        about = {"the data": "\n".join(["", *lines])} if (lines := _about(config, data)) else {}
         return config.to_dict() | {
             **start,
+            **about,
             "pictures": len(data),
             "resolution": data.resolution,
-            "classes": "\n".join(["", *_about(config, data)]),
             "r1_gamma": config.r1_gamma_for(data.resolution),
             "generator parameters": sum(p.numel() for p in generator.parameters()),
             "discriminator parameters": sum(p.numel() for p in discriminator.parameters()),
