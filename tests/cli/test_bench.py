@@ -30,7 +30,7 @@ def test_json_is_all_of_stdout(
     with pytest.raises(SystemExit):
         main(["bench", str(tiny_model), "--quick"])
     table = capsys.readouterr().out
-    assert "tiny.safetensors: adain, 16²" in table
+    assert "tiny.safetensors: adain, 16 x 16" in table
     assert "not measured: training: left out by --quick" in table
 
 

@@ -7,10 +7,11 @@ import torch
 from wspace.networks.build import build_generator
 from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig, num_blocks
 from wspace.networks.generator import Generator
+from wspace.sizes import Resolution
 
 
 def make_tiny_generator(
-    seed: int, *, num_classes: int = 0, resolution: int = 16, image_channels: int = 3
+    seed: int, *, num_classes: int = 0, resolution: Resolution = 16, image_channels: int = 3
 ) -> Generator:
     """A random AdaIN generator whose noise and w_avg are not zero."""
     config = GeneratorConfig(

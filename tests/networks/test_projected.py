@@ -148,7 +148,7 @@ def test_pictures_with_alpha_are_seen_on_a_background_and_by_the_image_head() ->
     for one, other in zip(network.perceive(half, 0.75), network.perceive(bright), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
     white, black = network(half), network(half, background=0.0)
-    places = network.heads[0].side ** 2
+    places = network.heads[0].places
     assert not torch.allclose(white[:, :places], black[:, :places])
     # the head on the image sees alpha itself, whatever the background
     torch.testing.assert_close(white[:, -16:], black[:, -16:], rtol=0, atol=0)

@@ -34,15 +34,16 @@ from wspace.networks.stylegan2.discriminator import DiscriminatorEpilogue
 from wspace.networks.stylegan2.synthesis import DemodulatedBlock, DemodulatedLayer, ToRGB
 from wspace.networks.styles import AdaIN, pixel_norm
 from wspace.networks.truncation import truncate
+from wspace.sizes import Size
 
 SIZES: dict[str, Any] = {
     "N": 2,
     "C": 4,
     "H": 8,
-    "W": 8,
+    "W": 12,
     "k": 3,
-    "side": 8,
-    "resolution": 16,
+    "height": 16,
+    "width": 24,
     "image_channels": 3,
     "in_channels": 6,
     "out_channels": 4,
@@ -60,23 +61,25 @@ SYNTHESIS = {
     "demodulated": DemodulatedConfig(channels=(6, 6, 4)),
     "alias-free": AliasFreeConfig(channel_base=64, channel_max=6, num_layers=4, margin_size=2),
 }
-ADAIN = DiscriminatorConfig(architecture="adain", resolution=16, channels=(6, 6, 4))
+SIZE = Size(16, 24)
+SQUARE = {"height": 16, "width": 16}
+ADAIN = DiscriminatorConfig(architecture="adain", resolution=SIZE, channels=(6, 6, 4))
 RESIDUAL = DiscriminatorConfig(
     architecture="demodulated",
-    resolution=16,
+    resolution=SIZE,
     channels=(6, 6, 4),
     block_architecture="resnet",
     num_classes=3,
     mapping=MappingConfig(num_layers=1, class_input="embed", w_avg_beta=None),
 )
-PROJECTED = ProjectedConfig(resolution=16, input_size=32, width=4, max_channels=8)
+PROJECTED = ProjectedConfig(resolution=SIZE, input_size=(32, 64), width=4, max_channels=8)
 
 
 def generator(architecture: Any = "adain") -> Generator:
     return build_generator(
         GeneratorConfig(
             architecture=architecture,
-            resolution=16,
+            resolution=16 if architecture == "alias-free" else SIZE,
             z_dim=5,
             w_dim=7,
             num_classes=3,
@@ -86,12 +89,16 @@ def generator(architecture: Any = "adain") -> Generator:
     )
 
 
-def maps(channels: int = 6, side: int = 8) -> Tensor:
-    return torch.randn(2, channels, side, side)
+def maps(channels: int = 6, size: tuple[int, int] = (8, 12)) -> Tensor:
+    return torch.randn(2, channels, *size)
+
+
+def small_maps(channels: int = 6) -> Tensor:
+    return maps(channels, (4, 6))
 
 
 def images() -> Tensor:
-    return maps(3, 16)
+    return maps(3, SIZE)
 
 
 def z() -> Tensor:
@@ -112,7 +119,7 @@ def c() -> Tensor:
 
 def demodulated(layer: type[nn.Module], **options: Any) -> nn.Module:
     config = SYNTHESIS["demodulated"]
-    return layer(6, 4, 8, w_dim=7, config=config, **options)
+    return layer(6, 4, Size(8, 12), w_dim=7, config=config, **options)
 
 
 def alias_free_layer() -> tuple[Tensor, dict[str, int]]:
@@ -128,6 +135,8 @@ def run_alias_free() -> Tensor:
     return y
 
 
+# that `PROJECTED` judges: of maps from fine to coarse, and of the image
+PLACES = 3 * (4 * 8) + 2 * 4 + 4 * 6
 Call = Callable[[], Any]
 # by name: the call, and what the names in its docstring stand for beside `SIZES`
 CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
@@ -146,24 +155,24 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "mapping.MappingNetwork.forward": (lambda: generator().mapping(z(), c()), {}),
     "mapping.MappingNetwork.w": (lambda: generator().mapping.w(z(), c()), {}),
     "pretrained.efficientnet.EfficientNetLite.forward": (
-        lambda: EfficientNetLite("lite1")(maps(3, 32)),
+        lambda: EfficientNetLite("lite1")(maps(3, (32, 64))),
         {},
     ),
     "pretrained.efficientnet.EfficientNetLite.pyramid": (
-        lambda: EfficientNetLite("lite1").pyramid(maps(3, 64))[1],
-        {"H": 64, "W": 64, "k": 1, "pyramid_channels": (24, 40, 112, 320)},
+        lambda: EfficientNetLite("lite1").pyramid(maps(3, (64, 96)))[1],
+        {"H": 64, "W": 96, "k": 1, "pyramid_channels": (24, 40, 112, 320)},
     ),
     "projected.Head.forward": (
-        lambda: Head(6, 16, 4, PROJECTED)(maps(6, 16), None),
-        {"places": 4 * 4},
+        lambda: Head(6, SIZE, 4, PROJECTED)(maps(6, SIZE), None),
+        {"places": 4 * 6},
     ),
     "projected.ProjectedDiscriminator.forward": (
         lambda: build_discriminator(PROJECTED)(images()),
-        {"places": 4 * 4 + 4 * 4 + 4 * 4 + 2 * 2 + 4 * 4},
+        {"places": PLACES},
     ),
     "projected.ProjectedDiscriminator.average": (
-        lambda: build_discriminator(PROJECTED).average(torch.zeros(SIZES["N"], 3 * 16 + 4 + 16)),
-        {"places": 3 * 16 + 4 + 16},
+        lambda: build_discriminator(PROJECTED).average(torch.zeros(SIZES["N"], PLACES)),
+        {"places": PLACES},
     ),
     "stylegan1.discriminator.DiscriminatorBlock.forward": (
         lambda: DiscriminatorBlock(6, 4, ADAIN)(maps()),
@@ -174,10 +183,10 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         {},
     ),
     "stylegan1.synthesis.AdaINLayer.forward": (
-        lambda: AdaINLayer(6, 4, 8, w_dim=7, upsample=True, config=SYNTHESIS["adain"])(
-            maps(side=4), w(), None
+        lambda: AdaINLayer(6, 4, Size(8, 12), w_dim=7, upsample=True, config=SYNTHESIS["adain"])(
+            small_maps(), w(), None
         ),
-        {},
+        {"H'": 8, "W'": 12},
     ),
     "stylegan1.synthesis.AdaINSynthesis.const_noise": (
         lambda: generator().synthesis.const_noise[2:3],
@@ -189,7 +198,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         {},
     ),
     "stylegan2.discriminator.DiscriminatorEpilogue.forward": (
-        lambda: DiscriminatorEpilogue(6, 0, RESIDUAL)(maps(side=4), images()),
+        lambda: DiscriminatorEpilogue(6, 0, RESIDUAL)(small_maps(), images()),
         {"class_dim": 0},
     ),
     "stylegan2.discriminator.DemodulatedDiscriminator.forward": (
@@ -197,8 +206,8 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         {},
     ),
     "stylegan2.synthesis.DemodulatedLayer.forward": (
-        lambda: demodulated(DemodulatedLayer, upsample=True)(maps(side=4), w(), None),
-        {},
+        lambda: demodulated(DemodulatedLayer, upsample=True)(small_maps(), w(), None),
+        {"H'": 8, "W'": 12},
     ),
     "stylegan2.synthesis.ToRGB.forward": (
         lambda: ToRGB(6, 3, w_dim=7, clamp=None)(maps(), w()),
@@ -206,7 +215,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     ),
     "stylegan2.synthesis.DemodulatedBlock.forward": (
         lambda: demodulated(DemodulatedBlock, image_channels=3, is_last=False)(
-            maps(side=4), maps(3, 4), ws()[:, :3], [None, None]
+            small_maps(), small_maps(3), ws()[:, :3], [None, None]
         ),
         {},
     ),
@@ -220,7 +229,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     ),
     "stylegan2.synthesis.DemodulatedSynthesis.start": (
         lambda: generator("demodulated").synthesis.start(ws(), "none")[:1],
-        {"C": 6},
+        {"C": 6, "H": 4, "W": 6},
     ),
     "stylegan3.synthesis.FourierFeatures.forward": (
         lambda: generator("alias-free").synthesis.input(w()),
@@ -230,7 +239,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
         lambda: alias_free_layer()[0],
         alias_free_layer()[1],
     ),
-    "stylegan3.synthesis.AliasFreeSynthesis.forward": (run_alias_free, {}),
+    "stylegan3.synthesis.AliasFreeSynthesis.forward": (run_alias_free, SQUARE),
     "styles.AdaIN.forward": (lambda: AdaIN(4, 7)(maps(4), w()), {}),
     "truncation.truncate": (lambda: truncate(ws(), torch.zeros(7), 0.5), {}),
 }

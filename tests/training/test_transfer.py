@@ -165,7 +165,7 @@ def test_a_stylegan2_network_may_grow_past_the_size_at_which_its_preset_widens()
 
 
 def test_stylegan3_cannot_go_on_at_another_size() -> None:
-    with pytest.raises(WspaceError, match="16² cannot go on at 32²"):
+    with pytest.raises(WspaceError, match="16 x 16 cannot go on at 32 x 32"):
         carried(alias_free(), resolution=32)
 
 
@@ -342,7 +342,7 @@ def test_a_projected_discriminator_keeps_its_heads() -> None:
         c = F.one_hot(torch.tensor([k] * 4), 3).float()
         # three equal rows are √3 as long, and spectral normalisation takes that away
         logits, bias = new(pictures, c), old.heads[0].judge.bias
-        places = old.heads[0].side ** 2
+        places = old.heads[0].places
         torch.testing.assert_close(
             (logits[:, :places] - bias) * 3**0.5,
             before[:, :places] - bias,
@@ -430,7 +430,7 @@ def test_blocks_that_are_new_at_a_size_cannot_rest(tmp_path: Path) -> None:
     for k in range(4):
         Image.new("RGB", (16, 16), (40 * k, 0, 0)).save(folder / f"{k}.png")
     config = make_config(tmp_path).replace(data=str(folder), freeze_d=1)
-    with pytest.raises(WspaceError, match="at 16² those are new"):
+    with pytest.raises(WspaceError, match="at 16 x 16 those are new"):
         loop.check(config)
 
 
@@ -456,3 +456,20 @@ def test_another_preset_than_the_models_is_refused(
     ran = run_wspace(*words)
     assert ran.status == 0
     assert "The discriminator goes on." in ran.out
+
+
+# -- rectangles
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["small", "stylegan2"])
+def test_a_rectangular_network_goes_on_in_its_shape_alone(name: str) -> None:
+    config, judge = preset(name, resolution=(8, 12))
+    old, old_judge = build_generator(config), build_discriminator(judge)
+    new = carried(old, resolution=(16, 24))
+    assert new(torch.randn(2, old.z_dim)).shape == (2, 3, 16, 24)
+    constant = {"small": "synthesis.const", "stylegan2": "synthesis.b4.const"}[name]
+    torch.testing.assert_close(new.state_dict()[constant], old.state_dict()[constant])
+    assert judging(old_judge, old, resolution=(16, 24))(torch.randn(4, 3, 16, 24)).shape == (4,)
+    with pytest.raises(WspaceError, match=r"begins with a block of 6 x 4, .* with one of 4 x 4"):
+        carried(old, resolution=16)

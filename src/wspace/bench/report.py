@@ -33,6 +33,7 @@ from wspace.networks.config import DiscriminatorConfig
 from wspace.networks.generator import Generator
 from wspace.networks.presets import PRESETS, preset
 from wspace.rendering.synthesis_cache import RenderPath
+from wspace.sizes import Resolution
 from wspace.training.config import TrainConfig
 
 __all__ = ["BenchConfig", "BenchReport", "bench"]
@@ -51,7 +52,7 @@ class BenchConfig:
 
     model: str | None = None  # name, file or run folder; None: a bundled one, or a preset's
     preset: str | None = None  # measure this preset with random weights instead
-    resolution: int = 64  # of the preset
+    resolution: Resolution = 64  # of the preset: a side, or height and width
     batches: tuple[int, ...] = (1, 8)  # pictures at once in generation
     train_batch: int = 16  # real images a training step
     quick: bool = False  # shorter measurements, no training
@@ -168,7 +169,7 @@ def _networks(
         name = config.preset or "compact"
         generator_config, discriminator_config = preset(name, resolution=config.resolution)
         generator = build_generator(generator_config).eval().requires_grad_(False)
-        generator.name = f"{name}-{config.resolution}"
+        generator.name = f"{name}-{generator.size.short}"
         return generator, discriminator_config, name
     loaded = load_model_file(find_model(model))
     generator = loaded.generator

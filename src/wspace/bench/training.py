@@ -112,8 +112,8 @@ class _Steps:
             "path length": own.path_length_interval if own.path_length_weight else 1,
         }
         self.intervals = {name: interval for name, interval in lazy.items() if interval > 1}
-        n, side = config.batch_size, generator.resolution
-        self._real = torch.randn(n, generator.image_channels, side, side, device=device).tanh()
+        n = config.batch_size
+        self._real = torch.randn(n, generator.image_channels, *generator.size, device=device).tanh()
         classes = torch.arange(n, device=device) % max(generator.num_classes, 1)
         self._c = (
             F.one_hot(classes, generator.num_classes).float() if generator.num_classes else None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wspace.sizes import read_size, size_of
+
 if TYPE_CHECKING:
     from wspace.bench.report import BenchReport
 
@@ -16,7 +18,7 @@ __all__ = ["bench_command"]
 @click.command("bench")
 @click.argument("model", required=False)
 @click.option("--preset", help="Measure this preset with random weights instead of a model.")
-@click.option("--resolution", type=int, default=64, show_default=True, help="Of the preset.")
+@click.option("--resolution", default="64", show_default=True, help="Of the preset: WIDTHxHEIGHT.")
 @click.option("--quick", is_flag=True, help="Shorter measurements, no training.")
 @click.option("--full", is_flag=True, help="bf16 even where it is slow here.")
 @click.option("--compile", "compiled", is_flag=True, help="Compiled, too: minutes.")
@@ -26,7 +28,7 @@ __all__ = ["bench_command"]
 def bench_command(
     model: str | None,
     preset: str | None,
-    resolution: int,
+    resolution: str,
     quick: bool,
     full: bool,
     compiled: bool,
@@ -44,7 +46,7 @@ def bench_command(
     config = BenchConfig(
         model=model,
         preset=preset,
-        resolution=resolution,
+        resolution=read_size(resolution).resolution,
         train_batch=train_batch,
         quick=quick,
         all_precisions=full,
@@ -60,7 +62,7 @@ def _table(report: BenchReport) -> str:
     lines = [
         f"{machine['cpu']} ({machine['capability']}), {machine['threads']} threads, "
         f"torch {machine['torch']}, {machine['device']}",
-        f"{model['name']}: {model['architecture']}, {model['resolution']}², "
+        f"{model['name']}: {model['architecture']}, {size_of(model['resolution'])}, "
         f"{model['parameters'] / 1e6:.1f} million parameters, "
         f"{model['gflop_per_picture']:.2f} GFLOP a picture",
         f"first picture of a fresh process: {report.first_picture_seconds:.2f} s",

@@ -213,9 +213,9 @@ def _check_grid(
     SheetLayout(columns=1).check_fits(count)  # before so many are made
     listed = list(recipes)
     note = describe_recipes(generator, listed)
-    side = generator.resolution
-    planned = picture_layout(listed, side, note=note, **layout)
-    check_sheet(planned, count, (side, side, generator.image_channels))
+    shape = (*generator.size, generator.image_channels)
+    planned = picture_layout(listed, shape, note=note, **layout)
+    check_sheet(planned, count, shape)
     return iter(listed), note
 
 

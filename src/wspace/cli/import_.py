@@ -11,6 +11,7 @@ import click
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file
+from wspace.sizes import size_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,7 +113,7 @@ def _draw_sheet(generator: Generator, path: Path, *, title: str) -> None:
     from wspace.recipe.recipe import sample_recipes
     from wspace.rendering.render import render
 
-    count = max(2, min(SHEET_PICTURES, SHEET_PIXELS // generator.resolution**2))
+    count = max(2, min(SHEET_PICTURES, SHEET_PIXELS // generator.size.area))
     chosen = sample_recipes(range(count), num_classes=generator.num_classes, psi=SHEET_PSI)
     with progress_bar("drawing", "pictures") as progress:
         pictures = render(generator, chosen, progress=progress)
@@ -127,9 +128,8 @@ def _print_report(found: dict[str, Any]) -> None:
         f"{found['out']}: {found['imported_network']} of {found['imported_from']}, "
         f"{found['generation']} ({found['architecture']})"
     )
-    side = found["resolution"]
     click.echo(
-        f"{side} x {side} pixels, {found['image_channels']} channels, "
+        f"{size_of(found['resolution'])} pixels, {found['image_channels']} channels, "
         f"{found['num_ws']} layers of w{classes}"
     )
     click.echo(

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from wspace.sizes import size_of
+
 __all__ = ["models_command"]
 
 
@@ -24,9 +26,9 @@ def models_command(as_json: bool) -> None:
         click.echo("no models come with this package: train one with `wspace train`.")
     for name, header in headers.items():
         config = header["generator"]
-        side, classes = config.get("resolution"), config.get("num_classes")
+        size, classes = size_of(config["resolution"]), config.get("num_classes")
         kinds = f", {classes} classes" if classes else ""
-        click.echo(f"{name}: {side} x {side} pixels, {config.get('architecture')}{kinds}")
+        click.echo(f"{name}: {size} pixels, {config.get('architecture')}{kinds}")
         for key, value in header["metadata"].items():
             click.echo(f"  {key.replace('_', ' ')}: {_readable(value)}")
 

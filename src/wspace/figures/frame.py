@@ -64,12 +64,14 @@ class Frame:
         self.layout, self.tiles = layout, tiles
         margin, gap, header_gap = spacing.margin, spacing.gap, spacing.header_gap
         shown = [tile for tile in tiles if tile is not None]
-        self.side = max(max(tile.shape[:2]) for tile in shown) * layout.scale
+        self.cell_height, self.cell_width = (
+            max(tile.shape[axis] for tile in shown) * layout.scale for axis in (0, 1)
+        )
         rows = math.ceil(len(tiles) / layout.columns)
         self.title_font, self.label_font, self.note_font = map(
             _font, (_TITLE_SIZE, _LABEL_SIZE, _NOTE_SIZE)
         )
-        text_width = self.side - 4
+        text_width = self.cell_width - 4
         self.captions = [_wrap(c, self.label_font, text_width) for c in layout.captions]
         self.column_labels = [_wrap(c, self.label_font, text_width) for c in layout.column_labels]
         self.row_labels = [_wrap(c, self.label_font, 220) for c in layout.row_labels]
@@ -77,7 +79,7 @@ class Frame:
             (_width(line, self.label_font) for r in self.row_labels for line in r), default=0
         )
         left = margin + (label_width + 12 if label_width else 0)
-        across = layout.columns * (self.side + gap) - gap + header_gap * layout.header_column
+        across = layout.columns * (self.cell_width + gap) - gap + header_gap * layout.header_column
         self.width = max(left + across + margin, spacing.least_width)
         self.title = _wrap(layout.title, self.title_font, self.width - 2 * margin)
         self.note = _wrap(layout.note, self.note_font, self.width - 2 * margin)
@@ -86,14 +88,14 @@ class Frame:
         self.columns_bottom = top + max((len(c) for c in self.column_labels), default=0) * _line()
         top = self.columns_bottom + (4 if self.column_labels else 0)
         below = max((len(c) for c in self.captions), default=0) * _line()
-        step = self.side + gap + (below + 6 if below else 0)
+        step = self.cell_height + gap + (below + 6 if below else 0)
         self.left, self.margin = left, margin
         self.boxes: list[_Box] = []
         for i, tile in enumerate(tiles):
             row, column = divmod(i, layout.columns)
             x = (
                 left
-                + column * (self.side + gap)
+                + column * (self.cell_width + gap)
                 + header_gap * (layout.header_column and column > 0)
             )
             y = top + row * step + header_gap * (layout.header_row and row > 0)
@@ -118,13 +120,13 @@ class Frame:
                 shown = Image.fromarray(on_checks(tile, self.layout.theme))
                 sheet.paste(_enlarged(shown, self.layout.scale), box[:2])
         for lines, box in zip(self.captions, self.boxes, strict=False):
-            self._centred(pen, lines, box[0], box[1] + self.side + 4, text)
+            self._centred(pen, lines, box[0], box[1] + self.cell_height + 4, text)
         for column, lines in enumerate(self.column_labels):
             top = self.columns_bottom - len(lines) * _line()
             self._centred(pen, lines, self.boxes[column][0], top, text)
         for row, lines in enumerate(self.row_labels):
             box = self.boxes[row * self.layout.columns]
-            y = box[1] + (self.side - len(lines) * _line()) // 2
+            y = box[1] + (self.cell_height - len(lines) * _line()) // 2
             for line in lines:
                 x = self.left - 12 - _width(line, self.label_font)
                 pen.text((x, y), line, fill=text, font=self.label_font)
@@ -136,13 +138,13 @@ class Frame:
     ) -> None:
         """Write lines over the width of the tile that begins at ``left``."""
         for line in lines:
-            x = left + self.side // 2 - _width(line, self.label_font) // 2
+            x = left + self.cell_width // 2 - _width(line, self.label_font) // 2
             pen.text((x, y), line, fill, self.label_font)
             y += _line()
 
 
 def readable_scale(side: int) -> int:
-    """The whole number that enlarges a picture so that labels fit beside it."""
+    """The whole number that enlarges a picture of that shorter side so that labels fit beside."""
     return max(1, _CELL_SIDE // side)
 
 

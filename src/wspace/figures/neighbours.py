@@ -45,6 +45,6 @@ def neighbour_sheet(
         column_labels=("generated", *(f"nearest {i}" for i in range(1, k + 1))),
         captions=tuple(captions),
         header_column=True,
-        scale=readable_scale(generated.shape[1]),
+        scale=readable_scale(min(generated.shape[1:3])),
     )
     return Frame(layout, tiles).draw()

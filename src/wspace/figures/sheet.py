@@ -104,7 +104,7 @@ def picture_sheet(
         WspaceError: a value outside its range.
     """
     return Sheet(
-        layout=picture_layout(recipes, pixels.shape[1], **layout),
+        layout=picture_layout(recipes, pixels.shape[1:], **layout),
         cells=tuple(Cell(recipes=(recipe,)) for recipe in recipes),
         tiles=tuple(pixels),
         rendered_by=rendered_by,
@@ -113,7 +113,7 @@ def picture_sheet(
 
 def picture_layout(
     recipes: Sequence[Recipe],
-    height: int,
+    shape: tuple[int, ...],
     *,
     columns: int | None = None,
     title: str = "",
@@ -126,7 +126,7 @@ def picture_layout(
 
     Args:
         recipes: one a picture.
-        height: of each picture, in pixels.
+        shape: (H, W, C) of each picture.
         columns: pictures a row; None makes the sheet about square.
         title: above all.
         note: a smaller line under the title.
@@ -144,7 +144,7 @@ def picture_layout(
         title=title,
         note=note,
         captions=tuple(captions),
-        scale=scale or readable_scale(height),
+        scale=scale or readable_scale(min(shape[:2])),
         theme=theme,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from wspace.networks.config import (
@@ -43,8 +45,8 @@ def build_discriminator(config: DiscriminatorConfig | ProjectedConfig) -> nn.Mod
 
 
 def _build_synthesis(config: GeneratorConfig) -> nn.Module:
-    shared = {
-        "resolution": config.resolution,
+    shared: dict[str, Any] = {
+        "size": config.size,
         "image_channels": config.image_channels,
         "w_dim": config.w_dim,
     }

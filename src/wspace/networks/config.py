@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from wspace.errors import WspaceError, shown
 from wspace.networks.layers import ACTIVATIONS
 from wspace.plain import Choice, Length, Range, check, from_plain, to_plain
+from wspace.sizes import Resolution, Size, size_of
 
 __all__ = [
     "AdaINConfig",
@@ -30,7 +31,7 @@ BlockArchitecture = Literal["skip", "resnet", "orig"]
 _MAX_LAYERS, _MAX_WIDTH = 64, 2**15
 _Activation = Annotated[str, Choice(*ACTIVATIONS)]
 _Width = Annotated[int, Range(1, _MAX_WIDTH)]
-_Channels = Annotated[tuple[_Width, ...], Length(1, _MAX_LAYERS)]  # of the blocks 4², 8², ...
+_Channels = Annotated[tuple[_Width, ...], Length(1, _MAX_LAYERS)]  # of the blocks, smallest first
 _Filter = Annotated[tuple[float, ...], Length(1, 64)]  # one dimension of it
 _ImageChannels = Annotated[int, Choice(1, 3, 4)]  # grey; red, green, blue; and alpha (`images`)
 _NumClasses = Annotated[int, Range(0, 2**20)]
@@ -38,14 +39,18 @@ _GroupSize = Annotated[int, Range(1, 2**20)]
 _Positive = Annotated[float, Range(above=0)]
 
 
-def num_blocks(resolution: int) -> int:
-    """Blocks from 4² to ``resolution``², a power of two."""
-    return int(math.log2(resolution)) - 1
+def num_blocks(resolution: Resolution) -> int:
+    """Blocks from the smallest to the image: from 4² to 64², it is five."""
+    return size_of(resolution).doublings + 1
 
 
-def channels_per_block(resolution: int, base: float, maximum: int) -> tuple[int, ...]:
-    """Channels of the blocks 4², 8², ... ``resolution``²: min(base / side, maximum)."""
-    return tuple(min(int(base / 2 ** (k + 2)), maximum) for k in range(num_blocks(resolution)))
+def channels_per_block(resolution: Resolution, base: float, maximum: int) -> tuple[int, ...]:
+    """Channels of the blocks, smallest first: min(base / side, maximum).
+
+    The side of a block that is no square of a power of two is that of the nearest one.
+    """
+    side = size_of(resolution).block.square_side
+    return tuple(min(int(base / (side * 2**k)), maximum) for k in range(num_blocks(resolution)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +138,38 @@ _SYNTHESIS: dict[str, type[SynthesisConfig]] = {
 }
 
 
+class _OfASize:
+    """What the configurations of generators and discriminators have in common."""
+
+    resolution: Resolution
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the images."""
+        return size_of(self.resolution)
+
+    def _settle_resolution(self) -> None:
+        """Check it; a square is written by its side.
+
+        Raises:
+            WspaceError: no network makes images of that size.
+        """
+        size = self.size
+        if not size.fits_networks(smallest=0):  # imported toys may be a block alone
+            raise WspaceError(
+                f"resolution={shown(self.resolution)} is no power of two from 4 to 4096, nor that "
+                "times a block of 3 to 16 pixels a side: scale the pictures with "
+                "`wspace data build`."
+            )
+        object.__setattr__(self, "resolution", size.resolution)
+
+
 @dataclass(frozen=True, kw_only=True)
-class GeneratorConfig:
+class GeneratorConfig(_OfASize):
     """All that a generator is made of; ``synthesis`` fits ``architecture``."""
 
     architecture: Architecture
-    resolution: int
+    resolution: Resolution  # the side of square images, or height and width
     image_channels: _ImageChannels = 3
     z_dim: _Width = 512
     w_dim: _Width = 512
@@ -148,12 +179,17 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        _check_resolution(self.resolution)
+        self._settle_resolution()
         if self.mapping.num_layers < 1:
             raise WspaceError("num_layers=0: the mapping of a generator needs one layer or more.")
         assert isinstance(self.synthesis, _SYNTHESIS[self.architecture])
         if not isinstance(self.synthesis, AliasFreeConfig):
             _check_channels(self.synthesis.channels, self.resolution)
+        elif self.size.block != (4, 4):
+            raise WspaceError(
+                f"resolution={shown(self.resolution)}: alias-free networks (StyleGAN3) make square "
+                "images of a power of two alone; take another preset, or other pictures."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON."""
@@ -180,11 +216,11 @@ class GeneratorConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig:
+class DiscriminatorConfig(_OfASize):
     """All that a discriminator is made of; StyleGAN3 shares StyleGAN2's."""
 
     architecture: Literal["adain", "demodulated"]
-    resolution: int
+    resolution: Resolution  # the side of square images, or height and width
     image_channels: _ImageChannels = 3
     num_classes: _NumClasses = 0
     channels: _Channels
@@ -201,7 +237,7 @@ class DiscriminatorConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        _check_resolution(self.resolution)
+        self._settle_resolution()
         _check_channels(self.channels, self.resolution)
         if self.architecture == "demodulated" and self.projection_dim > 0 and self.mapping is None:
             raise WspaceError(
@@ -227,16 +263,16 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectedConfig:
+class ProjectedConfig(_OfASize):
     """All that a projected discriminator is made of."""
 
     architecture: Literal["projected"] = "projected"
-    resolution: int
+    resolution: Resolution  # the side of square images, or height and width
     image_channels: _ImageChannels = 3
     num_classes: Annotated[int, Range(0, _MAX_WIDTH)] = 0
     backbone: Literal["lite0", "lite1"] = "lite1"  # EfficientNet-Lite's variant
-    # images are scaled to this side for it, a multiple of 32
-    input_size: Annotated[int, Range(32, 1024)]
+    # images are scaled to this side for it, or height and width: multiples of 32
+    input_size: Annotated[Resolution, Range(32, 1024)]
     # projected maps are doubled in side before they are judged, as in the first version
     enlarged: bool = True
     # channels of the finest projected maps, a multiple of 4
@@ -248,9 +284,10 @@ class ProjectedConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        _check_resolution(self.resolution)
+        self._settle_resolution()
+        object.__setattr__(self, "input_size", size_of(self.input_size).resolution)
         for name, divisor in (("input_size", 32), ("width", 4), ("max_channels", 4)):
-            if getattr(self, name) % divisor:
+            if any(side % divisor for side in size_of(getattr(self, name))):
                 raise WspaceError(
                     f"{name}={getattr(self, name)} is no multiple of {divisor}: choose another."
                 )
@@ -267,18 +304,10 @@ def discriminator_config(data: Any) -> DiscriminatorConfig | ProjectedConfig:
     return DiscriminatorConfig.from_dict(data)
 
 
-def _check_channels(channels: tuple[int, ...], resolution: int) -> None:
+def _check_channels(channels: tuple[int, ...], resolution: Resolution) -> None:
     if len(channels) != num_blocks(resolution):
         raise WspaceError(
             f"channels={channels!s:.60} do not fit resolution={resolution}: give "
-            f"{num_blocks(resolution)} numbers from 1 to {_MAX_WIDTH}, of the blocks from 4² up."
-        )
-
-
-def _check_resolution(resolution: int) -> None:
-    # 4 is below what training takes, but an imported toy network may have it.
-    if resolution < 4 or resolution > 4096 or resolution & (resolution - 1):
-        raise WspaceError(
-            f"resolution={resolution} is no power of two from 4 to 4096: "
-            "scale the pictures with `wspace data build`."
+            f"{num_blocks(resolution)} numbers from 1 to {_MAX_WIDTH}, of the blocks from "
+            "the smallest up."
         )

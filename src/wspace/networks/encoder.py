@@ -11,7 +11,6 @@ from wspace.networks.config import GeneratorConfig
 
 __all__ = ["Encoder"]
 
-_SMALLEST_SIDE = 4
 _FIRST_WIDTH, _MAX_WIDTH = 32, 256
 _GROUPS = 8
 _HIDDEN = 512
@@ -19,7 +18,9 @@ _VALUES_STD = 0.1
 
 
 class Encoder(nn.Module):
-    """Images to one w each: convolutions that halve the side down to 4², then two layers.
+    """Images to one w each: convolutions that halve the sides down to 4², then two layers.
+
+    Images that are no squares of a power of two are halved down to the generator's first block.
 
     Attributes join between those two, as the sum of a learned vector for each value: small things
     that an encoder takes long to see, it knows from the start.
@@ -32,18 +33,18 @@ class Encoder(nn.Module):
     def __init__(self, config: GeneratorConfig, num_values: int = 0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        channels, side, width = config.image_channels, config.resolution, _FIRST_WIDTH
-        while side > _SMALLEST_SIDE:
+        channels, width = config.image_channels, _FIRST_WIDTH
+        for _ in range(config.size.doublings):
             layers += [
                 nn.Conv2d(channels, width, 4, stride=2, padding=1),
                 nn.GroupNorm(_GROUPS, width),
                 nn.LeakyReLU(0.2),
             ]
-            channels, side, width = width, side // 2, min(2 * width, _MAX_WIDTH)
+            channels, width = width, min(2 * width, _MAX_WIDTH)
         self.layers = nn.Sequential(
             *layers,
             nn.Flatten(),
-            nn.Linear(channels * side**2, _HIDDEN),
+            nn.Linear(channels * config.size.block.area, _HIDDEN),
         )
         self.values = nn.Embedding(num_values, _HIDDEN) if num_values else None
         if self.values is not None:
@@ -54,7 +55,7 @@ class Encoder(nn.Module):
         """Where in W the images lie.
 
         Args:
-            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            images: (N, image_channels, height, width), in [-1, 1].
             values: (N, attributes), int64, one of ``num_values`` each; needed exactly where there
                 are attributes.
 

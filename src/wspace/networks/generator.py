@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from wspace.networks.config import GeneratorConfig
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.noise import Noise
+from wspace.sizes import Resolution, Size
 
 __all__ = ["Generator"]
 
@@ -39,9 +40,14 @@ class Generator(nn.Module):
         )
 
     @property
-    def resolution(self) -> int:
-        """Side of the images in pixels."""
+    def resolution(self) -> Resolution:
+        """Side of the images in pixels where they are square, else height and width."""
         return self.config.resolution
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the images in pixels."""
+        return self.config.size
 
     @property
     def image_channels(self) -> int:
@@ -90,7 +96,7 @@ class Generator(nn.Module):
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:
-        """The layers of ws that each block owns, from 4² up; empty for StyleGAN3."""
+        """The layers of ws that each block owns, smallest first; empty for StyleGAN3."""
         return self.synthesis.block_layers  # type: ignore[return-value]
 
     def forward(
@@ -111,7 +117,7 @@ class Generator(nn.Module):
             noise: see `noise.noise_maps`.
 
         Returns:
-            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1]; with
+            (N, image_channels, height, width), float32, nominally in [-1, 1]; with
             alpha, premultiplied.
         """
         image: Tensor = self.synthesis(self.mapping(z, c, psi, cutoff), noise)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, shown
 from wspace.networks.config import (
     AdaINConfig,
     DemodulatedConfig,
@@ -16,6 +16,7 @@ from wspace.networks.config import (
     ProjectedConfig,
     channels_per_block,
 )
+from wspace.sizes import Resolution, Size, size_of
 
 __all__ = ["PRESETS", "Preset", "preset", "projected_discriminator"]
 
@@ -26,7 +27,7 @@ class Preset:
 
     name: str
     purpose: str
-    make: Callable[[int, int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
+    make: Callable[[Resolution, int, int], tuple[GeneratorConfig, DiscriminatorConfig]]
 
 
 # Width of the hidden layers between z and w in StyleGAN1's presets, however narrow z and w are:
@@ -36,9 +37,9 @@ MAPPING_WIDTH = 512
 
 def _adain(
     *, base: int, maximum: int, dim: int, layers: int, mapping_width: int = MAPPING_WIDTH
-) -> Callable[[int, int, int], tuple[GeneratorConfig, DiscriminatorConfig]]:
+) -> Callable[[Resolution, int, int], tuple[GeneratorConfig, DiscriminatorConfig]]:
     def make(
-        resolution: int, num_classes: int, image_channels: int
+        resolution: Resolution, num_classes: int, image_channels: int
     ) -> tuple[GeneratorConfig, DiscriminatorConfig]:
         channels = channels_per_block(resolution, base, maximum)
         generator = GeneratorConfig(
@@ -65,9 +66,10 @@ def _adain(
 
 
 def _stylegan2(
-    resolution: int, num_classes: int, image_channels: int
+    resolution: Resolution, num_classes: int, image_channels: int
 ) -> tuple[GeneratorConfig, DiscriminatorConfig]:
-    channels = channels_per_block(resolution, 32768 if resolution >= 512 else 16384, 512)
+    base = 32768 if size_of(resolution).square_side >= 512 else 16384
+    channels = channels_per_block(resolution, base, 512)
     mapping = {"weight_gain": 1.0, "activation_gain": math.sqrt(2), "class_input": "embed"}
     generator = GeneratorConfig(
         architecture="demodulated",
@@ -127,13 +129,14 @@ PRESETS = {
 
 
 def preset(
-    name: str, *, resolution: int, num_classes: int = 0, image_channels: int = 3
+    name: str, *, resolution: Resolution, num_classes: int = 0, image_channels: int = 3
 ) -> tuple[GeneratorConfig, DiscriminatorConfig]:
     """The networks of a preset for a resolution.
 
     Args:
         name: a key of `PRESETS`.
-        resolution: side in pixels, a power of two from 8 to 1024.
+        resolution: side of square images in pixels, or height and width, 8 to 1024 each: a power
+            of two times a small block, see `Size.fits_networks`.
         num_classes: classes to tell apart; 0 for none.
         image_channels: 1 for grey pictures, 3 for red, green and blue, 4 with alpha.
 
@@ -142,24 +145,24 @@ def preset(
     """
     if name not in PRESETS:
         raise WspaceError(f"preset={name!r} is unknown: give one of {', '.join(PRESETS)}.")
-    if not 8 <= resolution <= 1024:
+    if not all(8 <= side <= 1024 for side in size_of(resolution)):
         raise WspaceError(
-            f"resolution={resolution} is outside 8 to 1024: "
+            f"resolution={shown(resolution)} is outside 8 to 1024: "
             "scale the pictures with `wspace data build`."
         )
     return PRESETS[name].make(resolution, num_classes, image_channels)
 
 
 def projected_discriminator(
-    *, resolution: int, num_classes: int = 0, image_channels: int = 3
+    *, resolution: Resolution, num_classes: int = 0, image_channels: int = 3
 ) -> ProjectedConfig:
     """A discriminator for any preset's generator that sees through a pretrained network.
 
-    It sees images in the size that they have: larger ones cost more than they teach in the same
-    time (benchmarks/RESULTS.md).
+    It sees images in the size that they have, or the next that it can see: larger ones cost more
+    than they teach in the same time (benchmarks/RESULTS.md).
 
     Args:
-        resolution: side in pixels, a power of two.
+        resolution: as in `preset`.
         num_classes: classes to tell apart; 0 for none.
         image_channels: 1, 3 or 4.
     """
@@ -167,6 +170,13 @@ def projected_discriminator(
         resolution=resolution,
         image_channels=image_channels,
         num_classes=num_classes,
-        input_size=min(max(resolution, 32), 256),
+        input_size=_input_size(size_of(resolution)),
         enlarged=False,
     )
+
+
+def _input_size(size: Size) -> Size:
+    """At most 256 pixels a side, and multiples of 32."""
+    scale = min(1, 256 / max(size))
+    height, width = (32 * math.ceil(side * scale / 32) for side in size)
+    return Size(height, width)

@@ -25,6 +25,7 @@ from wspace.networks.layers import minibatch_stddev
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.ops.convolution import convolve
 from wspace.ops.resample import upsample_nearest
+from wspace.sizes import Size, size_of
 
 __all__ = ["ProjectedDiscriminator"]
 
@@ -70,21 +71,21 @@ class _Conv2d(nn.Conv2d):
 
 
 class Head(nn.Module):
-    """Halves maps to 4² or below, then judges each place of them."""
+    """Halves maps until a side is 4 or less, then judges each place of them."""
 
-    def __init__(self, in_channels: int, side: int, width: int, config: ProjectedConfig) -> None:
+    def __init__(self, in_channels: int, size: Size, width: int, config: ProjectedConfig) -> None:
         super().__init__()
         self.config = config
         layers: list[nn.Module] = []
         channels = in_channels
-        while side > _SMALLEST_SIDE:
+        while min(size) > _SMALLEST_SIDE:
             width = min(2 * width, config.max_channels)
             layers += [
                 spectral_norm(_Conv2d(channels, width, 4, stride=2, padding=1)),
                 nn.GroupNorm(_GROUPS, width),
                 nn.LeakyReLU(0.2),
             ]
-            channels, side = width, side // 2
+            channels, size = width, size.halved(1)
         if not layers and not config.enlarged:  # small maps are judged by two layers, too
             width = min(2 * width, config.max_channels)
             layers = [
@@ -94,7 +95,7 @@ class Head(nn.Module):
             ]
             channels = width
         self.layers = nn.Sequential(*layers)
-        self.side = side
+        self.places = size.area
         self.num_statistics = math.gcd(config.mbstd_num_channels, channels)
         self.judge = spectral_norm(
             _Conv2d(channels + self.num_statistics, max(config.num_classes, 1), 3, padding=1)
@@ -103,7 +104,7 @@ class Head(nn.Module):
     def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
         """(N, in_channels, H, W) to (N, places)."""
         x = minibatch_stddev(self.layers(x), self.config.mbstd_group_size, self.num_statistics)
-        logits: Tensor = self.judge(x).float()  # (N, num_classes or 1, side, side)
+        logits: Tensor = self.judge(x).float()  # (N, num_classes or 1, H', W')
         logits = logits[:, 0] if c is None else (logits * c[:, :, None, None]).sum(dim=1)
         return logits.flatten(start_dim=1)
 
@@ -123,12 +124,12 @@ class ProjectedDiscriminator(nn.Module):
             self.backbone.pyramid_channels, config.width, enlarged=config.enlarged
         )
         halvings = 1 if config.enlarged else 2  # of the input, in the finest maps
-        sides = [config.input_size // 2 ** (k + halvings) for k in range(4)]
+        sizes = [size_of(config.input_size).halved(k + halvings) for k in range(4)]
         self.heads = nn.ModuleList(
-            Head(channels, side, config.width, config)
-            for channels, side in zip(self.projection.out_channels, sides, strict=True)
+            Head(channels, size, config.width, config)
+            for channels, size in zip(self.projection.out_channels, sizes, strict=True)
         )
-        self.image_head = Head(config.image_channels, config.resolution, config.width // 2, config)
+        self.image_head = Head(config.image_channels, config.size, config.width // 2, config)
 
     def forward(
         self, images: Tensor, c: Tensor | None = None, *, background: float = 1.0
@@ -136,7 +137,7 @@ class ProjectedDiscriminator(nn.Module):
         """Judge images.
 
         Args:
-            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            images: (N, image_channels, height, width), in [-1, 1].
             c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
             background: see `perceive`.
 
@@ -149,7 +150,7 @@ class ProjectedDiscriminator(nn.Module):
         """As `forward`, of images that have been perceived already.
 
         Args:
-            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            images: (N, image_channels, height, width), in [-1, 1].
             seen: what `perceive` makes of them.
             c: (N, num_classes), one-hot classes.
         """
@@ -168,7 +169,7 @@ class ProjectedDiscriminator(nn.Module):
             (N,).
         """
         heads = [*self.heads, self.image_head]
-        places = [cast(Head, head).side ** 2 for head in heads]
+        places = [cast(Head, head).places for head in heads]
         parts = values.split(places, dim=1)
         return torch.stack([part.mean(dim=1) for part in parts], dim=1).mean(dim=1)
 
@@ -181,10 +182,11 @@ class ProjectedDiscriminator(nn.Module):
                 step to step (`images.BACKGROUNDS`); the head on the image itself sees alpha.
         """
         rgb = rgb_of(images, background)
-        size = self.config.input_size
-        if rgb.shape[2] != size:
+        size = size_of(self.config.input_size)
+        if tuple(rgb.shape[2:]) != size:
+            smaller = rgb.shape[2] > size.height
             rgb = F.interpolate(
-                rgb, size=size, mode="bilinear", align_corners=False, antialias=rgb.shape[2] > size
+                rgb, size=size, mode="bilinear", align_corners=False, antialias=smaller
             )
         return self.backbone.pyramid(rgb)
 

@@ -65,7 +65,7 @@ def render(
         raise WspaceError("there is nothing to render: give at least one recipe.")
     most = default_batch_size(generator) if batch_size is None else batch_size
     size = most if exact_batch else even_batch_size(len(recipes), most)
-    shape = (generator.resolution, generator.resolution, generator.image_channels)
+    shape = (*generator.size, generator.image_channels)
     pixels = np.empty((len(recipes), *shape), dtype=np.uint8)
     done = 0
     for batch in stream(generator, recipes, batch_size=size, path=path):
@@ -157,7 +157,7 @@ def check_recipes(generator: Generator, recipes: Sequence[Recipe]) -> None:
 
 def default_batch_size(generator: Generator) -> int:
     """Pictures to render at once: fewer when they are large."""
-    return min(16, max(1, 2**19 // generator.resolution**2))
+    return min(16, max(1, 2**19 // generator.size.area))
 
 
 def even_batch_size(count: int, most: int) -> int:

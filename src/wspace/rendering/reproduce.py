@@ -123,7 +123,7 @@ def remake(
     """
     recorded = document.rendered_by
     # A hostile file might ask for a batch that fills the memory.
-    size = min(recorded.batch_size, max(1, _MAX_BATCH_PIXELS // generator.resolution**2))
+    size = min(recorded.batch_size, max(1, _MAX_BATCH_PIXELS // generator.size.area))
     wanted: RenderPath = "compiled" if recorded.path == "compiled" else "folded"
     with _threads(recorded.threads):
         first = _recipes_of(document)[:1]

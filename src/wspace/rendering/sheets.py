@@ -55,7 +55,7 @@ def render_sheet(
     Raises:
         WspaceError: labels that do not fit the cells; otherwise as `render`.
     """
-    shape = (generator.resolution, generator.resolution, generator.image_channels)
+    shape = (*generator.size, generator.image_channels)
     check_sheet(layout, len(cells), shape)
     numbers: dict[Recipe, int] = {}
     for cell in cells:
@@ -136,7 +136,7 @@ def mixing_sheet(
         row_labels=("", *map(seed_label, rows)),
         header_row=True,
         header_column=True,
-        scale=readable_scale(generator.resolution),
+        scale=readable_scale(min(generator.size)),
         theme=theme,
     )
     return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
@@ -182,7 +182,7 @@ def psi_sheet(
         note=_note(generator, known, None),
         column_labels=tuple(f"psi {psi:g}" for psi in values),
         row_labels=tuple(map(seed_label, recipes)),
-        scale=readable_scale(generator.resolution),
+        scale=readable_scale(min(generator.size)),
         theme=theme,
     )
     return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
@@ -225,7 +225,7 @@ def noise_deviation_sheet(
             *(f"noise seed {i}" for i in range(len(shown))),
             f"deviation over {realisations}",
         ),
-        scale=readable_scale(generator.resolution),
+        scale=readable_scale(min(generator.size)),
         theme=theme,
     )
     sheet = render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
@@ -274,7 +274,7 @@ def noise_layers_sheet(
         title=f"Noise by layer: {seed_label(recipe)}",
         column_labels=tuple(places),
         row_labels=("noise seed 0", f"deviation over {realisations}"),
-        scale=readable_scale(generator.resolution),
+        scale=readable_scale(min(generator.size)),
         theme=theme,
     )
     sheet = render_sheet(

@@ -25,6 +25,7 @@ from wspace.plain import (
     options_of,
     to_plain,
 )
+from wspace.sizes import Resolution, size_of
 
 __all__ = [
     "DISCRIMINATORS",
@@ -62,7 +63,7 @@ class AdversarialConfig:
     r1_gamma: Annotated[
         float | None,
         _NotNegative,
-        About("weight of R1; 0: off; none: 0.0002 · side² / batch size, StyleGAN2-ADA's rule"),
+        About("weight of R1; 0: off; none: 0.0002 · pixels / batch size, StyleGAN2-ADA's rule"),
     ] = None
     r1_interval: Annotated[int, Range(low=1), About("from one R1 term to the next", "steps")] = 16
     path_length_weight: Annotated[
@@ -372,11 +373,11 @@ class TrainConfig:
                 given.setdefault(other, None)
         return type(self)(**(values_by_name(self) | given))
 
-    def r1_gamma_for(self, resolution: int) -> float:
+    def r1_gamma_for(self, resolution: Resolution) -> float:
         """The weight of R1 at a resolution: what was given, or StyleGAN2-ADA's rule of thumb."""
         if self.adversarial.r1_gamma is not None:
             return self.adversarial.r1_gamma
-        return 0.0002 * resolution**2 / self.batch_size
+        return 0.0002 * size_of(resolution).area / self.batch_size
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into config.json."""

@@ -155,10 +155,10 @@ def first_networks(
             f"--preset {own}, or train without --from."
         )
     resting = config.adversarial.freeze_d
-    if resting and shape.resolution > model.generator.resolution:
+    if resting and shape.size.area > model.generator.size.area:
         raise WspaceError(
             f"freeze_d={resting} rests the blocks that see an image first, and at "
-            f"{shape.resolution}² those are new to {config.start_from}: leave it out."
+            f"{shape.size} those are new to {config.start_from}: leave it out."
         )
     generator, changed = carried_generator(model.generator, shape)
     said = "; ".join(["the generator goes on", *changed])

@@ -40,6 +40,7 @@ from wspace.networks.stylegan2.discriminator import DemodulatedDiscriminator
 from wspace.networks.stylegan2.synthesis import DemodulatedSynthesis
 from wspace.networks.stylegan3.synthesis import AliasFreeSynthesis
 from wspace.networks.styles import pixel_norm
+from wspace.sizes import Resolution, Size, size_of
 
 __all__ = ["Shape", "carried_discriminator", "carried_generator", "preset_of"]
 
@@ -53,19 +54,24 @@ class Shape:
     """What pictures ask of networks.
 
     Attributes:
-        resolution: side in pixels.
+        resolution: side in pixels where they are square, else height and width.
         num_classes: 0 for none.
         image_channels: 1, 3 or 4.
     """
 
-    resolution: int
+    resolution: Resolution
     num_classes: int
     image_channels: int
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        return size_of(self.resolution)
 
 
 def preset_of(config: GeneratorConfig) -> str | None:
     """The preset whose generator this is at some size, with some classes; None: nobody's."""
-    if not 8 <= config.resolution <= 1024:
+    if not _has_presets(config):
         return None
     made = {name: preset(name, **vars(_shape_of(config)))[0] for name in PRESETS}
     return next((name for name, its in made.items() if its == config), None)
@@ -92,8 +98,14 @@ def carried_generator(old: Generator, shape: Shape) -> tuple[Generator, list[str
     if shape.resolution != config.resolution:
         if isinstance(config.synthesis, AliasFreeConfig):
             raise WspaceError(
-                f"a StyleGAN3 network of {config.resolution}² cannot go on at {shape.resolution}²: "
-                "all its layers depend on the size; scale the pictures with `wspace data build`."
+                f"a StyleGAN3 network of {config.size} cannot go on at {shape.size}: all its "
+                "layers depend on the size; scale the pictures with `wspace data build`."
+            )
+        if shape.size.block != config.size.block:
+            raise WspaceError(
+                f"a network of {config.size} cannot go on at {shape.size}: it begins with a block "
+                f"of {config.size.block}, and those pictures with one of {shape.size.block}; scale "
+                f"them with `wspace data build --size {config.size.short}`."
             )
         channels = _channels(config.synthesis.channels, shape.resolution, preset_of(config))
         changes["synthesis"] = replace(config.synthesis, channels=channels)
@@ -142,11 +154,15 @@ def carried_discriminator(
     _copy(old, new)
     said = _carry_classes_of_judge(old, new)
     said += _carry_colours(old, new, config.image_channels, shape.image_channels)
-    if shape.resolution > config.resolution:
-        said.append(f"its blocks above {config.resolution}² are new")
-    elif shape.resolution < config.resolution:
-        said.append(f"its layer that reads {shape.resolution}² pictures is new")
+    if shape.size.area > config.size.area:
+        said.append(f"its blocks above {config.size} are new")
+    elif shape.size.area < config.size.area:
+        said.append(f"its layer that reads {shape.size} pictures is new")
     return new.eval().requires_grad_(False), said
+
+
+def _has_presets(config: GeneratorConfig | DiscriminatorConfig) -> bool:
+    return all(8 <= side <= 1024 for side in config.size)
 
 
 def _shape_of(config: GeneratorConfig | DiscriminatorConfig | ProjectedConfig) -> Shape:
@@ -157,7 +173,7 @@ def _shape_of(config: GeneratorConfig | DiscriminatorConfig | ProjectedConfig) -
     )
 
 
-def _channels(own: tuple[int, ...], resolution: int, name: str | None) -> tuple[int, ...]:
+def _channels(own: tuple[int, ...], resolution: Resolution, name: str | None) -> tuple[int, ...]:
     """Channels of the blocks up to another size: the preset's, or each half of the one before."""
     blocks = num_blocks(resolution)
     if name is not None:
@@ -170,7 +186,7 @@ def _channels(own: tuple[int, ...], resolution: int, name: str | None) -> tuple[
 
 
 def _preset_of_discriminator(config: DiscriminatorConfig) -> str | None:
-    for name in PRESETS if 8 <= config.resolution <= 1024 else ():
+    for name in PRESETS if _has_presets(config) else ():
         made = preset(name, resolution=config.resolution)[1]
         if made.channels == config.channels and made.hidden_dim == config.hidden_dim:
             return name
@@ -383,10 +399,10 @@ def _set_weight(layer: nn.Module, weight: Tensor) -> None:
 
 def _carry_size(old: Generator, new: Generator) -> str:
     """Make a generator of another size draw ``old``'s pictures in its own."""
-    up = new.resolution > old.resolution
-    kept = min(new.resolution, old.resolution)
+    up = new.size.area > old.size.area
+    kept = min(new.size, old.size)
     synthesis = new.synthesis
-    said = f"blocks to {kept}² are kept" + (", those above are new" if up else "")
+    said = f"blocks to {kept} are kept" + (", those above are new" if up else "")
     if isinstance(synthesis, AdaINSynthesis):
         _fit_colours(old, new)
         return said + "; the layer to colours is fitted to its pictures"
@@ -403,16 +419,15 @@ def _carry_size(old: Generator, new: Generator) -> str:
 def _fit_colours(old: Generator, new: Generator) -> None:
     """The best layer from the last block's maps to colours: least squares on ``old``'s pictures."""
     synthesis = cast(Any, new.synthesis)
-    side = new.resolution
-    count = min(_FITTED_PICTURES, max(_FITTED_PIXELS // side**2, 4))
+    count = min(_FITTED_PICTURES, max(_FITTED_PIXELS // new.size.area, 4))
     z = torch.randn(count, old.z_dim)
     c = None
     if old.num_classes:
         c = F.one_hot(torch.arange(count) % old.num_classes, old.num_classes).float()
     ws = old.mapping(z, c)
     pictures = _colours_of(old.synthesis(ws, "none"), new.image_channels)
-    mode = "nearest" if side > old.resolution else "area"
-    wanted = F.interpolate(pictures, size=side, mode=mode)
+    mode = "nearest" if new.size.area > old.size.area else "area"
+    wanted = F.interpolate(pictures, size=new.size, mode=mode)
     last = synthesis.to_rgb[-1]
     seen: list[Tensor] = []
     hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))

@@ -90,7 +90,7 @@ def _refuse_large_filters(config: GeneratorConfig, owner: str) -> None:
     assert isinstance(config.synthesis, AliasFreeConfig)
     try:
         signals = layer_signals(
-            config.synthesis, resolution=config.resolution, image_channels=config.image_channels
+            config.synthesis, resolution=config.size.height, image_channels=config.image_channels
         )
         taps = [
             config.synthesis.filter_size

@@ -38,8 +38,8 @@ class DiscriminatorBlock(nn.Module):
 class Discriminator(nn.Module):
     """Images (and classes) to one logit each.
 
-    ``from_rgb[k]`` reads images of side 4 · 2^k; only the last is used at full resolution, the
-    others serve fades between resolutions (``lod``).
+    ``from_rgb[k]`` reads images of side 4 · 2^k (see `Size.block` for other than such squares);
+    only the last is used at full resolution, the others serve fades between resolutions (``lod``).
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -57,7 +57,9 @@ class Discriminator(nn.Module):
             channels[0] + config.mbstd_num_channels, channels[0], 3, weight_gain=gain
         )
         hidden = config.hidden_dim or channels[0]
-        self.dense0 = EqualizedLinear(16 * channels[0], hidden, weight_gain=gain)
+        self.dense0 = EqualizedLinear(
+            config.size.block.area * channels[0], hidden, weight_gain=gain
+        )
         self.dense1 = EqualizedLinear(hidden, max(config.num_classes, 1))
 
     @property
@@ -70,7 +72,7 @@ class Discriminator(nn.Module):
         """Judge images.
 
         Args:
-            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            images: (N, image_channels, height, width), in [-1, 1].
             c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
             lod: level of detail, as in `AdaINSynthesis.forward`.
 

@@ -10,13 +10,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from wspace.networks.config import AdaINConfig, num_blocks
+from wspace.networks.config import AdaINConfig
 from wspace.networks.layers import EqualizedConv2d, activate
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.styles import AdaIN, pixel_norm
 from wspace.ops import choose
 from wspace.ops.blurred_resampling import BlurredResampling
 from wspace.ops.resample import upsample_nearest
+from wspace.sizes import Size
 
 __all__ = ["AdaINLayer", "AdaINSynthesis"]
 
@@ -30,7 +31,7 @@ class AdaINLayer(nn.Module):
         self,
         in_channels: int | None,
         out_channels: int,
-        side: int,
+        size: Size,
         *,
         w_dim: int,
         upsample: bool,
@@ -46,19 +47,19 @@ class AdaINLayer(nn.Module):
         self.blur = BlurredResampling(config.blur_filter) if upsample else None
         self.noise_strength = nn.Parameter(torch.zeros(out_channels))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.register_buffer("noise_const", torch.randn(1, 1, side, side))
+        self.register_buffer("noise_const", torch.randn(1, 1, *size))
         self.style = AdaIN(out_channels, w_dim, normalize=config.instance_norm)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """Run the layer.
 
         Args:
-            x: (N, in_channels, H, W), or the constant (N, out_channels, 4, 4) in the first layer.
+            x: (N, in_channels, H, W), or the constant (N, out_channels, H, W) in the first layer.
             w: (N, w_dim), this layer's slice of ws.
-            noise: (N or 1, 1, side, side), or None to add none.
+            noise: (N or 1, 1, H', W'), or None to add none.
 
         Returns:
-            (N, out_channels, side, side).
+            (N, out_channels, H', W'), H' = 2H and W' = 2W where it upsamples, H and W otherwise.
         """
         if self.conv is None:
             x = x + self.bias[:, None, None].to(x.dtype)
@@ -79,17 +80,16 @@ class AdaINLayer(nn.Module):
 class AdaINSynthesis(nn.Module):
     """ws to image.
 
-    Layers 2k and 2k + 1 make block k, of side 4 · 2^k. Each block has a ToRGB; the last one makes
-    the image, the others serve fades between resolutions (``lod``).
+    Layers 2k and 2k + 1 make block k, of side 4 · 2^k (see `Size.block` where that makes no image
+    of this size). Each block has a ToRGB; the last one makes the image, the others serve fades
+    between resolutions (``lod``).
     """
 
-    def __init__(
-        self, config: AdaINConfig, *, resolution: int, image_channels: int, w_dim: int
-    ) -> None:
+    def __init__(self, config: AdaINConfig, *, size: Size, image_channels: int, w_dim: int) -> None:
         super().__init__()
-        blocks = num_blocks(resolution)
+        blocks = size.doublings + 1
         self.num_ws = 2 * blocks
-        self.const = nn.Parameter(torch.ones(1, config.channels[0], 4, 4))
+        self.const = nn.Parameter(torch.ones(1, config.channels[0], *size.block))
         self.layers = nn.ModuleList()
         self.to_rgb = nn.ModuleList()
         for k, channels in enumerate(config.channels):
@@ -99,7 +99,7 @@ class AdaINSynthesis(nn.Module):
                     AdaINLayer(
                         in_channels,
                         channels,
-                        4 * 2**k,
+                        size.halved(blocks - 1 - k),
                         w_dim=w_dim,
                         upsample=upsample,
                         config=config,
@@ -119,7 +119,7 @@ class AdaINSynthesis(nn.Module):
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:
-        """The layers of ws that each block owns, from 4² up."""
+        """The layers of ws that each block owns, smallest first."""
         return tuple((2 * k, 2 * k + 1) for k in range(len(self.to_rgb)))
 
     def forward(
@@ -140,7 +140,7 @@ class AdaINSynthesis(nn.Module):
                 them the two are blended (Karras et al. 2018, Figure 2).
 
         Returns:
-            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
+            (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
         maps = noise_maps(noise, self.const_noise, len(ws))
         last = len(self.to_rgb) - 1 - math.floor(lod)

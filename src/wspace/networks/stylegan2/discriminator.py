@@ -98,7 +98,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """The 4² block: [fromrgb,] minibatch standard deviation, convolution, two dense layers."""
+    """The end: [fromrgb,] minibatch standard deviation, convolution, two dense layers."""
 
     def __init__(self, channels: int, class_dim: int, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -106,11 +106,11 @@ class DiscriminatorEpilogue(nn.Module):
         if config.block_architecture == "skip":
             self.fromrgb = EqualizedConv2d(config.image_channels, channels, 1)
         self.conv = EqualizedConv2d(channels + config.mbstd_num_channels, channels, 3)
-        self.fc = EqualizedLinear(16 * channels, channels)
+        self.fc = EqualizedLinear(config.size.block.area * channels, channels)
         self.out = EqualizedLinear(channels, max(class_dim, 1))
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
-        """(N, channels, 4, 4) and (N, image_channels, 4, 4) to (N, class_dim or 1)."""
+        """(N, channels, H, W) and (N, image_channels, H, W) to (N, class_dim or 1)."""
         config = self.config
         if config.block_architecture == "skip":
             x = x + _activated(self.fromrgb, image, config, clamped=False)
@@ -125,7 +125,8 @@ class DiscriminatorEpilogue(nn.Module):
 class DemodulatedDiscriminator(nn.Module):
     """Images (and classes) to one logit each.
 
-    ``b{side}`` is the block that reads maps of that side, ``b4`` the epilogue.
+    ``b{side}`` is the block that reads maps of that side, ``b4`` the epilogue; blocks are called
+    as if the epilogue's maps were 4² where they are others (see `Size.block`).
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -159,7 +160,7 @@ class DemodulatedDiscriminator(nn.Module):
         """Judge images.
 
         Args:
-            images: (N, image_channels, resolution, resolution), in [-1, 1].
+            images: (N, image_channels, height, width), in [-1, 1].
             c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
 
         Returns:

@@ -18,6 +18,7 @@ from wspace.networks.noise import Noise, noise_maps
 from wspace.ops import choose
 from wspace.ops.modulated import ModulatedConvolution, modulated_pixelwise
 from wspace.ops.resample import fir_kernel, fir_upsample
+from wspace.sizes import Size
 
 __all__ = ["DemodulatedBlock", "DemodulatedLayer", "DemodulatedSynthesis", "ToRGB"]
 
@@ -31,7 +32,7 @@ class DemodulatedLayer(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        side: int,
+        size: Size,
         *,
         w_dim: int,
         upsample: bool,
@@ -44,7 +45,7 @@ class DemodulatedLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         if config.use_noise:
             self.noise_strength = nn.Parameter(torch.zeros([]))
-            self.register_buffer("noise_const", torch.randn(side, side))
+            self.register_buffer("noise_const", torch.randn(*size))
         self.convolution = ModulatedConvolution(
             fir_kernel(config.resample_filter) if upsample else None
         )
@@ -55,11 +56,11 @@ class DemodulatedLayer(nn.Module):
         Args:
             x: (N, in_channels, H, W).
             w: (N, w_dim), this layer's slice of ws.
-            noise: (N or 1, 1, side, side), or None to add none.
+            noise: (N or 1, 1, H', W'), or None to add none.
             gain: factor on the output.
 
         Returns:
-            (N, out_channels, side, side).
+            (N, out_channels, H', W'), H' = 2H and W' = 2W where it upsamples, H and W otherwise.
         """
         styles = self.affine(w)
         before, after = gain_around(self.activation, gain)
@@ -96,7 +97,7 @@ class ToRGB(nn.Module):
 class DemodulatedBlock(nn.Module):
     """The layers of one resolution, and its way to the image.
 
-    Layers: [conv0, which doubles the side,] conv1, [torgb]; the 4² block starts from ``const``.
+    Layers: [conv0, which doubles the sides,] conv1, [torgb]; the first block starts from ``const``.
     """
 
     resample_filter: Tensor
@@ -105,7 +106,7 @@ class DemodulatedBlock(nn.Module):
         self,
         in_channels: int | None,
         out_channels: int,
-        side: int,
+        size: Size,
         *,
         w_dim: int,
         image_channels: int,
@@ -115,13 +116,13 @@ class DemodulatedBlock(nn.Module):
         super().__init__()
         self.architecture = config.architecture
         if in_channels is None:
-            self.const = nn.Parameter(torch.randn(out_channels, side, side))
+            self.const = nn.Parameter(torch.randn(out_channels, *size))
         else:
             self.conv0 = DemodulatedLayer(
-                in_channels, out_channels, side, w_dim=w_dim, upsample=True, config=config
+                in_channels, out_channels, size, w_dim=w_dim, upsample=True, config=config
             )
         self.conv1 = DemodulatedLayer(
-            out_channels, out_channels, side, w_dim=w_dim, upsample=False, config=config
+            out_channels, out_channels, size, w_dim=w_dim, upsample=False, config=config
         )
         self.is_first = in_channels is None
         self.has_torgb = is_last or config.architecture == "skip"
@@ -144,14 +145,14 @@ class DemodulatedBlock(nn.Module):
         """Run the block.
 
         Args:
-            x: (N, in_channels, side / 2, side / 2); in the 4² block (N, out_channels, 4, 4).
-            image: (N, image_channels, side / 2, side / 2), what earlier blocks made of it.
+            x: (N, in_channels, H / 2, W / 2); in the first block (N, out_channels, H, W).
+            image: (N, image_channels, H / 2, W / 2), what earlier blocks made of it.
             ws: (N, 1 or 2 [+ 1], w_dim): for conv0, conv1 and torgb.
             noise: one entry a convolution, see `DemodulatedLayer`.
 
         Returns:
-            The maps (N, out_channels, side, side), and the image so far, (N, image_channels, side,
-            side), or None.
+            The maps (N, out_channels, H, W), and the image so far, (N, image_channels, H, W), or
+            None.
         """
         w = iter(ws.unbind(dim=1))
         maps = iter(noise)
@@ -175,32 +176,31 @@ class DemodulatedBlock(nn.Module):
 class DemodulatedSynthesis(nn.Module):
     """ws to image.
 
-    ``b{side}`` is the block of that side. A block's torgb shares its w with the next block's
-    first layer.
+    ``b{side}`` is the block of that side; blocks are called as if the first was 4² where it is
+    another (see `Size.block`). A block's torgb shares its w with the next block's first layer.
     """
 
     def __init__(
-        self, config: DemodulatedConfig, *, resolution: int, image_channels: int, w_dim: int
+        self, config: DemodulatedConfig, *, size: Size, image_channels: int, w_dim: int
     ) -> None:
         super().__init__()
-        self.sides = tuple(4 * 2**k for k in range(len(config.channels)))
-        assert self.sides[-1] == resolution
+        self.sides = tuple(4 * 2**k for k in range(size.doublings + 1))
         self.num_ws = 2 * len(self.sides)
         for k, side in enumerate(self.sides):
             block = DemodulatedBlock(
                 config.channels[k - 1] if k > 0 else None,
                 config.channels[k],
-                side,
+                size.halved(size.doublings - k),
                 w_dim=w_dim,
                 image_channels=image_channels,
-                is_last=side == resolution,
+                is_last=k == size.doublings,
                 config=config,
             )
             setattr(self, f"b{side}", block)
 
     @property
     def blocks(self) -> list[DemodulatedBlock]:
-        """The blocks from 4² up."""
+        """The blocks, smallest first."""
         return [getattr(self, f"b{side}") for side in self.sides]
 
     @property
@@ -216,7 +216,7 @@ class DemodulatedSynthesis(nn.Module):
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:
-        """The layers of ws that each block owns, from 4² up; the last ToRGB's go to its block."""
+        """The layers of ws that each block owns, smallest first; the last ToRGB's go to its own."""
         layers = [(0,), *((2 * k - 1, 2 * k) for k in range(1, len(self.sides)))]
         layers[-1] = (*layers[-1], self.num_ws - 1)
         return tuple(layers)
@@ -230,7 +230,7 @@ class DemodulatedSynthesis(nn.Module):
             update_emas: without effect: only StyleGAN3's synthesis keeps running means.
 
         Returns:
-            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
+            (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
         x, ws, maps = self.start(ws, noise)
         image: Tensor | None = None
@@ -247,7 +247,7 @@ class DemodulatedSynthesis(nn.Module):
             noise: as in `forward`.
 
         Returns:
-            The constant as maps (N, C, 4, 4), ws in the network's type, one noise map a layer.
+            The constant as maps (N, C, H, W), ws in the network's type, one noise map a layer.
         """
         maps = noise_maps(noise, self.const_noise, len(ws)) or [None] * (2 * len(self.sides) - 1)
         const = self.blocks[0].const

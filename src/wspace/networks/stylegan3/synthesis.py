@@ -21,6 +21,7 @@ from wspace.networks.noise import Noise, noise_maps
 from wspace.ops import choose
 from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter
 from wspace.ops.modulated import demodulation, modulate
+from wspace.sizes import Size
 
 __all__ = [
     "AliasFreeLayer",
@@ -260,10 +261,11 @@ class AliasFreeSynthesis(nn.Module):
     """ws to image: the first w turns and shifts the input, each other one belongs to a layer."""
 
     def __init__(
-        self, config: AliasFreeConfig, *, resolution: int, image_channels: int, w_dim: int
+        self, config: AliasFreeConfig, *, size: Size, image_channels: int, w_dim: int
     ) -> None:
         super().__init__()
-        signals = layer_signals(config, resolution=resolution, image_channels=image_channels)
+        assert size.height == size.width  # the configuration has checked it
+        signals = layer_signals(config, resolution=size.height, image_channels=image_channels)
         self.num_ws = config.num_layers + 2
         self.output_scale = config.output_scale
         self.input = FourierFeatures(signals[0], w_dim)
@@ -309,7 +311,7 @@ class AliasFreeSynthesis(nn.Module):
                 this batch. Training does so where the discriminator learns from the images.
 
         Returns:
-            (N, image_channels, resolution, resolution), float32, nominally in [-1, 1].
+            (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
         noise_maps(noise, self.const_noise, len(ws))
         layers = self.layers
