@@ -21,7 +21,8 @@ from wspace.data.dataset import Dataset
 from wspace.images import from_uint8
 from wspace.metrics.features.datasets import cache_folder, dataset_features, dataset_indices
 from wspace.metrics.features.lite import LiteExtractor
-from wspace.metrics.frechet import frechet_distance, statistics
+from wspace.metrics.frechet import frechet_distance
+from wspace.metrics.gaussian import statistics
 from wspace.metrics.precision_recall import precision_recall
 
 

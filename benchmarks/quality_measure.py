@@ -18,12 +18,8 @@ from wspace.data.dataset import Dataset
 from wspace.metrics.distances import nearest
 from wspace.metrics.features.datasets import dataset_features
 from wspace.metrics.features.extractor import Extractor
-from wspace.metrics.frechet import (
-    FewSamplesWarning,
-    Statistics,
-    frechet_distance,
-    statistics,
-)
+from wspace.metrics.frechet import FewSamplesWarning, frechet_distance
+from wspace.metrics.gaussian import Statistics, statistics
 from wspace.metrics.precision_recall import precision_recall
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
+from tiny_dinov2 import dinov2_weights
 
 from wspace.cli.main import main
 from wspace.formats.model_file import save
@@ -133,9 +135,50 @@ def test_a_memorised_picture_lies_at_no_distance(
     assert values == {"median": 0, "first_percentile": 0, "closest": 0}
 
 
+def test_pictures_of_any_program_are_measured_too(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = write_pictures(tmp_path, seed=2)
+    sheet = tmp_path / "out" / "sheet.png"
+    options = ["--metrics", "fd,kid,pr,dc,distinct", "--neighbours", sheet, "--json"]
+    assert run(pictures, data, *options) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["num"], report["real_num"]) == (NUM, NUM)
+    assert "psi" not in report
+    assert report["resize"] == "scaled to 224² (bicubic, antialiased)"
+    assert {"fd_lite", "kd_lite", "precision", "density", "distinct"} <= set(report)
+    assert sheet.exists()
+    assert run(pictures, data, "--psi", 0.5) == 2
+    assert "--psi is for models" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_program_that_is_not_inception_is_refused(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "inception-2015-12-05.pt"
+    torch.jit.script(torch.nn.Identity()).save(str(script))
+    assert run(model, data, "--extractor", "inception", "--weights", script) == 2
+    assert "is not the Inception network of FID" in capsys.readouterr().err
+
+
+def test_dinov2_sees_with_weights_that_are_given(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "dinov2.safetensors"
+    safetensors.torch.save_file(dinov2_weights(), weights)
+    options = ["--num", 5, "--metrics", "fd", "--extractor", "dinov2", "--weights", weights]
+    assert run(model, data, *options) == 0
+    out = capsys.readouterr().out
+    assert "dinov2: 64 features, pictures scaled to 64² (bicubic, antialiased)" in out
+    assert "FD (dinov2)" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--extractor", "dinov2"], "comes without weights: give weights of a DINOv2 ViT"),
+        (["--weights", "a.pt"], "extractor 'lite' has weights of its own"),
         (["--metrics", "fid"], "metric 'fid' is unknown"),
         (["--num", 3, "--metrics", "pr"], "3 generated pictures have no 3-th nearest neighbours"),
         (["--num", 1], "1 is not in the range x>=2"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from stated_shapes import functions, stated, worked_out
+from tiny_dinov2 import dinov2_weights
 from torch import Tensor, nn
 
 import wspace.networks
@@ -25,6 +26,7 @@ from wspace.networks.encoder import Encoder
 from wspace.networks.flow import VelocityField
 from wspace.networks.generator import Generator
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
+from wspace.networks.pretrained.dinov2 import DinoTransformer
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.networks.projected import Head
 from wspace.networks.stylegan1.discriminator import DiscriminatorBlock
@@ -154,6 +156,10 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "layers.minibatch_stddev": (lambda: minibatch_stddev(maps(4), 2, 2), {}),
     "mapping.MappingNetwork.forward": (lambda: generator().mapping(z(), c()), {}),
     "mapping.MappingNetwork.w": (lambda: generator().mapping.w(z(), c()), {}),
+    "pretrained.dinov2.DinoTransformer.forward": (
+        lambda: DinoTransformer(dinov2_weights(dim=128))(maps(3, 12)),
+        {"dim": 128},
+    ),
     "pretrained.efficientnet.EfficientNetLite.forward": (
         lambda: EfficientNetLite("lite1")(maps(3, (32, 64))),
         {},

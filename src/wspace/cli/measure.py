@@ -1,36 +1,42 @@
-"""``wspace measure``: how good and how varied a model's pictures are."""
+"""``wspace measure``: how good and how varied pictures are, of a model or of any program."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file
-from wspace.metrics.table import METRICS, measure, parse_metrics
+from wspace.metrics.features.named import EXTRACTORS, check_extractor
+from wspace.metrics.table import METRICS, check_metrics, measure, parse_metrics, titles
 from wspace.recipe.recipe import recipes
 from wspace.recipe.syntax import seed_range
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from wspace.data.dataset import Dataset
+    from wspace.metrics.comparison import Comparison
     from wspace.metrics.features.extractor import Extractor
-    from wspace.networks.generator import Generator
+    from wspace.metrics.features.generators import Drawing
 
 __all__ = ["measure_command"]
 
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SHEET_COLUMNS = 4  # training pictures beside each generated one
+DRAWN = 5000  # pictures of a model, where --num is not given
+OF_MODELS = ("first_seed", "psi")  # options that say nothing of pictures
 
 
 @click.command("measure")
-@click.argument("model")
+@click.argument("model", metavar="MODEL|PICTURES")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--metrics",
@@ -41,9 +47,24 @@ SHEET_COLUMNS = 4  # training pictures beside each generated one
     help="; ".join(f"{name}: {metric.about}" for name, metric in METRICS.items()) + ".",
 )
 @click.option(
-    "--num", type=click.IntRange(min=2), default=5000, show_default=True, help="Pictures to make."
+    "--num",
+    type=click.IntRange(min=2),
+    help=f"Pictures to make.  [default: {DRAWN}; of PICTURES all]",
 )
 @click.option("--real-num", type=click.IntRange(min=2), help="Pictures of DATA.  [default: all]")
+@click.option(
+    "--extractor",
+    "extractor_name",
+    type=click.Choice(list(EXTRACTORS)),
+    default="lite",
+    show_default=True,
+    help="The network whose features are compared.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="; ".join(f"{name}: {needed}" for name, needed in EXTRACTORS.items() if needed) + ".",
+)
 @click.option(
     "--first-seed",
     "--seed",
@@ -73,8 +94,10 @@ def measure_command(
     model: str,
     data: Path,
     metrics_text: str,
-    num: int,
+    num: int | None,
     real_num: int | None,
+    extractor_name: str,
+    weights: Path | None,
     first_seed: int,
     psi: float,
     sheet: Path | None,
@@ -84,66 +107,103 @@ def measure_command(
     no_cache: bool,
     as_json: bool,
 ) -> None:
-    """Measure the pictures that MODEL makes against those of DATA.
+    """Measure the pictures that MODEL makes, or a folder or zip of PICTURES, against DATA.
 
-    DATA should be data that the model was not trained on. FD (lite) is the Frechet distance of
-    EfficientNet-Lite0 features: 0 = the same; not to be compared with FID. Precision is the share
-    of generated pictures that look real, recall the share of real ones that the model can make
-    (Kynkaanniemi et al. 2019). Features of datasets are kept in ~/.cache/wspace, or in
+    DATA should be data that the model was not trained on. Figures carry the network that they were
+    seen with: FD (lite) is the Frechet distance of EfficientNet-Lite0 features, 0 = the same, and
+    not to be compared with FID, which is that of Inception's. docs/measuring.md says what each
+    metric tells and when it misleads. Features of datasets are kept in ~/.cache/wspace, or in
     $WSPACE_CACHE.
     """
     from wspace.data.dataset import Dataset
-    from wspace.formats.model_file import load
     from wspace.machine import choose_device
+    from wspace.metrics.comparison import compare
     from wspace.metrics.features.datasets import cache_folder
-    from wspace.metrics.features.generators import generator_features
-    from wspace.metrics.features.lite import LiteExtractor
+    from wspace.metrics.features.named import open_extractor
 
-    metrics = parse_metrics(metrics_text)
+    names = parse_metrics(metrics_text)
+    pictures = _holds_pictures(model)
+    check_metrics(names, has_model=not pictures, subject=model)
+    check_extractor(extractor_name, weights)
     _check_sheet_options(sheet, train)
-    recipes(seeds=seed_range(first_seed, num)[:1], psi=psi)  # wrong ones are said before any work
+    if not pictures:  # wrong ones are said before any work
+        recipes(seeds=seed_range(first_seed, num or DRAWN)[:1], psi=psi)
+    _check_options_of_models(model, pictures)
     chosen = choose_device(device)
-    generator = load(model, device=chosen)
     cache = None if no_cache else cache_folder()
-    with Dataset.open(data) as dataset, Dataset.open(train or data) as train_data:
-        for one in (dataset, train_data):
-            _require_resolution(one, generator, model)
-        for line in dict.fromkeys((*dataset.remarks, *train_data.remarks)):
-            click.echo(line, err=True)
-        extractor = LiteExtractor(chosen, batch_size)
-        real = _dataset_features(dataset, real_num, extractor, cache)
-        labels = dataset.labels if generator.num_classes else None
-        how: dict[str, Any] = {"first_seed": first_seed, "psi": psi, "labels": labels}
-        with progress_bar(f"measuring {model}", "pictures") as progress:
-            fake = generator_features(
-                generator, num, extractor=extractor, batch_size=batch_size, progress=progress, **how
-            )
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            found: dict[str, Any] = dict(measure(real, fake, metrics))
+    keep = sheet is not None or not all(METRICS[name].statistics for name in names)
+    with (
+        Dataset.open(data) as dataset,
+        _open_fake(
+            model, pictures, dataset, num=num, first_seed=first_seed, psi=psi,
+            batch_size=batch_size, device=str(chosen),
+        ) as fake,
+        warnings.catch_warnings(record=True) as caught,
+    ):  # fmt: skip
+        warnings.simplefilter("always")
+        _say_remarks(dataset, fake)
+        extractor = open_extractor(extractor_name, weights, chosen, batch_size)
+        comparison = compare(
+            fake,
+            dataset,
+            extractor=extractor,
+            real_num=real_num,
+            fake_num=num,
+            keep=keep,
+            cache=cache,
+            show=progress_bar,
+        )
+        found = measure(comparison, names)
         if sheet is not None:
-            known = _dataset_features(train_data, None, extractor, cache)
-            unseen = None if train is None else real
-            found["neighbours"] = _neighbours(
-                sheet, generator, train_data, known, fake, unseen, how
-            )
+            with Dataset.open(train or data) as train_data:
+                if train is not None:
+                    _say_remarks(train_data)
+                found["neighbours"] = _neighbours(
+                    sheet, fake, comparison, dataset, train_data, train is not None, cache
+                )
+    made = {} if pictures else {"first_seed": first_seed, "psi": psi}
     report = {
         "model": model,
         "data": str(data),
-        "num": num,
-        "real_num": len(real),
-        "first_seed": first_seed,
-        "psi": psi,
+        "num": len(comparison.fake),
+        "real_num": len(comparison.real),
+        **made,
         "extractor": extractor.id,
+        "resize": extractor.rule,
         **found,
-        "warnings": [str(one.message) for one in caught],
+        "warnings": list(dict.fromkeys(str(one.message) for one in caught)),
     }
     for line in report["warnings"]:
         click.echo(f"warning: {line}", err=True)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
-        _print_report(report)
+        _print_report(report, names, extractor)
+
+
+def _holds_pictures(model: str) -> bool:
+    """Whether MODEL is a folder or zip of pictures; a run folder is a model."""
+    path = Path(model)
+    if path.is_dir():
+        return not (path / "model.safetensors").is_file()
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def _say_remarks(*sides: Dataset | Drawing) -> None:
+    """What was noticed in data, once each."""
+    lines = [line for side in sides for line in getattr(side, "remarks", ())]
+    for line in dict.fromkeys(lines):
+        click.echo(line, err=True)
+
+
+def _check_options_of_models(model: str, pictures: bool) -> None:
+    """Refuse what would have no effect."""
+    context = click.get_current_context()
+    for name in OF_MODELS:
+        if pictures and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise WspaceError(
+                f"--{name.replace('_', '-')} is for models: {model} holds pictures; leave it out."
+            )
 
 
 def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
@@ -159,40 +219,62 @@ def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
         check_file(sheet)
 
 
-def _require_resolution(dataset: Dataset, generator: Generator, model: str) -> None:
-    if dataset.resolution != generator.resolution:
-        raise WspaceError(
-            f"{model} makes pictures of {generator.resolution} pixels, {dataset.path} has "
-            f"{dataset.resolution}, so sharpness would count as quality: give data of "
-            f"{generator.resolution} pixels (`wspace data build`)."
-        )
+@contextlib.contextmanager
+def _open_fake(
+    model: str,
+    pictures: bool,
+    dataset: Dataset,
+    *,
+    num: int | None,
+    first_seed: int,
+    psi: float,
+    batch_size: int | None,
+    device: str,
+) -> Iterator[Drawing | Dataset]:
+    """What is measured."""
+    if pictures:
+        from wspace.data.dataset import Dataset
 
+        with Dataset.open(model) as opened:
+            yield opened
+        return
+    from wspace.cli.common import load_generator
+    from wspace.metrics.features.generators import Drawing
 
-def _dataset_features(
-    dataset: Dataset, num: int | None, extractor: Extractor, cache: Path | None
-) -> Tensor:
-    from wspace.metrics.features.datasets import dataset_features
-
-    with progress_bar(f"measuring {dataset.path}", "pictures") as progress:
-        return dataset_features(dataset, num, extractor=extractor, cache=cache, progress=progress)
+    generator = load_generator(model, device)
+    yield Drawing(
+        generator=generator,
+        num=num or DRAWN,
+        first_seed=first_seed,
+        psi=psi,
+        labels=dataset.labels if generator.num_classes else None,
+        batch_size=batch_size,
+    )
 
 
 def _neighbours(
     sheet: Path,
-    generator: Generator,
+    fake: Drawing | Dataset,
+    comparison: Comparison,
+    data: Dataset,
     train_data: Dataset,
-    train: Tensor,
-    fake: Tensor,
-    unseen: Tensor | None,
-    how: dict[str, Any],
+    unseen: bool,
+    cache: Path | None,
 ) -> dict[str, Any]:
     """Write the sheet; return what the distances say."""
     from wspace.files import atomic_path
-    from wspace.metrics.neighbours import find_neighbours, generator_sheet, summary
+    from wspace.metrics.comparison import require_same_size
+    from wspace.metrics.features.datasets import dataset_features
+    from wspace.metrics.neighbours import find_neighbours, sheet_of, summary
     from wspace.recipe.png import write_figure
 
-    neighbours = find_neighbours(fake, train, k=SHEET_COLUMNS)
-    image = generator_sheet(generator, train_data, neighbours, **how)
+    require_same_size(fake, train_data)
+    with progress_bar(f"looking at {train_data.path}", "pictures") as progress:
+        train = dataset_features(
+            train_data, extractor=comparison.extractor, cache=cache, progress=progress
+        )
+    neighbours = find_neighbours(comparison.fake.features, train, k=SHEET_COLUMNS)
+    image = sheet_of(fake, len(comparison.fake), train_data, neighbours)
     if sheet.suffix.lower() == ".png":
         write_figure(sheet, image)
     else:
@@ -203,20 +285,23 @@ def _neighbours(
         "train": str(train_data.path),
         "generated_to_train": summary(neighbours).to_dict(),
     }
-    if unseen is not None:
-        found["unseen_to_train"] = summary(find_neighbours(unseen, train)).to_dict()
+    if unseen:
+        distances = find_neighbours(comparison.real.features, train)
+        found["unseen_to_train"] = summary(distances).to_dict()
     return found
 
 
-def _print_report(report: dict[str, Any]) -> None:
+def _print_report(report: Mapping[str, Any], names: tuple[str, ...], extractor: Extractor) -> None:
+    made = f" from seed {report['first_seed']} on, psi {report['psi']:g}" if "psi" in report else ""
     click.echo(
-        f"{report['model']}: {report['num']} pictures from seed {report['first_seed']} on, psi "
-        f"{report['psi']:g}, against {report['real_num']} of {report['data']}"
+        f"{report['model']}: {report['num']} pictures{made}, against {report['real_num']} of "
+        f"{report['data']}"
     )
-    titles = {key: title for metric in METRICS.values() for key, title in metric.titles.items()}
-    for key, title in titles.items():
-        if key in report:
-            click.echo(f"{title:10} {report[key]:.3f}")
+    click.echo(f"{extractor.name}: {extractor.dim} features, pictures {extractor.rule}")
+    shown = titles(names, extractor.name)
+    width = max(len(title) for title in shown.values())
+    for key, title in shown.items():
+        click.echo(f"{title:{width}} {report[key]:.4g}")
     if "neighbours" not in report:
         return
     neighbours = report["neighbours"]

@@ -3,93 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, WspaceWarning
+from wspace.metrics.features.named import distance_key
+from wspace.metrics.gaussian import Statistics
 
-__all__ = [
-    "FewSamplesWarning",
-    "RunningStatistics",
-    "Statistics",
-    "distance_of_few",
-    "frechet_distance",
-    "measure",
-    "statistics",
-]
+if TYPE_CHECKING:
+    from wspace.metrics.comparison import Comparison
+
+__all__ = ["FewSamplesWarning", "distance_of_few", "frechet_distance", "measure"]
 
 
-class FewSamplesWarning(UserWarning):
+class FewSamplesWarning(WspaceWarning):
     """A covariance was estimated from no more samples than it has dimensions."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Statistics:
-    """A Gaussian fitted to features."""
-
-    mean: Tensor  # (D,), float64
-    covariance: Tensor  # (D, D), float64, unbiased (divided by count - 1)
-    count: int  # samples it was fitted to, >= 2
-
-
-class RunningStatistics:
-    """Mean and covariance of features that arrive in batches, in float64, each batch seen once.
-
-    Source: Chan et al. 1979, pairwise merging of sums of squared deviations.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = torch.zeros(())
-        self.scatter = torch.zeros(())  # sum of outer products of deviations from the mean
-
-    def update(self, features: Tensor) -> None:
-        """Take in ``features`` (N, D), N >= 1."""
-        features = features.to(torch.float64)
-        count = features.shape[0]
-        mean = features.mean(dim=0)
-        deviations = features - mean
-        scatter = deviations.T @ deviations
-        if self.count == 0:
-            self.count, self.mean, self.scatter = count, mean, scatter
-            return
-        total = self.count + count
-        shift = mean - self.mean
-        self.scatter += scatter + torch.outer(shift, shift) * (self.count * count / total)
-        self.mean = self.mean + shift * (count / total)
-        self.count = total
-
-    def result(self) -> Statistics:
-        """The statistics of all features so far.
-
-        Raises:
-            WspaceError: fewer than two samples, which have no covariance.
-        """
-        if self.count < 2:
-            raise WspaceError(
-                f"a covariance needs at least 2 samples, got {self.count}: measure more pictures."
-            )
-        covariance = self.scatter / (self.count - 1)
-        return Statistics(mean=self.mean, covariance=covariance, count=self.count)
-
-
-def statistics(features: Tensor, block: int = 4096) -> Statistics:
-    """Mean and unbiased covariance of ``features`` (N, D) in float64, ``block`` rows at a time.
-
-    Raises:
-        WspaceError: N < 2.
-    """
-    running = RunningStatistics()
-    for rows in torch.split(features, block):
-        running.update(rows)
-    return running.result()
-
-
-def measure(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """``fd_lite``, lower is better, of features (N, D) and (M, D); see `frechet_distance`."""
-    return {"fd_lite": frechet_distance(statistics(real), statistics(fake))}
+def measure(comparison: Comparison) -> dict[str, float]:
+    """``fid``, or ``fd_NAME`` with an extractor NAME that is not Inception; lower is better."""
+    distance = frechet_distance(comparison.real.statistics, comparison.fake.statistics)
+    return {distance_key("fid", comparison.extractor.name): distance}
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
@@ -124,8 +60,9 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
         dim = one.mean.shape[0]
         if one.count <= dim:
             warnings.warn(
-                f"{one.count} pictures are too few for the covariance of {dim} features: the "
-                f"distance is biased upwards; measure more than {dim}, better 5000.",
+                f"{one.count} pictures are too few for the covariance of {dim} features: what the "
+                "samples happen not to vary in counts as a difference, so the Frechet distance is "
+                f"biased upwards; measure more than {dim}, better {max(5000, 4 * dim)}.",
                 FewSamplesWarning,
                 stacklevel=2,
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +14,8 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.figures.neighbours import neighbour_sheet
 from wspace.metrics.distances import nearest
-from wspace.metrics.features.generators import Labels, generated_pixels
+from wspace.metrics.features.datasets import dataset_indices
+from wspace.metrics.features.generators import Drawing, Labels, generated_pixels
 
 if TYPE_CHECKING:
     from wspace.data.dataset import Dataset
@@ -23,6 +26,7 @@ __all__ = [
     "Neighbours",
     "find_neighbours",
     "generator_sheet",
+    "sheet_of",
     "summary",
     "telling_rows",
 ]
@@ -91,9 +95,9 @@ def generator_sheet(
     train: Dataset,
     neighbours: Neighbours,
     *,
-    first_seed: int,
-    psi: float,
-    labels: Labels | None,
+    first_seed: int = 0,
+    psi: float = 1.0,
+    labels: Labels | None = None,
 ) -> Image.Image:
     """The generated pictures closest to training pictures, then the first ones, as a sheet.
 
@@ -105,14 +109,57 @@ def generator_sheet(
         psi: as there.
         labels: as there.
     """
+
+    def shown(rows: list[int]) -> tuple[Tensor, list[str]]:
+        seeds = [first_seed + row for row in rows]
+        pixels = generated_pixels(generator, seeds, psi=psi, labels=labels)
+        return pixels, [f"seed {seed}" for seed in seeds]
+
+    return _sheet(train, neighbours, shown)
+
+
+def sheet_of(
+    pictures: Drawing | Dataset, num: int, train: Dataset, neighbours: Neighbours
+) -> Image.Image:
+    """As `generator_sheet`, of pictures that are drawn or read.
+
+    Args:
+        pictures: those that were looked at.
+        num: how many of them.
+        train: what they are held against, all of it in ``neighbours``.
+        neighbours: of their features.
+    """
+    if isinstance(pictures, Drawing):
+        return generator_sheet(
+            pictures.generator,
+            train,
+            neighbours,
+            first_seed=pictures.first_seed,
+            psi=pictures.psi,
+            labels=pictures.labels,
+        )
+    indices = dataset_indices(pictures, num)
+
+    def shown(rows: list[int]) -> tuple[Tensor, list[str]]:
+        names = [PurePosixPath(pictures.image_names[indices[row]]).name for row in rows]
+        return pictures.images(indices[rows]), names
+
+    return _sheet(train, neighbours, shown)
+
+
+def _sheet(
+    train: Dataset,
+    neighbours: Neighbours,
+    shown: Callable[[list[int]], tuple[Tensor, list[str]]],
+) -> Image.Image:
+    """The telling rows; ``shown`` gives their own pictures (rows, C, H, W) and names."""
     rows = telling_rows(neighbours, SHEET_CLOSEST, SHEET_FIRST)
-    seeds = [first_seed + row for row in rows]
     indices = neighbours.indices[rows]  # (rows, k)
-    generated = generated_pixels(generator, seeds, psi=psi, labels=labels)  # (rows, C, H, W)
-    near = train.images(indices.flatten()).unflatten(0, tuple(indices.shape))  # (rows, k, 3, H, W)
+    pixels, names = shown(rows)
+    near = train.images(indices.flatten()).unflatten(0, tuple(indices.shape))  # (rows, k, C, H, W)
     return neighbour_sheet(
-        generated.movedim(1, -1).numpy(),
+        pixels.movedim(1, -1).numpy(),
         near.movedim(2, -1).numpy(),
         neighbours.distances[rows].numpy(),
-        [f"seed {seed}" for seed in seeds],
+        names,
     )

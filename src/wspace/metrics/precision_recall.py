@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,7 +10,16 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.metrics.distances import distance_blocks
 
-__all__ = ["PrecisionRecall", "measure", "precision_recall"]
+if TYPE_CHECKING:
+    from wspace.metrics.comparison import Comparison
+
+__all__ = [
+    "PrecisionRecall",
+    "measure",
+    "neighbour_radii",
+    "precision_recall",
+    "require_neighbours",
+]
 
 
 class PrecisionRecall(NamedTuple):
@@ -20,9 +29,9 @@ class PrecisionRecall(NamedTuple):
     recall: float
 
 
-def measure(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """``precision`` and ``recall``, in [0, 1], of features (N, D) and (M, D)."""
-    return precision_recall(real, fake)._asdict()
+def measure(comparison: Comparison) -> dict[str, float]:
+    """``precision`` and ``recall``, in [0, 1]."""
+    return precision_recall(comparison.real.features, comparison.fake.features)._asdict()
 
 
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
@@ -42,11 +51,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
         WspaceError: a set has too few points for ``k``.
     """
     for name, features in (("real", real), ("generated", fake)):
-        if not 1 <= k < len(features):
-            raise WspaceError(
-                f"{len(features)} {name} pictures have no {k}-th nearest neighbours: "
-                f"measure more than {k}, and take k >= 1."
-            )
+        require_neighbours(name, features, k)
     real_radii = neighbour_radii(real, k)
     fake_radii = neighbour_radii(fake, k)
     in_real = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
@@ -55,6 +60,15 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
         in_real |= (distances <= real_radii[rows, None]).any(dim=0)
         in_fake[rows] = (distances <= fake_radii).any(dim=1)
     return PrecisionRecall(float(in_real.double().mean()), float(in_fake.double().mean()))
+
+
+def require_neighbours(name: str, features: Tensor, k: int) -> None:
+    """Raise a WspaceError where ``features`` (N, D) have no k-th nearest others."""
+    if not 1 <= k < len(features):
+        raise WspaceError(
+            f"{len(features)} {name} pictures have no {k}-th nearest neighbours: "
+            f"measure more than {k}, and take k >= 1."
+        )
 
 
 def neighbour_radii(features: Tensor, k: int) -> Tensor:

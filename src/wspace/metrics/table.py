@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wspace.errors import WspaceError
+from wspace.metrics.features.named import distance_key
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from wspace.metrics.comparison import Comparison
 
-__all__ = ["METRICS", "Metric", "measure", "parse_metrics"]
+__all__ = ["METRICS", "Metric", "check_metrics", "measure", "parse_metrics", "titles"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,28 +21,48 @@ class Metric:
     """A row of the table.
 
     Attributes:
-        module: of `wspace.metrics`, imported when it is needed. Its ``measure(real, fake)`` takes
-            features of real pictures (N, D) and of generated ones (M, D) and returns the metric's
-            values by key.
+        module: of `wspace.metrics`, imported when it is needed. Its ``measure(comparison)`` returns
+            the metric's values by key.
         about: what it measures, in a few words.
-        titles: of its values, as they are printed, by key.
+        titles: of the numbers among its values, as they are printed, by key. "fid" and "kid" are
+            renamed by `named.distance_key`.
+        statistics: whether statistics of features are all that it needs.
+        model: whether it needs a model, not only pictures.
     """
 
     module: str
     about: str
     titles: Mapping[str, str]
+    statistics: bool = False
+    model: bool = False
 
 
 METRICS: Mapping[str, Metric] = {
     "fd": Metric(
         module="frechet",
         about="Frechet distance",
-        titles={"fd_lite": "FD (lite)"},
+        titles={"fid": "FID"},
+        statistics=True,
+    ),
+    "kid": Metric(
+        module="kernel",
+        about="kernel distance",
+        titles={"kid": "KID"},
     ),
     "pr": Metric(
         module="precision_recall",
         about="precision and recall",
         titles={"precision": "precision", "recall": "recall"},
+    ),
+    "dc": Metric(
+        module="density_coverage",
+        about="density and coverage",
+        titles={"density": "density", "coverage": "coverage"},
+    ),
+    "distinct": Metric(
+        module="distinct",
+        about="share of pictures without a near copy",
+        titles={"distinct": "distinct"},
     ),
 }
 
@@ -59,12 +80,45 @@ def parse_metrics(text: str) -> tuple[str, ...]:
     return names
 
 
-def measure(real: Tensor, fake: Tensor, names: Iterable[str] = METRICS) -> dict[str, float]:
-    """Measure generated features against real ones.
+def check_metrics(names: Iterable[str], *, has_model: bool, subject: str) -> None:
+    """Raise a WspaceError for metrics that pictures alone do not have.
 
     Args:
-        real: (N, D), features of real pictures.
-        fake: (M, D), features of generated ones.
+        names: keys of `METRICS`.
+        has_model: whether there is a model.
+        subject: what is measured, for the message.
+    """
+    for name in names:
+        if METRICS[name].model and not has_model:
+            raise WspaceError(
+                f"metric {name!r} needs a model: {subject} holds pictures; leave it out."
+            )
+
+
+def titles(names: Iterable[str], extractor: str) -> dict[str, str]:
+    """How the numbers of metrics are printed, by their keys, each with its extractor.
+
+    Args:
+        names: keys of `METRICS`.
+        extractor: the name of the network that sees.
+    """
+    found = {}
+    for name in names:
+        for key, title in METRICS[name].titles.items():
+            if key not in ("fid", "kid"):
+                found[key] = title if "(" in title else f"{title} ({extractor})"
+            elif extractor == "inception":
+                found[key] = title
+            else:
+                found[distance_key(key, extractor)] = f"{title.replace('I', '')} ({extractor})"
+    return found
+
+
+def measure(comparison: Comparison, names: Iterable[str]) -> dict[str, Any]:
+    """Measure one set of pictures against another.
+
+    Args:
+        comparison: both.
         names: of the metrics, keys of `METRICS`.
 
     Returns:
@@ -77,9 +131,9 @@ def measure(real: Tensor, fake: Tensor, names: Iterable[str] = METRICS) -> dict[
         FewSamplesWarning: see `frechet.frechet_distance`.
     """
     wanted = set(names)
-    found: dict[str, float] = {}
+    found: dict[str, Any] = {}
     for name, metric in METRICS.items():
         if name in wanted:
             module = importlib.import_module(f"wspace.metrics.{metric.module}")
-            found |= module.measure(real, fake)
+            found |= module.measure(comparison)
     return found

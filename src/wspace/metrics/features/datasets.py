@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,23 @@ from torch import Tensor
 from wspace.errors import WspaceError, WspaceWarning
 from wspace.files import atomic_path, cache_root
 from wspace.metrics.features.extractor import Extractor
+from wspace.metrics.features.seen import Collector, Seen
+from wspace.metrics.gaussian import Statistics
 from wspace.rendering.render import Progress
 
 if TYPE_CHECKING:
     from wspace.data.dataset import Dataset
 
-__all__ = ["cache_folder", "dataset_features", "dataset_indices"]
+__all__ = [
+    "batches_of_dataset",
+    "cache_folder",
+    "dataset_features",
+    "dataset_indices",
+    "dataset_statistics",
+    "require_writable",
+]
+
+BATCH = 64
 
 
 def cache_folder() -> Path | None:
@@ -62,6 +74,16 @@ def dataset_indices(dataset: Dataset, num: int | None) -> np.ndarray[Any, Any]:
     return np.sort(np.random.RandomState(0).permutation(len(dataset))[:num])
 
 
+def batches_of_dataset(dataset: Dataset, indices: np.ndarray[Any, Any]) -> Iterator[Tensor]:
+    """Those pictures, (n, image_channels, H, W), uint8, the next ones decoded meanwhile."""
+    batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
+    for k, chosen in enumerate(batches):
+        pixels = dataset.images(chosen)
+        if k + 1 < len(batches):
+            dataset.prepare(batches[k + 1])
+        yield pixels
+
+
 def dataset_features(
     dataset: Dataset,
     num: int | None = None,
@@ -87,42 +109,107 @@ def dataset_features(
         WspaceError: ``num`` is out of range, a picture is damaged, the cache cannot be written.
     """
     indices = dataset_indices(dataset, num)
-    shape = (len(indices), extractor.dim)
-    entry = None
-    if cache is not None:
-        seen = f"{len(indices)} of {len(dataset)}, {dataset.image_channels} channels"
-        key = f"{dataset.fingerprint}\0{extractor.id}\0{seen}"
-        entry = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
-        stored = _read_cache(entry, shape)
+    entry = None if cache is None else _entry(cache, dataset, extractor, len(indices))
+    if entry is not None:
+        stored = _read_features(entry, (len(indices), extractor.dim))
         if stored is not None:
             if progress is not None:
                 progress(len(indices), len(indices))
             return stored
-        _require_writable(cache)  # said before the work, not after it
-    features = torch.empty(shape)
-    for start in range(0, len(indices), 64):
-        chosen = indices[start : start + 64]
-        features[start : start + 64] = extractor(dataset.images(chosen))
-        if progress is not None:
-            progress(start + len(chosen), len(indices))
+        require_writable(entry.parent)  # said before the work, not after it
+    features = _collect(dataset, indices, extractor, progress, keep=True).features
     if entry is not None:
-        with atomic_path(entry) as temporary:
-            safetensors.torch.save_file({"features": features}, temporary)
+        _write(entry, {"features": features})
     return features
 
 
-def _read_cache(entry: Path, shape: tuple[int, int]) -> Tensor | None:
-    """A cache entry; None where there is none or it is damaged, so that it is made anew."""
+def dataset_statistics(
+    dataset: Dataset,
+    num: int | None = None,
+    *,
+    extractor: Extractor,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Statistics:
+    """Mean and covariance of `dataset_features`, which are never all in memory.
+
+    Args and errors are those of `dataset_features`; the cache keeps the statistics. Where it has
+    the features already, it gives those.
+    """
+    indices = dataset_indices(dataset, num)
+    entry = None
+    if cache is not None:
+        features = _entry(cache, dataset, extractor, len(indices))
+        stored = _read_features(features, (len(indices), extractor.dim))
+        if stored is not None:
+            return Seen(stored).statistics
+        entry = features.with_suffix(".statistics.safetensors")
+        known = _read_statistics(entry, extractor.dim, len(indices))
+        if known is not None:
+            if progress is not None:
+                progress(len(indices), len(indices))
+            return known
+        require_writable(cache)
+    found = _collect(dataset, indices, extractor, progress, keep=False).statistics
+    if entry is not None:
+        _write(entry, {"mean": found.mean, "covariance": found.covariance})
+    return found
+
+
+def _collect(
+    dataset: Dataset,
+    indices: np.ndarray[Any, Any],
+    extractor: Extractor,
+    progress: Progress | None,
+    *,
+    keep: bool,
+) -> Seen:
+    collector, done = Collector(keep), 0
+    for pixels in batches_of_dataset(dataset, indices):
+        collector.add(extractor(pixels))
+        done += len(pixels)
+        if progress is not None:
+            progress(done, len(indices))
+    return collector.seen()
+
+
+def _entry(cache: Path, dataset: Dataset, extractor: Extractor, num: int) -> Path:
+    """Where features are kept."""
+    seen = f"{num} of {len(dataset)}, {dataset.image_channels} channels"
+    key = f"{dataset.fingerprint}\0{extractor.id}\0{seen}"
+    return cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+
+
+def _write(entry: Path, tensors: dict[str, Tensor]) -> None:
+    with atomic_path(entry) as temporary:
+        safetensors.torch.save_file(tensors, temporary)
+
+
+def _read(entry: Path) -> dict[str, Tensor]:
+    """A cache entry; empty where there is none or it is damaged, so that it is made anew."""
     try:
-        stored = safetensors.torch.load_file(entry).get("features")
+        return safetensors.torch.load_file(entry)
     except (OSError, safetensors.SafetensorError):
-        return None
+        return {}
+
+
+def _read_features(entry: Path, shape: tuple[int, int]) -> Tensor | None:
+    stored = _read(entry).get("features")
     if stored is None or tuple(stored.shape) != shape or stored.dtype != torch.float32:
         return None
     return stored
 
 
-def _require_writable(folder: Path) -> None:
+def _read_statistics(entry: Path, dim: int, count: int) -> Statistics | None:
+    stored = _read(entry)
+    shapes = {name: tuple(tensor.shape) for name, tensor in stored.items()}
+    if shapes != {"mean": (dim,), "covariance": (dim, dim)}:
+        return None
+    return Statistics(mean=stored["mean"], covariance=stored["covariance"], count=count)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise a WspaceError where nothing can be kept in a cache folder."""
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)

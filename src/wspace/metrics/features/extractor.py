@@ -13,16 +13,21 @@ __all__ = ["Extractor"]
 class Extractor(ABC):
     """Pixels to features: points of the space that metrics measure in.
 
-    A network is a subclass in a file of its own, which gives `id`, `dim` and `features_of`.
+    A network is a subclass in a file of its own, which gives `name`, `id`, `rule`, `dim` and
+    `features_of`, and a line in `named.EXTRACTORS`.
 
     Attributes:
+        name: short, as figures are named by it: "lite".
         id: names everything that features depend on; other features never share it.
+        rule: how pictures are brought to the size that the network sees, in words.
         dim: numbers a picture.
         device: where it computes.
         batch_size: pictures in one pass of the network; features depend on it by rounding only.
     """
 
+    name: str
     id: str
+    rule: str
     dim: int
 
     def __init__(self, device: torch.device | str, batch_size: int) -> None:

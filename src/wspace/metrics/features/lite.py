@@ -18,6 +18,7 @@ INPUT_SIZE = 224  # pixels: the side that the network was trained on
 class LiteExtractor(Extractor):
     """The pooled last feature layer of EfficientNet-Lite0: 1280 numbers a picture."""
 
+    name = "lite"
     dim = 1280
 
     def __init__(
@@ -43,6 +44,7 @@ class LiteExtractor(Extractor):
             device, batch_size or (cached if torch.device(device).type == "cpu" else 128)
         )
         self.side = side
+        self.rule = f"scaled to {side}² (bicubic, antialiased)"
         weights = VARIANTS["lite0"].weights_sha256[:12]
         self.id = f"efficientnet-lite0 {weights} {side} bicubic-antialias v1"
         self._network = EfficientNetLite("lite0").to(self.device)

@@ -19,7 +19,8 @@ from wspace.errors import WspaceError
 from wspace.metrics.features.datasets import cache_folder, dataset_features, dataset_indices
 from wspace.metrics.features.generators import generator_features
 from wspace.metrics.features.lite import INPUT_SIZE, LiteExtractor
-from wspace.metrics.frechet import Statistics, distance_of_few, statistics
+from wspace.metrics.frechet import distance_of_few
+from wspace.metrics.gaussian import Statistics, statistics
 from wspace.metrics.neighbours import Neighbours, find_neighbours, generator_sheet
 from wspace.networks.generator import Generator
 from wspace.training.config import TrainConfig

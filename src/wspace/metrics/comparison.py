@@ -1,0 +1,126 @@
+"""Two sets of pictures side by side, each looked at once for all metrics that are asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wspace.errors import WspaceError
+from wspace.metrics.features.datasets import dataset_features, dataset_statistics
+from wspace.metrics.features.extractor import Extractor
+from wspace.metrics.features.generators import Drawing
+from wspace.metrics.features.seen import Collector, Seen
+from wspace.rendering.render import Progress
+
+if TYPE_CHECKING:
+    from wspace.data.dataset import Dataset
+
+__all__ = ["Comparison", "Show", "compare", "quiet", "require_same_size"]
+
+# Opens the display of a piece of work: what goes on, and what is counted.
+Show = Callable[[str, str], AbstractContextManager[Progress]]
+
+
+def quiet(_description: str, _unit: str) -> AbstractContextManager[Progress]:
+    """Shows nothing."""
+    return contextlib.nullcontext(lambda _done, _total: None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What metrics measure: each has a function ``measure(comparison)`` in its module.
+
+    Attributes:
+        real: what the extractor saw in the pictures of the data.
+        fake: and in the others.
+        extractor: which network that was.
+        drawing: how the others are made, for metrics that ask the model for more; None where
+            pictures were given instead of a model.
+        show: displays what takes long.
+    """
+
+    real: Seen
+    fake: Seen
+    extractor: Extractor
+    drawing: Drawing | None
+    show: Show = quiet
+
+
+def compare(
+    fake: Drawing | Dataset,
+    data: Dataset,
+    *,
+    extractor: Extractor,
+    real_num: int | None = None,
+    fake_num: int | None = None,
+    keep: bool = True,
+    cache: Path | None = None,
+    show: Show = quiet,
+) -> Comparison:
+    """Look at the pictures of both sides.
+
+    Args:
+        fake: pictures to make, or to read.
+        data: what they are compared with.
+        extractor: makes the features.
+        real_num: pictures of ``data``, None: all.
+        fake_num: of ``fake`` where those are read, None: all.
+        keep: whether features are kept, or only their statistics.
+        cache: where what was seen in datasets is kept; see `datasets.dataset_features`.
+        show: displays the work.
+
+    Raises:
+        WspaceError: sizes differ, a number is out of range, a picture is damaged, or the model
+            cannot make what is asked for.
+    """
+    require_same_size(fake, data)
+    real = _dataset_seen(data, real_num, extractor, keep, cache, show)
+    if not isinstance(fake, Drawing):
+        other = _dataset_seen(fake, fake_num, extractor, keep, cache, show)
+        return Comparison(real=real, fake=other, extractor=extractor, drawing=None, show=show)
+    collector, done = Collector(keep), 0
+    with show("drawing and looking", "pictures") as progress:
+        for pixels in fake.batches():
+            collector.add(extractor(pixels))
+            done += len(pixels)
+            progress(done, fake.num)
+    return Comparison(
+        real=real, fake=collector.seen(), extractor=extractor, drawing=fake, show=show
+    )
+
+
+def require_same_size(fake: Drawing | Dataset, data: Dataset) -> None:
+    """Raise a WspaceError where one side has larger pictures: sharpness would count as quality."""
+    made = fake.generator if isinstance(fake, Drawing) else fake
+    if made.resolution != data.resolution:
+        name = fake.generator.name if isinstance(fake, Drawing) else str(fake.path)
+        verb = "makes" if isinstance(fake, Drawing) else "has"
+        raise WspaceError(
+            f"{name} {verb} pictures of {made.resolution} pixels, {data.path} has "
+            f"{data.resolution}, so sharpness would count as quality: give data of "
+            f"{made.resolution} pixels (`wspace data build`)."
+        )
+
+
+def _dataset_seen(
+    dataset: Dataset,
+    num: int | None,
+    extractor: Extractor,
+    keep: bool,
+    cache: Path | None,
+    show: Show,
+) -> Seen:
+    with show(f"looking at {dataset.path}", "pictures") as progress:
+        if keep:
+            return Seen(
+                dataset_features(dataset, num, extractor=extractor, cache=cache, progress=progress)
+            )
+        return Seen(
+            known=dataset_statistics(
+                dataset, num, extractor=extractor, cache=cache, progress=progress
+            )
+        )
