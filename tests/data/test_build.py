@@ -256,3 +256,92 @@ def test_a_full_disk_leaves_no_half_written_zip(folder: Path, tmp_path: Path, ro
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert out.read_bytes() == b"the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.zip", "pictures", "plenty"]
+
+
+# -- alpha
+
+
+def stickers(root: Path) -> Path:
+    """A red disc's square, half of it transparent with a colour that nobody sees; an opaque one."""
+    root.mkdir()
+    picture = Image.new("RGBA", (32, 32), (255, 0, 0, 255))
+    picture.paste((0, 255, 0, 0), (16, 0, 32, 32))
+    picture.save(root / "1.png")
+    Image.new("RGB", (32, 32), BLUE).save(root / "2.png")
+    return root
+
+
+def test_alpha_is_kept_and_the_dataset_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    report = build_dataset(stickers(tmp_path / "in"), out, BuildConfig(size=16, alpha="keep"))
+    assert report.image_channels == 4
+    with zipfile.ZipFile(out) as archive:
+        assert json.loads(archive.read("dataset.json"))["alpha"] == "keep"
+        modes = [Image.open(io.BytesIO(archive.read(n))).mode for n in archive.namelist()[:2]]
+        assert modes == ["RGBA", "RGB"]  # what is opaque needs no alpha in the file
+    dataset = Dataset.open(out)
+    assert dataset.image_channels == 4
+    sticker, opaque = dataset.images([0, 1])
+    assert sticker[:, 8, 4].tolist() == [255, 0, 0, 255]
+    assert sticker[:, 8, 12].tolist() == [0, 0, 0, 0]
+    assert opaque[:, 8, 8].tolist() == [0, 0, 255, 255]
+    assert Dataset.open(out, image_channels=3).images([0])[0, :, 8, 12].tolist() == [255, 255, 255]
+    assert inspect_dataset(out).alpha == "kept"
+
+
+def test_hidden_colours_do_not_bleed_into_what_is_seen(tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    build_dataset(stickers(tmp_path / "in"), out, BuildConfig(size=8, alpha="keep"))
+    sticker = Dataset.open(out).images([0])[0]  # (4, 8, 8)
+    assert 0 < sticker[3].float().mean() < 255
+    assert not sticker[1:3].any()  # red on the edge, too, and never the hidden green
+    assert not sticker[:, sticker[3] == 0].any()
+
+
+def test_by_default_pictures_are_laid_on_a_colour(tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    config = BuildConfig(size=16, background="blue")
+    assert build_dataset(stickers(tmp_path / "in"), out, config).image_channels == 3
+    assert Dataset.open(out).image_channels == 3
+    assert Dataset.open(out).images([0])[0, :, 8, 12].tolist() == [0, 0, 255]
+
+
+def test_a_dataset_that_keeps_alpha_is_built_again_with_it_unless_told(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.zip"
+    build_dataset(stickers(tmp_path / "in"), kept, BuildConfig(size=16, alpha="keep"))
+    again = build_dataset(kept, tmp_path / "again.zip", BuildConfig(size=8))
+    laid = build_dataset(kept, tmp_path / "laid.zip", BuildConfig(size=8, alpha="lay"))
+    assert (again.image_channels, laid.image_channels) == (4, 3)
+    assert Dataset.open(tmp_path / "laid.zip").image_channels == 3
+
+
+def test_padding_is_transparent_where_alpha_is_kept(tmp_path: Path) -> None:
+    config = BuildConfig(size=16, fit="pad", background="red", alpha="keep")
+    wide = fit_picture(Image.new("RGB", (32, 16), BLUE), config)
+    assert wide.mode == "RGBA"
+    assert wide.getpixel((8, 1)) == (0, 0, 0, 0)
+    assert wide.getpixel((8, 8)) == (*BLUE, 255)
+    assert fit_picture(Image.new("RGB", (32, 32), BLUE), config).mode == "RGB"
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
+def test_pictures_without_alpha_keep_their_own_channels(
+    tmp_path: Path, mode: str, channels: int
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new(mode, (16, 16), "grey").save(tmp_path / "in" / "1.png")
+    Image.new("RGBA", (16, 8), (9, 9, 9, 255)).convert(mode).save(tmp_path / "in" / "2.png")
+    out = tmp_path / "out.zip"
+    report = build_dataset(tmp_path / "in", out, BuildConfig(size=8, alpha="keep"))
+    assert report.image_channels == Dataset.open(out).image_channels == channels
+
+
+def test_alpha_that_is_cropped_away_is_gone(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (64, 16), (9, 9, 9, 0))
+    picture.paste((9, 9, 9, 255), (16, 0, 48, 16))
+    assert fit_picture(picture, BuildConfig(size=8, alpha="keep")).mode == "RGB"
+
+
+def test_an_unknown_way_with_alpha_is_refused() -> None:
+    with pytest.raises(WspaceError, match="alpha 'drop' is unknown: give lay or keep"):
+        BuildConfig(size=8, alpha="drop")  # type: ignore[arg-type]

@@ -319,3 +319,22 @@ def test_the_fingerprints_that_earlier_versions_recorded_are_known(tmp_path: Pat
     dataset = Dataset.open(data)
     dataset.keep_class_numbers()
     assert dataset.earlier_fingerprint == expected.hexdigest()
+
+
+def test_alpha_of_any_data_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
+    files = {"a.png": png(16, (255, 0, 0, 0), "RGBA"), "b.png": png(16, (50, 128), "LA"),
+             "c.png": png(16, 9, "L")}  # fmt: skip
+    path = write_zip(tmp_path / "data.zip", files)
+    assert Dataset.open(path).image_channels == 3
+    dataset = Dataset.open(path, image_channels=4)
+    found = dataset.images(range(3))
+    assert found.shape == (3, 4, 16, 16)
+    assert found[:, :, 3, 3].tolist() == [[0, 0, 0, 0], [50, 50, 50, 128], [9, 9, 9, 255]]
+    small = Dataset.open(path, memory_budget=0, image_channels=4)
+    assert torch.equal(small.images(range(3)), found)
+
+
+@pytest.mark.parametrize("alpha", ["lay", 7, None, ["keep"]])
+def test_only_what_was_built_with_alpha_is_opened_with_it(tmp_path: Path, alpha: Any) -> None:
+    path = write_zip(tmp_path / "data.zip", {"a.png": png(16, (9, 9, 9, 9), "RGBA")}, alpha=alpha)
+    assert Dataset.open(path).image_channels == 3

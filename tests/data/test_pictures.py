@@ -278,3 +278,43 @@ def test_damaged_files_decode_or_raise_the_one_error(sample: bytes, data: st.Dat
     for read in (read_header, decode):
         with contextlib.suppress(UnreadablePictureError):
             read(bytes(content))
+
+
+def clear_red(mode: str = "RGBA") -> Image.Image:
+    """Red, a quarter opaque; its left column is transparent green, which nobody sees."""
+    picture = Image.new("RGBA", (4, 4), (255, 0, 0, 64))
+    picture.paste((0, 255, 0, 0), (0, 0, 1, 4))
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "tiff"])
+def test_alpha_is_kept_where_that_is_asked_for(kind: str) -> None:
+    options = {"lossless": True, "exact": True} if kind == "webp" else {}
+    content = encoded(clear_red(), kind, **options)
+    kept = decode(content, keep_alpha=True)
+    assert kept.mode == "RGBA"
+    assert kept.getpixel((2, 2)) == (255, 0, 0, 64)
+    assert kept.getpixel((0, 0)) == (0, 0, 0, 0)  # colours that nobody sees are gone
+    assert decode(content).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("picture", "mode"),
+    [
+        (Image.new("RGB", (2, 2), "red"), "RGB"),
+        (Image.new("L", (2, 2), 7), "L"),
+        (Image.new("RGBA", (2, 2), (1, 2, 3, 255)), "RGB"),
+        (Image.new("LA", (2, 2), (7, 255)), "L"),
+        (Image.new("LA", (2, 2), (7, 128)), "RGBA"),
+    ],
+    ids=["colour", "grey", "opaque colour", "opaque grey", "half grey"],
+)
+def test_only_what_is_transparent_has_alpha(picture: Image.Image, mode: str) -> None:
+    assert decode(encoded(picture, "png"), keep_alpha=True).mode == mode
+
+
+def test_a_transparent_value_of_a_palette_or_png_becomes_alpha() -> None:
+    palette = clear_red().quantize(4)
+    assert decode(encoded(palette, "png"), keep_alpha=True).getpixel((0, 0))[3] == 0
+    keyed = encoded(Image.new("RGB", (2, 2), (1, 2, 3)), "png", transparency=(1, 2, 3))
+    assert decode(keyed, keep_alpha=True).getpixel((0, 0)) == (0, 0, 0, 0)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -107,6 +108,29 @@ def test_a_projected_discriminator(tmp_path: Path) -> None:
         discriminator="projected",
         learning_rate_d=0.001,
         r1_gamma=0.0,
+        checkpoint_kimg=2 * BATCH / 1000,
+    )
+
+
+def test_pictures_with_alpha_in_all_stages(tmp_path: Path) -> None:
+    random = np.random.RandomState(0)
+    (tmp_path / "data").mkdir()
+    for i in range(10):
+        pixels = random.randint(0, 256, (8, 8, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / f"{i:02}.png")
+    assert_resumes_exactly(
+        tmp_path,
+        [3, 4],
+        steps=10,
+        start_from=None,
+        image_channels=4,
+        discriminator="projected",
+        learning_rate_d=0.001,
+        r1_gamma=1.0,
+        r1_interval=2,
+        reconstruction_weight=1.0,
+        pretraining_kimg=3 * BATCH / 1000,
+        matching_kimg=3 * BATCH / 1000,
         checkpoint_kimg=2 * BATCH / 1000,
     )
 

@@ -14,7 +14,7 @@ from wspace.cli.progress import progress_bar
 from wspace.errors import one_line
 
 if TYPE_CHECKING:
-    from wspace.data.build import Fit
+    from wspace.data.build import Alpha, Fit
     from wspace.data.inspect import DatasetReport
 
 __all__ = ["data_command"]
@@ -89,6 +89,12 @@ def avatars_command(
     help="Colour behind transparent and around padded pictures; a name or #rrggbb.",
 )
 @click.option(
+    "--alpha",
+    type=click.Choice(["lay", "keep"]),
+    help="Lay transparent pictures on the background, or keep alpha: networks of four channels.  "
+    "[default: lay; of a dataset, as it was built]",
+)
+@click.option(
     "--depth",
     type=int,
     help="Bits of pixels that are stored in more than 8: 8, 12, 16 or 32.  [default: as they say]",
@@ -106,6 +112,7 @@ def build_command(
     size: int,
     fit: Fit,
     background: str,
+    alpha: Alpha | None,
     depth: int | None,
     strict: bool,
     labels_from_folders: bool,
@@ -119,7 +126,7 @@ def build_command(
     from wspace.data.build import BuildConfig, build_dataset
     from wspace.data.kinds import describe_left_out
 
-    config = BuildConfig(size=size, fit=fit, background=background, depth=depth)
+    config = BuildConfig(size=size, fit=fit, background=background, alpha=alpha, depth=depth)
     with progress_bar("building", "pictures") as show:
         report = build_dataset(
             folder,
@@ -130,8 +137,10 @@ def build_command(
             progress=show,
             workers=workers,
         )
-    colors = "grey" if report.image_channels == 1 else "colour"
+    colors = {1: "grey", 3: "colour", 4: "colour with alpha"}[report.image_channels]
     click.echo(f"{out}: {report.num_images} pictures of {size} x {size}, {colors}", err=True)
+    if alpha == "keep" and report.image_channels != 4:
+        click.echo("no picture is transparent: there is no alpha to keep", err=True)
     for note in report.depth_notes:
         click.echo(f"{note}: --depth 8, 12, 16 or 32", err=True)
     if report.left_out:
@@ -184,6 +193,7 @@ def _echo_report(report: DatasetReport) -> None:
         ("formats", report.formats),
     ):
         click.echo(f"{title:<13}{_counts_line(counts)}")
+    click.echo(f"alpha        {report.alpha}")
     click.echo(f"classes      {len(report.classes.numbers) if report.classes else 'none'}")
     for line in report.classes.table() if report.classes else ():
         click.echo(f"  {line}")

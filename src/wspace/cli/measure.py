@@ -8,7 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 from click.core import ParameterSource
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from wspace.metrics.features.generators import Drawing
 
 __all__ = ["measure_command"]
+
+Channels = Literal[1, 3, 4]
 
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SHEET_COLUMNS = 4  # training pictures beside each generated one
@@ -109,11 +111,11 @@ def measure_command(
 ) -> None:
     """Measure the pictures that MODEL makes, or a folder or zip of PICTURES, against DATA.
 
-    DATA should be data that the model was not trained on. Figures carry the network that they were
-    seen with: FD (lite) is the Frechet distance of EfficientNet-Lite0 features, 0 = the same, and
-    not to be compared with FID, which is that of Inception's. docs/measuring.md says what each
-    metric tells and when it misleads. Features of datasets are kept in ~/.cache/wspace, or in
-    $WSPACE_CACHE.
+    DATA should be data that the model was not trained on; it is seen in the model's channels, grey
+    or with alpha. Figures carry the network that they were seen with: FD (lite) is the Frechet
+    distance of EfficientNet-Lite0 features, 0 = the same, and not to be compared with FID, which is
+    that of Inception's. docs/measuring.md says what each metric tells and when it misleads.
+    Features of datasets are kept in ~/.cache/wspace, or in $WSPACE_CACHE.
     """
     from wspace.data.dataset import Dataset
     from wspace.machine import choose_device
@@ -131,9 +133,10 @@ def measure_command(
     _check_options_of_models(model, pictures)
     chosen = choose_device(device)
     cache = None if no_cache else cache_folder()
+    channels = None if pictures else _channels_of(model)
     keep = sheet is not None or not all(METRICS[name].statistics for name in names)
     with (
-        Dataset.open(data) as dataset,
+        Dataset.open(data, image_channels=channels) as dataset,
         _open_fake(
             model, pictures, dataset, num=num, first_seed=first_seed, psi=psi,
             batch_size=batch_size, device=str(chosen),
@@ -155,7 +158,8 @@ def measure_command(
         )
         found = measure(comparison, names)
         if sheet is not None:
-            with Dataset.open(train or data) as train_data:
+            channels = cast(Channels, dataset.image_channels)
+            with Dataset.open(train or data, image_channels=channels) as train_data:
                 if train is not None:
                     _say_remarks(train_data)
                 found["neighbours"] = _neighbours(
@@ -168,8 +172,8 @@ def measure_command(
         "num": len(comparison.fake),
         "real_num": len(comparison.real),
         **made,
-        "extractor": extractor.id,
-        "resize": extractor.rule,
+        "extractor": comparison.extractor.id,
+        "resize": comparison.extractor.rule,
         **found,
         "warnings": list(dict.fromkeys(str(one.message) for one in caught)),
     }
@@ -178,7 +182,7 @@ def measure_command(
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
-        _print_report(report, names, extractor)
+        _print_report(report, names, comparison.extractor)
 
 
 def _holds_pictures(model: str) -> bool:
@@ -187,6 +191,15 @@ def _holds_pictures(model: str) -> bool:
     if path.is_dir():
         return not (path / "model.safetensors").is_file()
     return path.is_file() and zipfile.is_zipfile(path)
+
+
+def _channels_of(model: str) -> Channels:
+    """The channels of a model's pictures, which DATA is seen in."""
+    from wspace.formats.model_file import read_metadata
+    from wspace.networks.config import GeneratorConfig
+
+    config = GeneratorConfig.from_dict(read_metadata(model)["generator"])
+    return cast(Channels, config.image_channels)
 
 
 def _say_remarks(*sides: Dataset | Drawing) -> None:
@@ -235,7 +248,9 @@ def _open_fake(
     if pictures:
         from wspace.data.dataset import Dataset
 
-        with Dataset.open(model) as opened:
+        with Dataset.open(
+            model, image_channels=4 if dataset.image_channels == 4 else None
+        ) as opened:
             yield opened
         return
     from wspace.cli.common import load_generator

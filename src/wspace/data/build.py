@@ -1,10 +1,13 @@
-"""Any folder of pictures to a dataset zip: square PNGs of one power-of-two size, grey or RGB."""
+"""Any folder of pictures to a dataset zip: square PNGs of one power-of-two size.
+
+They are grey, RGB or, where transparency is kept, RGBA.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,6 +16,7 @@ from PIL import Image, ImageColor, ImageOps
 from wspace.data.carried import carry
 from wspace.data.checks import check_size
 from wspace.data.labels import Classes
+from wspace.data.metadata import keeps_alpha
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import (
     DEEP_MODES,
@@ -21,6 +25,7 @@ from wspace.data.pictures import (
     largest_value,
     read_header,
     smallest_white,
+    with_tidy_alpha,
 )
 from wspace.data.source import (
     MAX_FILE_BYTES,
@@ -31,9 +36,12 @@ from wspace.data.source import (
 from wspace.data.writer import png_bytes, write_dataset
 from wspace.errors import WspaceError, one_line
 
-__all__ = ["DEPTHS", "BuildConfig", "BuildReport", "Fit", "build_dataset", "fit_picture"]
+__all__ = [
+    "DEPTHS", "Alpha", "BuildConfig", "BuildReport", "Fit", "build_dataset", "fit_picture",
+]  # fmt: skip
 
 Fit = Literal["crop", "pad", "squash"]
+Alpha = Literal["lay", "keep"]
 DEPTHS = (8, 12, 16, 32)  # bits a channel
 
 
@@ -49,12 +57,16 @@ class BuildConfig:
     size: int  # pixels, height and width
     fit: Fit = "crop"  # crop the middle square, pad to a square, or squash
     background: str = "white"  # a colour's name or #rrggbb, for transparent and padded places
+    # lay transparent places on that, or keep alpha, of padded places, too; None: as the source says
+    alpha: Alpha | None = None
     depth: int | None = None  # bits of pixels that are stored in more than 8, where it is known
 
     def __post_init__(self) -> None:
         check_size(self.size)
         if self.fit not in get_args(Fit):
             raise WspaceError(f"fit {self.fit!r} is unknown: give crop, pad or squash.")
+        if self.alpha not in (None, *get_args(Alpha)):
+            raise WspaceError(f"alpha {self.alpha!r} is unknown: give lay or keep.")
         if self.depth is not None and self.depth not in DEPTHS:
             raise WspaceError(f"depth {self.depth} is unknown: give 8, 12, 16 or 32 bits.")
         _ = self.background_rgb
@@ -79,7 +91,7 @@ class BuildReport:
     num_enlarged: int  # of these, pictures that were smaller than the size asked for
     unreadable: tuple[tuple[str, str], ...]  # (name, reason) of pictures that were left out
     left_out: dict[str, int]  # files that are no data, by kind
-    image_channels: int  # 1 where all are grey, else 3
+    image_channels: int  # 1 where all are grey, 4 where alpha is kept and there is any, else 3
     depth_notes: tuple[str, ...]  # what was made of pixels whose depth no file says
     classes: Classes | None  # of what was written; None without labels that are classes
     remarks: tuple[str, ...]  # lines of what else was left out, or kept as it is
@@ -98,6 +110,7 @@ class _Converted:
     png: bytes = b""
     enlarged: bool = False
     largest: float | None = None  # of its numbers, if they have 16 bits
+    transparent: bool = False
     problem: str | None = None
 
 
@@ -136,15 +149,18 @@ def build_dataset(
     if Path(out).resolve() == pictures.path.resolve():
         raise WspaceError(f"{out} is the source itself: give the new dataset another name.")
     names = [entry.name for entry in pictures.entries]
+    metadata = pictures.metadata()
     folders_of = pictures.path if labels_from_folders else None
-    carried = carry(pictures.metadata(), names, folders_of=folders_of)
+    carried = carry(metadata, names, folders_of=folders_of)
+    if config.alpha is None:
+        config = replace(config, alpha="keep" if keeps_alpha(metadata) else "lay")
     decoding, notes = _how_to_decode(pictures, config, workers)
     convert = functools.partial(_convert_chunk, pictures.path, pictures.stamp, config, decoding)
     pictures.close()
 
     unreadable: list[tuple[str, str]] = []
     written: dict[str, str] = {}  # the name in the new zip of each picture
-    num_enlarged = 0
+    num_enlarged = num_transparent = 0
     of_16_bits: list[float] = []  # their largest values
     with write_dataset(out) as writer:
         converted = ordered_map(convert, [e.stored for e in pictures.entries], workers=workers)
@@ -152,6 +168,7 @@ def build_dataset(
             if result.problem is None:
                 written[name] = writer.add(result.png)
                 num_enlarged += result.enlarged
+                num_transparent += result.transparent
                 if result.largest is not None:
                     of_16_bits.append(result.largest)
             elif strict:
@@ -169,8 +186,8 @@ def build_dataset(
                 f"{source}: none of the {len(names)} pictures can be read; "
                 f"{one_line(name)}: {reason}."
             )
-        metadata, classes = carried.into(written)
-        writer.finish(metadata)
+        said, classes = carried.into(written)
+        writer.finish(said | ({"alpha": "keep"} if num_transparent else {}))
     if config.depth is None and of_16_bits and max(of_16_bits) < 4096:
         notes.append(
             f"{len(of_16_bits)} pictures of 16 bits hold no number above {max(of_16_bits):.0f} of "
@@ -181,7 +198,7 @@ def build_dataset(
         num_enlarged=num_enlarged,
         unreadable=tuple(unreadable),
         left_out=pictures.left_out,
-        image_channels=1 if decoding.mode == "L" else 3,
+        image_channels=4 if num_transparent else 1 if decoding.mode == "L" else 3,
         depth_notes=tuple(notes),
         classes=classes,
         remarks=(*pictures.remarks, *carried.remarks),
@@ -189,16 +206,33 @@ def build_dataset(
 
 
 def fit_picture(picture: Image.Image, config: BuildConfig) -> Image.Image:
-    """A picture of any shape as a square of the config's size, resampled with Lanczos."""
+    """A picture of any shape as a square of the config's size, resampled with Lanczos.
+
+    Args:
+        picture: of mode L, RGB or RGBA; colours weigh by how opaque they are.
+        config: says how; where it keeps alpha, what is padded is transparent.
+
+    Returns:
+        Of the same mode; RGBA where it became transparent, and not where nothing of it is any more.
+    """
+    fitted = _fitted(picture, config)
+    return with_tidy_alpha(fitted) if fitted.mode == "RGBA" else fitted
+
+
+def _fitted(picture: Image.Image, config: BuildConfig) -> Image.Image:
     size = (config.size, config.size)
-    lanczos = Image.Resampling.LANCZOS
+    lanczos = Image.Resampling.LANCZOS  # of RGBA, Pillow resizes premultiplied colours
     if config.fit == "squash":
         return picture.resize(size, lanczos)
     if config.fit == "crop":
         return ImageOps.fit(picture, size, lanczos)
     scale = config.size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    canvas = Image.new("RGB", size, config.background_rgb).convert(picture.mode)
+    if config.alpha == "keep" and width != height:
+        picture = picture.convert("RGBA")
+        canvas = Image.new("RGBA", size)
+    else:
+        canvas = Image.new("RGB", size, config.background_rgb).convert(picture.mode)
     left_top = ((config.size - width) // 2, (config.size - height) // 2)
     canvas.paste(picture.resize((width, height), lanczos), left_top)
     return canvas
@@ -208,7 +242,8 @@ def _how_to_decode(
     source: PictureSource, config: BuildConfig, workers: int | None
 ) -> tuple[_Decoding, list[str]]:
     """What is the same for all pictures of a build, and what has to be said of it."""
-    grey = len(set(config.background_rgb)) == 1  # else it colours what is transparent or padded
+    # else it colours what is transparent or padded
+    grey = config.alpha == "keep" or len(set(config.background_rgb)) == 1
     unknown: dict[str, list[str]] = {}  # pictures whose depth their files don't say, by mode
     for entry in source.entries:
         try:
@@ -263,11 +298,18 @@ def _convert(
         content = source.read(name, MAX_FILE_BYTES)
         header = read_header(content)
         white = decoding.whites.get(header.mode)
-        picture = decode(content, config.background_rgb, white=white).convert(decoding.mode)
+        keep_alpha = config.alpha == "keep"
+        picture = decode(content, config.background_rgb, white=white, keep_alpha=keep_alpha)
         largest = largest_value(content) if header.of_16_bits else None
     except UnreadablePictureError as error:
         return _Converted(problem=str(error))
     except UnreadableFileError as error:
         return _Converted(problem=error.reason)
-    enlarged = min(picture.size) < config.size
-    return _Converted(png_bytes(fit_picture(picture, config)), enlarged, largest)
+    fitted = fit_picture(picture, config)
+    transparent = fitted.mode == "RGBA"
+    return _Converted(
+        png=png_bytes(fitted if transparent else fitted.convert(decoding.mode)),
+        enlarged=min(picture.size) < config.size,
+        largest=largest,
+        transparent=transparent,
+    )

@@ -20,7 +20,7 @@ from wspace.data.attributes import Attributes, read_attributes
 from wspace.data.checks import byte_limit, check_headers
 from wspace.data.content import content_digest
 from wspace.data.labels import Classes, read_classes
-from wspace.data.metadata import Metadata, read_text
+from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError, one_line
@@ -28,6 +28,8 @@ from wspace.errors import WspaceError, one_line
 __all__ = ["Dataset"]
 
 DEFAULT_MEMORY_BUDGET = 4 << 30  # bytes of decoded pictures kept in memory
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Indices = Sequence[int] | np.ndarray[Any, Any] | Tensor
@@ -43,7 +45,8 @@ class Dataset:
         path: where the data lies.
         name: the file's or folder's name without suffix.
         resolution: height and width, a power of two >= 8.
-        image_channels: 1 where all pictures are grey, else 3; or what `open` was asked for.
+        image_channels: 4 where ``dataset.json`` says that alpha is kept, 1 where all pictures are
+            grey, else 3; or what `open` was asked for.
         image_names: names inside the data, sorted; index i of every method is ``image_names[i]``.
         left_out: files that are no data, by kind.
         licence, attribution, style: what ``dataset.json`` says of them, or None.
@@ -63,8 +66,8 @@ class Dataset:
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
         self.left_out = source.left_out
         self.resolution, own_channels, head_digest = check_headers(source)
-        self.image_channels = image_channels or own_channels
         metadata = source.metadata()
+        self.image_channels = image_channels or (4 if keeps_alpha(metadata) else own_channels)
         self.licence = read_text(metadata, "licence")
         self.attribution = read_text(metadata, "attribution")
         self.style = read_text(metadata, "style")
@@ -83,7 +86,7 @@ class Dataset:
         path: Path | str,
         memory_budget: int = DEFAULT_MEMORY_BUDGET,
         *,
-        image_channels: Literal[1, 3] | None = None,
+        image_channels: Literal[1, 3, 4] | None = None,
     ) -> Dataset:
         """Open a zip or a folder (nested or not) of pictures; only headers are read.
 
@@ -95,7 +98,8 @@ class Dataset:
         Args:
             path: the zip or folder.
             memory_budget: bytes that decoded pictures may take; larger data is decoded each time.
-            image_channels: 1 gives brightness, 3 red, green and blue; None: what the pictures have.
+            image_channels: 1 gives brightness, 3 red, green and blue, both with what is transparent
+                on white; 4 keeps alpha. None: what the pictures have, see the attribute.
 
         Raises:
             WspaceError: no pictures, an unreadable one, pictures that are not all square and of one
@@ -119,7 +123,7 @@ class Dataset:
             indices: (N,), integers in [0, len).
 
         Returns:
-            (N, image_channels, H, W), uint8, a copy.
+            (N, image_channels, H, W), uint8, a copy; with alpha, straight colours (see `images`).
 
         Raises:
             WspaceError: a picture is damaged or has gone.
@@ -310,15 +314,14 @@ class Dataset:
             header = read_header(content)
             if (header.width, header.height) != (self.resolution, self.resolution):
                 raise UnreadablePictureError(f"now {header.width} x {header.height}")
-            picture = decode(content)
+            picture = decode(content, keep_alpha=self.image_channels == 4)
         except UnreadablePictureError as error:
             raise WspaceError(
                 f"{self.path}: {one_line(name)} cannot be decoded ({error}): remove or replace it, "
                 "or build a dataset without it by `wspace data build`."
             ) from None
-        if self.image_channels == 1:
-            return np.asarray(picture.convert("L"))[None]  # (1, H, W)
-        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)  # (3, H, W)
+        pixels = np.asarray(picture.convert(_MODES[self.image_channels]))
+        return np.atleast_3d(pixels).transpose(2, 0, 1)  # (image_channels, H, W)
 
 
 def _classes(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wspace.data.checks import check_headers
 from wspace.data.labels import Classes, read_classes
-from wspace.data.metadata import Metadata, read_text
+from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
 from wspace.data.source import (
@@ -44,6 +44,7 @@ class DatasetReport:
     sizes: dict[str, int]  # "64 x 64" to the number of pictures, the most frequent first
     channels: dict[str, int]  # Pillow's modes: "RGB", "L", ...
     formats: dict[str, int]
+    alpha: str  # "kept" where `wspace train` keeps transparency, else "laid on white"
     classes: Classes | None  # as training numbers them; None without labels that are classes
     remarks: tuple[str, ...]  # lines of files that are there and not used
     style: str | None
@@ -134,6 +135,7 @@ def inspect_dataset(
         sizes=_histogram(f"{c.width} x {c.height}" for _, c in readable),
         channels=_histogram(c.mode for _, c in readable),
         formats=_histogram(c.format for _, c in readable),
+        alpha="kept" if keeps_alpha(metadata) else "laid on white",
         classes=classes,
         remarks=tuple(source.remarks),
         style=read_text(metadata, "style"),
@@ -208,7 +210,7 @@ def _contact_sheet(source: PictureSource, readable: Sequence[tuple[str, _Checked
     count = min(SHEET_COLUMNS * SHEET_ROWS, len(readable))
     picked = [readable[position * len(readable) // count] for position in range(count)]
     return contact_sheet(
-        (decode(source.read(name, MAX_FILE_BYTES)).convert("RGB") for name, _ in picked),
+        (decode(source.read(name, MAX_FILE_BYTES), keep_alpha=True) for name, _ in picked),
         side=max(max(checked.width, checked.height) for _, checked in picked),
         columns=SHEET_COLUMNS,
     )

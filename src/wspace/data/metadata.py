@@ -10,7 +10,7 @@ from typing import Any
 from wspace.data.names import normal_name
 from wspace.errors import one_line
 
-__all__ = ["Metadata", "read_text"]
+__all__ = ["Metadata", "keeps_alpha", "read_text"]
 
 LONGEST_TEXT = 2000  # characters
 
@@ -42,3 +42,8 @@ def read_text(metadata: Metadata, key: str) -> str | None:
         return None
     line = one_line(value[:LONGEST_TEXT], longest=LONGEST_TEXT, stand_in=" ")
     return line.strip() or None
+
+
+def keeps_alpha(metadata: Metadata) -> bool:
+    """Whether the pictures were built to be learned from with their transparency."""
+    return read_text(metadata, "alpha") == "keep"

@@ -16,7 +16,7 @@ from wspace.errors import WspaceError, reason
 
 __all__ = [
     "DEEP_MODES", "FORMATS", "MAX_PICTURE_PIXELS", "PictureHeader", "UnreadablePictureError",
-    "decode", "largest_value", "read_header", "smallest_white",
+    "decode", "largest_value", "read_header", "smallest_white", "with_tidy_alpha",
 ]  # fmt: skip
 
 # Only these decoders ever see the bytes: others (EPS, for one) start programs.
@@ -83,7 +83,11 @@ def read_header(content: bytes | IO[bytes]) -> PictureHeader:
 
 
 def decode(
-    content: bytes, background: tuple[int, int, int] = WHITE, *, white: float | None = None
+    content: bytes,
+    background: tuple[int, int, int] = WHITE,
+    *,
+    white: float | None = None,
+    keep_alpha: bool = False,
 ) -> Image.Image:
     """Decode a picture file to 8-bit pixels and nothing beside: its first frame, upright, in sRGB.
 
@@ -95,9 +99,10 @@ def decode(
         background: red, green, blue in 0..255, shown where the picture is transparent.
         white: the largest value that pixels of more than 8 bits can have; None takes what the file
             says and, where it says nothing, the smallest depth that holds its own values.
+        keep_alpha: keeps transparency instead, see `with_tidy_alpha`.
 
     Returns:
-        Of mode L where the file is grey, else RGB.
+        Of mode L where the file is grey, else RGB; RGBA where it is transparent and stays so.
 
     Raises:
         UnreadablePictureError: damaged, truncated, too large, or in an unknown format.
@@ -108,14 +113,27 @@ def decode(
             picture.load()
             color, alpha = _color_and_alpha(_with_whole_key(picture, content), white)
             color = in_srgb(color, picture.info.get("icc_profile"))
-            # What keeps transparency begins here: `color` is L or RGB, `alpha` L or None.
-            flat = color if alpha is None else _on_background(color, alpha, background)
+            if alpha is None or alpha.getextrema() == (255, 255):
+                flat = color
+            elif keep_alpha:
+                flat = with_tidy_alpha(Image.merge("RGBA", (*color.convert("RGB").split(), alpha)))
+            else:
+                flat = _on_background(color, alpha, background)
             flat.info = {}  # else Pillow writes a profile that was applied into other files
             return flat
         except UnreadablePictureError:
             raise
         except Exception as error:
             raise UnreadablePictureError(reason(error)) from None
+
+
+def with_tidy_alpha(picture: Image.Image) -> Image.Image:
+    """An RGBA picture without colours that nobody sees; RGB where nothing of it is transparent."""
+    pixels = np.array(picture)  # (H, W, 4)
+    if (pixels[:, :, 3] == 255).all():
+        return picture.convert("RGB")
+    pixels[pixels[:, :, 3] == 0] = 0
+    return Image.fromarray(pixels)
 
 
 def largest_value(content: bytes) -> float:

@@ -14,6 +14,7 @@ from wspace.metrics.features.datasets import dataset_features, dataset_statistic
 from wspace.metrics.features.extractor import Extractor
 from wspace.metrics.features.generators import Drawing
 from wspace.metrics.features.seen import Collector, Seen
+from wspace.metrics.features.transparent import for_channels
 from wspace.rendering.render import Progress
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Comparison:
     Attributes:
         real: what the extractor saw in the pictures of the data.
         fake: and in the others.
-        extractor: which network that was.
+        extractor: which network that was; where either side has alpha, as it sees such pictures.
         drawing: how the others are made, for metrics that ask the model for more; None where
             pictures were given instead of a model.
         show: displays what takes long.
@@ -78,6 +79,8 @@ def compare(
             cannot make what is asked for.
     """
     require_same_size(fake, data)
+    made = fake.generator if isinstance(fake, Drawing) else fake
+    extractor = for_channels(extractor, max(made.image_channels, data.image_channels))
     real = _dataset_seen(data, real_num, extractor, keep, cache, show)
     if not isinstance(fake, Drawing):
         other = _dataset_seen(fake, fake_num, extractor, keep, cache, show)

@@ -269,8 +269,8 @@ class TrainConfig:
     ] = None
     image_channels: Annotated[
         int | None,
-        Choice(1, 3),
-        About("1: grey, 3: colour; none: what the pictures have"),
+        Choice(1, 3, 4),
+        About("1: grey, 3: colour, 4: with alpha; none: what the pictures have"),
     ] = None
     precision: Annotated[
         str,

@@ -17,8 +17,10 @@ from torch import Tensor
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.metrics.features.datasets import cache_folder, dataset_features, dataset_indices
+from wspace.metrics.features.extractor import Extractor
 from wspace.metrics.features.generators import generator_features
 from wspace.metrics.features.lite import INPUT_SIZE, LiteExtractor
+from wspace.metrics.features.transparent import for_channels
 from wspace.metrics.frechet import distance_of_few
 from wspace.metrics.gaussian import Statistics, statistics
 from wspace.metrics.neighbours import Neighbours, find_neighbours, generator_sheet
@@ -75,7 +77,7 @@ class Quality:
         self._real_statistics: Statistics | None = None
         self.floor = 0.0
         self._generated: Tensor | None = None  # (N, D), of the newest measurement
-        self._extractor: LiteExtractor | None = None
+        self._extractor: Extractor | None = None
         if not self._saving.measure:
             return
         if len(data) < FEWEST_REAL:
@@ -86,7 +88,8 @@ class Quality:
             return
         side = min(max(data.resolution, SMALLEST_SIDE), INPUT_SIZE)
         try:
-            self._extractor = LiteExtractor(torch.device(config.device), side=side)
+            lite = LiteExtractor(torch.device(config.device), side=side)
+            self._extractor = for_channels(lite, data.image_channels)
         except WspaceError as error:
             tell(f"FD (quick) is not measured: {error} The newest model is kept, not the best.")
 
@@ -184,7 +187,7 @@ class Quality:
         self._stage, self._part = state["stage"], state["part"]
         self._measured_at = state["measured_at"]
 
-    def _real_features(self, extractor: LiteExtractor) -> Tensor:
+    def _real_features(self, extractor: Extractor) -> Tensor:
         count = min(self._saving.measured_against, len(self._data))
         try:
             return dataset_features(self._data, count, extractor=extractor, cache=cache_folder())

@@ -37,6 +37,7 @@ _LOSSES = (
     ("Mapping", "losses", ("flow", "matching")),
     ("Path length", "losses", ("path_length",)),
 )
+_COLOURS = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 _RIGHT = (("right_real", "on real pictures"), ("right_fake", "on generated ones"))
 
 _STYLE = """
@@ -170,7 +171,7 @@ def _head(run: Path, log: _Log) -> str:
         facts.append(f"{made['pictures']:,} pictures of {made.get('trained_on')}")
     if "resolution" in network:
         side, channels = network["resolution"], network.get("image_channels", 3)
-        facts.append(f"{side}² pixels, {'grey' if channels == 1 else 'colour'}")
+        facts.append(f"{side}² pixels, {_COLOURS.get(channels)}")
     if network.get("num_classes"):
         facts.append(f"{network['num_classes']} classes")
     facts += [str(made[name]) for name in ("licence", "attribution") if made.get(name)]
