@@ -81,9 +81,16 @@ class AdaINConfig:
     activation: Annotated[str, Choice("lrelu", "relu")] = "lrelu"
     instance_norm: bool = True
     pixel_norm: bool = False
+    # level of detail that it draws at while it grows: 0 is the full resolution, 1 half of it
+    lod: Annotated[float, Range(0, _MAX_LAYERS)] = 0.0
 
     def __post_init__(self) -> None:
         check(self)
+        if self.lod > len(self.channels) - 1:
+            raise WspaceError(
+                f"lod={self.lod:g} is out of range: {len(self.channels)} blocks have levels of "
+                f"detail up to {len(self.channels) - 1}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

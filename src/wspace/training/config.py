@@ -31,6 +31,7 @@ __all__ = [
     "DISCRIMINATORS",
     "AdversarialConfig",
     "AverageConfig",
+    "GrowingConfig",
     "MatchingConfig",
     "ReconstructionConfig",
     "SavingConfig",
@@ -179,6 +180,28 @@ class MatchingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrowingConfig:
+    """From 8² on, larger sizes fade in one after the other; see `growing`."""
+
+    fade_kimg: Annotated[
+        float,
+        _NotNegative,
+        About("a size fades in over so many, from 8² on; 0: full size from the start", "kimg"),
+    ] = 0.0
+    stable_kimg: Annotated[
+        float, _NotNegative, About("then learns alone before the next one does", "kimg")
+    ] = 600.0
+
+    def __post_init__(self) -> None:
+        check(self, "growing.")
+
+    @property
+    def on(self) -> bool:
+        """Whether networks grow."""
+        return bool(self.fade_kimg)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AverageConfig:
     """The running average of the generator's weights (EMA), which pictures are drawn with."""
 
@@ -289,6 +312,7 @@ class TrainConfig:
     adversarial: AdversarialConfig = AdversarialConfig()
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     matching: MatchingConfig = MatchingConfig()
+    growing: GrowingConfig = GrowingConfig()
     average: AverageConfig = AverageConfig()
     saving: SavingConfig = SavingConfig()
 
@@ -359,10 +383,34 @@ class TrainConfig:
                 "discriminator; those of a projected one are a pretrained network, which always "
                 "rests: leave it out, or give discriminator=preset."
             )
+        if self.growing.on:
+            self._check_growing()
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
                 f"batch_size={self.batch_size} is no multiple of 4 up to {MAX_BATCH_SIZE}: the "
                 "discriminator compares groups of 4 pictures; give 4, 8, 16, 32, ..."
+            )
+
+    def _check_growing(self) -> None:
+        given = f"growing.fade_kimg={self.growing.fade_kimg:g}"
+        if self.total_kimg is None:
+            raise WspaceError(
+                f"{given} counts images, and how many fit into a time is not known while they "
+                "still are small: give --kimg, such as 25000, instead of --minutes."
+            )
+        if self.discriminator == "projected" or self.reconstruction.weight:
+            raise WspaceError(
+                f"{given} is for the preset's own discriminator alone, without an encoder: give "
+                "discriminator=preset."
+            )
+        if self.start_from is not None:
+            raise WspaceError(
+                f"{given} begins with nothing, at 8²: leave --from {self.start_from} out."
+            )
+        if self.compile == "on":
+            raise WspaceError(
+                f"{given} changes the networks all the time, and compile=on fixes them: leave one "
+                "out."
             )
 
     def replace(self, **changes: Any) -> Self:
@@ -409,6 +457,7 @@ _PARTS: dict[str, type] = {
     "adversarial": AdversarialConfig,
     "reconstruction": ReconstructionConfig,
     "matching": MatchingConfig,
+    "growing": GrowingConfig,
     "average": AverageConfig,
     "saving": SavingConfig,
 }

@@ -5,6 +5,7 @@ It knows no objective; each file in `stages` takes a `Context` and a `Batch` and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -139,6 +140,8 @@ class Context:
             them.
         section: called with each of `SECTIONS` in turn.
         real_maps: what the discriminator's pretrained network sees in real images; or None.
+        lod: level of detail, where networks grow; images are then 2^⌊lod⌋ times smaller.
+        size_rate: of all learning rates, at the size that they have grown to.
         background: brightness that images with alpha are laid on in this step, where a pretrained
             network sees them.
     """
@@ -169,6 +172,8 @@ class Context:
         self.section: Section = record_function
         self.real_maps: RealMaps | None = None
         self.background = 1.0
+        self.lod: float | None = None
+        self.size_rate = 1.0
         self._synthesize = machine.compiled(generator.synthesis) if compile_synthesis else None
         self._judge = machine.compiled(discriminator) if compile_discriminator else None
 
@@ -187,8 +192,20 @@ class Context:
         ``update_emas``: see `stylegan3.synthesis`.
         """
         synthesis = self._synthesize or self.generator.synthesis
-        images: Tensor = synthesis(ws, self.noise(len(ws)), update_emas=update_emas)
+        images: Tensor = synthesis(
+            ws, self.noise(len(ws)), update_emas=update_emas, **self.at_this_size
+        )
         return images
+
+    @property
+    def at_this_size(self) -> dict[str, Any]:
+        """What networks that grow are told beside their inputs; nothing where none does."""
+        return {} if self.lod is None else {"lod": self.lod, "full_size": False}
+
+    @property
+    def _layers_in_use(self) -> int:
+        """Layers of ws that a network draws with, however far it has grown."""
+        return self.generator.num_ws - 2 * math.floor(self.lod or 0.0)
 
     def judge(
         self,
@@ -209,7 +226,7 @@ class Context:
         network = self.discriminator
         own: Any = (self._judge if compiled else None) or network
         if not isinstance(network, ProjectedDiscriminator):
-            logits: Tensor = own(images, c)
+            logits: Tensor = own(images, c, **self.at_this_size)
         elif seen is None:
             logits = own(images, c, background=self.background)
         else:
@@ -247,12 +264,15 @@ class Context:
         shape = (count, self.generator.z_dim)
         return torch.randn(shape, generator=self.random, device=self.device)
 
-    def noise(self, count: int) -> list[Tensor]:
-        """Fresh noise maps, (count, 1, H, W) a noise layer."""
-        return [
+    def noise(self, count: int) -> list[Tensor | None]:
+        """Fresh noise maps, (count, 1, H, W) a noise layer; None where it is not yet in use."""
+        shapes = self.generator.noise_shapes
+        unused = 2 * math.floor(self.lod or 0.0)
+        drawn = [
             torch.randn(count, 1, *shape, generator=self.random, device=self.device)
-            for shape in self.generator.noise_shapes
+            for shape in shapes[: len(shapes) - unused]
         ]
+        return [*drawn, *[None] * unused]
 
     def mixed_ws(self, count: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
         """ws of random z for a batch, of two z each in the share ``mixing`` of them.
@@ -271,7 +291,7 @@ class Context:
             draw, crossover = self._uniform(2)
             if draw < self.mixing and num_ws > 1:
                 other = mapping.w(self.latents(count), c)[:, None].expand(-1, num_ws, -1)
-                first = 1 + int(crossover * (num_ws - 1))
+                first = 1 + int(crossover * (self._layers_in_use - 1))
                 ws = mix_styles(ws, other, range(first, num_ws))
         return ws, w
 
@@ -284,7 +304,8 @@ class Context:
         draw, crossover = torch.rand(
             2, count, 1, 1, generator=self.random, device=self.device
         ).unbind()
-        first = torch.where(draw < self.mixing, 1 + (crossover * (num_ws - 1)).floor(), num_ws)
+        places = self._layers_in_use - 1
+        first = torch.where(draw < self.mixing, 1 + (crossover * places).floor(), num_ws)
         layers = torch.arange(num_ws, device=self.device)[None, :, None]
         return torch.where(layers < first, ws, other)
 
@@ -296,6 +317,11 @@ class Context:
         """Register optimizers by name, each at its full learning rate."""
         self.optimizers |= optimizers
         self._full_rates |= {k: v.param_groups[0]["lr"] for k, v in optimizers.items()}
+
+    def forget_moments(self) -> None:
+        """Let every optimizer start anew, as where a new size comes."""
+        for optimizer in self.optimizers.values():
+            optimizer.state.clear()
 
     def halve_rate(self, name: str) -> None:
         """Train one network on at half its rate."""
@@ -313,6 +339,7 @@ class Context:
                 group["lr"] = (
                     self._full_rates[name]
                     * share
+                    * self.size_rate
                     * self.rate_factor
                     * self.rate_factors.get(name, 1.0)
                 )

@@ -17,6 +17,7 @@ from wspace.machine import (
 )
 from wspace.networks.generator import Generator
 from wspace.training.config import TrainConfig
+from wspace.training.growing import check_growing
 from wspace.training.run.clock import Progress
 from wspace.training.run.command import COMMAND_FILE, command_of
 from wspace.training.run.folder import (
@@ -97,6 +98,7 @@ def check(config: TrainConfig) -> dict[str, Any]:
         config = decide(config, data)
         said: list[str] = []
         generator, discriminator = first_networks(config, data, said.append)
+        check_growing(config, generator, discriminator)
         lowest_blocks(discriminator, config.adversarial.freeze_d)
         start = {"start": said[0]} if said else {}
         about = {"the data": "\n".join(["", *lines])} if (lines := _about(config, data)) else {}
@@ -129,6 +131,7 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         config = decide(config, data)
         # what is wrong with them leaves no folder
         networks = first_networks(config, data, lambda said: report(Progress(message=said)))
+        check_growing(config, *networks)
         lowest_blocks(networks[1], config.adversarial.freeze_d)
         for line in _about(config, data):
             report(Progress(message=line))
@@ -230,6 +233,8 @@ def _train(
             while not (reason := clock.over(state.seen_images) or stop.reason):
                 result = state.run(*session.next_batch())
                 stop.at_once = False
+                if state.grown:
+                    session.tell(state.grown, "growing")
 
                 event = health.observe(state.step, result.losses, result.finite, result.right)
                 if event is None and result.right is not None:

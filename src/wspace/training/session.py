@@ -23,6 +23,7 @@ from wspace.networks.projected import ProjectedDiscriminator
 from wspace.recipe.png import write_figure
 from wspace.training.config import TrainConfig
 from wspace.training.context import StepResult
+from wspace.training.growing import real_images
 from wspace.training.real_maps import RealMaps, real_maps
 from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from wspace.training.run.clock import Clock, Progress
@@ -129,10 +130,10 @@ class Session:
         They are as `TrainingState.run` takes them.
         """
         state = self.state
-        indices = self.order.next(self.config.batch_size)
+        indices = self.order.next(state.batch_size)
         pixels = self.data.images(indices)
-        self.data.prepare(self.order.peek(self.config.batch_size))  # while the step computes
-        images = from_uint8(pixels.to(state.device))
+        self.data.prepare(self.order.peek(state.batch_size))  # while the step computes
+        images = real_images(pixels.to(state.device), state.lod)
         which = torch.from_numpy(indices)
         if self.config.mirror:
             mirrored = (
@@ -152,17 +153,18 @@ class Session:
         Returns:
             Whether the generator has collapsed and the run has gone back because of it.
         """
-        state, batch = self.state, self.config.batch_size
-        before = (state.seen_images - batch) // DIVERSITY_INTERVAL_IMAGES
+        state, batch = self.state, self.state.batch_size
+        before = (state.seen_images - state.newly_seen) // DIVERSITY_INTERVAL_IMAGES
         if result.right is None or before == state.seen_images // DIVERSITY_INTERVAL_IMAGES:
             return False
         random = torch.Generator().manual_seed(state.step)  # apart from the run's own stream
         numbers = self.order.peek(batch)
-        real = from_uint8(self.data.images(numbers).to(state.device))
+        real = real_images(self.data.images(numbers).to(state.device), state.lod)
         z = torch.randn(batch, state.generator.z_dim, generator=random).to(state.device)
         c = self.data.one_hot(numbers).to(state.device) if state.generator.num_classes else None
         with torch.no_grad():
-            generated = state.generator_ema(z, c)
+            ws = state.generator_ema.mapping(z, c)
+            generated = state.generator_ema.synthesis(ws, **state.context.at_this_size)
         event = self.health.observe_diversity(
             state.step, picture_diversity(generated), picture_diversity(real)
         )

@@ -113,6 +113,7 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
             if config.total_kimg is not None
             else (config.minutes or 0) >= COMPILE_FROM_MINUTES
         )
+        long = long and not config.growing.on  # it would compile every size, and every fade
         pays = long and compiling_training_pays(device.type, precision)
         changes["compile"] = "on" if pays else "off"
     elif config.compile == "on" and device.type == "cpu" and not compiler_at_hand():
@@ -148,6 +149,12 @@ def first_networks(
     if config.start_from is None:
         return build_generator(configs[0]), build_discriminator(judge)
     model = load_model_file(config.start_from)
+    lod = getattr(model.generator.config.synthesis, "lod", 0.0)
+    if lod > 0:
+        raise WspaceError(
+            f"{config.start_from} was still growing (level of detail {lod:g}; 0 when it has "
+            "grown): go on with its run by --resume."
+        )
     own = preset_of(model.generator.config)
     if own is not None and own != config.preset:
         raise WspaceError(

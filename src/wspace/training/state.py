@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from wspace.networks.config import AdaINConfig
 from wspace.networks.generator import Generator
+from wspace.networks.stylegan1.synthesis import AdaINSynthesis
 from wspace.training.config import TrainConfig
 from wspace.training.context import Batch, Context, Objective, StepResult, place
 from wspace.training.ema import ema_decay, update_ema
+from wspace.training.growing import Growth
 from wspace.training.losses import HINGE, LOGISTIC
 from wspace.training.optimizers import load_optimizer_state, optimizer_state
 from wspace.training.plan import Plan
@@ -48,6 +52,11 @@ class TrainingState:
         config: precision, compile and device are decided, not "auto".
         device: where everything lies.
         num_values: values of all attributes of the images where the encoder is told them; else 0.
+
+    Attributes:
+        growth: how far the networks have grown.
+        grown: in a line, what the last step began: a new size that fades in or learns; or nothing.
+        newly_seen: real images in the last step.
     """
 
     def __init__(
@@ -101,6 +110,11 @@ class TrainingState:
         self.plan = Plan(config)
         self.step = 0
         self.seen_images = 0
+        self.growth = Growth(config, generator.size)
+        self._phase = self.growth.phase(self.lod)
+        self.grown = ""
+        self.newly_seen = 0
+        self._grow()
 
     @property
     def generator(self) -> Generator:
@@ -111,6 +125,16 @@ class TrainingState:
     def discriminator(self) -> nn.Module:
         """The one that learns."""
         return self.context.discriminator
+
+    @property
+    def lod(self) -> float:
+        """The level of detail of the next batch; 0 where networks do not grow."""
+        return self.growth.lod(self.seen_images)
+
+    @property
+    def batch_size(self) -> int:
+        """Real images that the next batch should have."""
+        return self.growth.batch_size(self.lod)
 
     @property
     def device(self) -> torch.device:
@@ -132,7 +156,8 @@ class TrainingState:
         """Take one step on a batch.
 
         Args:
-            real: (N, C, H, W), float32, in [-1, 1], on the state's device.
+            real: (N, C, H, W), float32, in [-1, 1], on the state's device; of the size at hand
+                where the networks grow, see `growing.real_images`.
             c: (N, num_classes), one-hot classes of ``real``; generated images share them.
             values: (N, attributes), what is said of ``real``, as the encoder takes it.
             which: (N,), which pictures of the dataset they are, see `Batch`.
@@ -143,12 +168,30 @@ class TrainingState:
         images = real.contiguous(memory_format=torch.channels_last)
         batch = Batch(images=images, c=c, values=values, which=which)
         self.context.draw_background()
+        lod, before = self.lod, self._phase
+        self._phase = self.growth.phase(lod)
+        self.grown = "" if self._phase == before else self.growth.describe(lod)
+        if self.grown:
+            self.context.forget_moments()
         result = self._follow(self._part(), batch)
         if result.finite and result.generator_learned:
             self._average(len(batch))
         self.step += 1
+        self.newly_seen = len(batch)
         self.seen_images += len(batch)
+        self._grow()
         return result
+
+    def _grow(self) -> None:
+        """Follow the images seen with the size of everything that draws or learns."""
+        if not self.growth.on:
+            return
+        lod = self.lod
+        self.context.lod, self.context.size_rate = lod, self.growth.rate(lod)
+        for generator in (self.generator, self.generator_ema):
+            cast(AdaINSynthesis, generator.synthesis).lod = lod
+            synthesis = replace(cast(AdaINConfig, generator.config.synthesis), lod=lod)
+            generator.config = replace(generator.config, synthesis=synthesis)
 
     def _part(self) -> Part:
         pairs = self.flow_pairs
@@ -195,6 +238,7 @@ class TrainingState:
             "learning_rate_factor": self.context.rate_factor,
             "rate_factors": dict(self.context.rate_factors),
             "plan": self.plan.state_dict(),
+            "phase": list(self._phase),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -216,12 +260,15 @@ class TrainingState:
         self.context.rate_factor = state["learning_rate_factor"]
         self.context.rate_factors = dict(state["rate_factors"])
         self.plan.load_state_dict(state["plan"])
+        self._phase = (state["phase"][0], state["phase"][1])
+        self._grow()
 
 
 def upgraded(state: dict[str, Any]) -> dict[str, Any]:
     """A state as `TrainingState.state_dict` makes it today, from one of an earlier version."""
     optimizers = {_FIRST_NAMES.get(k, k): v for k, v in state["optimizers"].items()}
-    state = {"plan": {}, "rate_factors": {}} | state | {"optimizers": optimizers}
+    earlier = {"plan": {}, "rate_factors": {}, "phase": [0, 0]}
+    state = earlier | state | {"optimizers": optimizers}
     if "matching" in state:
         state["flow"] = state.pop("matching")
     return state

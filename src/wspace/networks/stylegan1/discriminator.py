@@ -68,18 +68,26 @@ class Discriminator(nn.Module):
         blocks = [[block] for block in reversed(self.blocks)]
         return [[self.from_rgb[-1], *blocks[0]], *blocks[1:]]
 
-    def forward(self, images: Tensor, c: Tensor | None = None, *, lod: float = 0.0) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        c: Tensor | None = None,
+        *,
+        lod: float = 0.0,
+        full_size: bool = True,
+    ) -> Tensor:
         """Judge images.
 
         Args:
             images: (N, image_channels, height, width), in [-1, 1].
             c: (N, num_classes), one-hot classes; needed exactly where the network has classes.
             lod: level of detail, as in `AdaINSynthesis.forward`.
+            full_size: False: the images are 2^⌊lod⌋ times smaller already.
 
         Returns:
             (N,), logits: positive for real.
         """
-        for _ in range(math.floor(lod)):
+        for _ in range(math.floor(lod) if full_size else 0):
             images = downsample_mean(images)
         top = len(self.from_rgb) - 1 - math.floor(lod)
         x = self._read(top, images)

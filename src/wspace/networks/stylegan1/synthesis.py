@@ -83,12 +83,16 @@ class AdaINSynthesis(nn.Module):
     Layers 2k and 2k + 1 make block k, of side 4 · 2^k (see `Size.block` where that makes no image
     of this size). Each block has a ToRGB; the last one makes the image, the others serve fades
     between resolutions (``lod``).
+
+    Attributes:
+        lod: level of detail where `forward` is told none; 0 unless the network is growing.
     """
 
     def __init__(self, config: AdaINConfig, *, size: Size, image_channels: int, w_dim: int) -> None:
         super().__init__()
         blocks = size.doublings + 1
         self.num_ws = 2 * blocks
+        self.lod = config.lod
         self.const = nn.Parameter(torch.ones(1, config.channels[0], *size.block))
         self.layers = nn.ModuleList()
         self.to_rgb = nn.ModuleList()
@@ -128,7 +132,8 @@ class AdaINSynthesis(nn.Module):
         noise: Noise = "const",
         *,
         update_emas: bool = False,
-        lod: float = 0.0,
+        lod: float | None = None,
+        full_size: bool = True,
     ) -> Tensor:
         """Make images.
 
@@ -137,11 +142,14 @@ class AdaINSynthesis(nn.Module):
             noise: see `noise.noise_maps`.
             update_emas: without effect: only StyleGAN3's synthesis keeps running means.
             lod: level of detail, 0 for the full resolution, 1 for half of it, enlarged; between
-                them the two are blended (Karras et al. 2018, Figure 2).
+                them the two are blended (Karras et al. 2018, Figure 2). Blocks that it does not ask
+                for are not computed. None: the network's own.
+            full_size: False leaves images as they are drawn, 2^⌊lod⌋ times smaller.
 
         Returns:
             (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
+        lod = self.lod if lod is None else lod
         maps = noise_maps(noise, self.const_noise, len(ws))
         last = len(self.to_rgb) - 1 - math.floor(lod)
         x = self.const.to(choose.working_dtype(self.const)).expand(len(ws), -1, -1, -1)
@@ -155,6 +163,6 @@ class AdaINSynthesis(nn.Module):
         fraction = lod - math.floor(lod)
         if fraction > 0:
             image = image.lerp(upsample_nearest(self.to_rgb[last - 1](previous).float()), fraction)
-        for _ in range(math.floor(lod)):
+        for _ in range(math.floor(lod) if full_size else 0):
             image = upsample_nearest(image)
         return image

@@ -6,6 +6,7 @@ Karras et al. 2020 (StyleGAN2), Section 3.1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -197,13 +198,16 @@ class Adversarial:
         with context.autocast():
             logits = context.judge(images, batch.c, compiled=False)
         logits = logits.reshape(len(images), -1).mean(dim=1)  # of all places, as in the loss
-        return r1_penalty(images, logits).mean()
+        penalty = r1_penalty(images, logits).mean()
+        # as of enlarged images, over whose pixels the same gradient is spread
+        return penalty * 0.25 ** math.floor(context.lod or 0.0)
 
     def _path_length(self, context: Context, count: int, c: Tensor | None) -> Tensor:
         with context.autocast():
             ws, _ = context.mixed_ws(count, None if c is None else c[:count])
             ws = ws if ws.requires_grad else ws.contiguous().requires_grad_()
-            images = context.generator.synthesis(ws, context.noise(count))
+            noise = context.noise(count)
+            images = context.generator.synthesis(ws, noise, **context.at_this_size)
         direction = torch.randn(images.shape, generator=context.random, device=context.device)
         penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
         return penalty.mean()
