@@ -317,8 +317,11 @@ def test_the_fingerprints_that_earlier_versions_recorded_are_known(tmp_path: Pat
         expected.update(f"{name}\0{len(content)}\0None\n".encode())
     expected.update(np.array([3, 1], dtype="<i8").tobytes())
     dataset = Dataset.open(data)
+    without_gaps = dataset.fingerprint
     dataset.keep_class_numbers()
     assert dataset.earlier_fingerprint == expected.hexdigest()
+    assert dataset.fingerprint == expected.hexdigest()  # such small files were read whole
+    assert without_gaps != expected.hexdigest()
 
 
 def test_alpha_of_any_data_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from wspace.files import atomic_write_text, cache_root
 
 __all__ = ["KEPT_FROM_BYTES", "content_digest"]
 
-KEPT_FROM_BYTES = 256 << 20  # smaller folders are read each time, in less than a second
+KEPT_FROM_BYTES = 64 << 20  # smaller folders are read each time, in less than a second
 # Younger files may change again without a change of their times, which are not exact everywhere.
 SETTLED_SECONDS = 10.0
 THREADS = 4

@@ -22,7 +22,7 @@ from wspace.data.content import content_digest
 from wspace.data.labels import Classes, read_classes
 from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
-from wspace.data.source import PictureSource
+from wspace.data.source import HEAD_BYTES, PictureSource
 from wspace.errors import WspaceError, one_line
 
 __all__ = ["Dataset"]
@@ -211,8 +211,10 @@ class Dataset:
         It is over the names, sizes and labels of all pictures, and over what they hold: a folder's
         files are read whole, of a zip's the checksums.
         """
-        digest = self._head_digest if self._source.is_zip else content_digest(self._source)
-        return self._fingerprint(digest)
+        beyond_heads = any(entry.size > HEAD_BYTES for entry in self._source.entries)
+        if self._source.is_zip or not beyond_heads:  # their heads are all that they hold
+            return self._fingerprint(self._head_digest)
+        return self._fingerprint(content_digest(self._source))
 
     @property
     def earlier_fingerprint(self) -> str:

@@ -69,6 +69,34 @@ class Classes:
             names=tuple(told) if self.names or gaps else None,
         )
 
+    def as_known(self, num_classes: int, names: Sequence[str] | None) -> Labels:
+        """The labels as a model numbers its classes: by name where both sides have names.
+
+        Args:
+            num_classes: of the model.
+            names: of its classes; None where it has none, and goes by the data's own numbers.
+
+        Returns:
+            (N,), int64, in [0, num_classes).
+
+        Raises:
+            WspaceError: a class that the model does not know.
+        """
+        if names is None or self.names is None:
+            own: Sequence[str] = list(map(str, self.numbers))
+            known = {str(number): number for number in range(num_classes)}
+        else:
+            own = self.names
+            known = {name: number for number, name in enumerate(names)}
+        strange = [name for name in own if name not in known]
+        if strange:
+            raise WspaceError(
+                f"the data has pictures of class {one_line(strange[0])}, which is none of the "
+                f"model's {num_classes} ({len(strange)} of {len(own)} are none): give data of its "
+                "classes."
+            )
+        return np.array([known[name] for name in own], dtype=np.int64)[self.labels]
+
     def table(self) -> list[str]:
         """Lines for people: the number, name (where there are names) and pictures of each class."""
         columns = [["class", *map(str, range(len(self.numbers)))]]
