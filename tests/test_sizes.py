@@ -62,7 +62,18 @@ def test_a_size_is_a_small_block_several_times_doubled(
 
 
 @pytest.mark.parametrize(
-    "size", [(0, 64), (64, 0), (65, 64), (100, 100), (1080, 1920), (64, 2048), (8192, 8192), (9, 9)]
+    "size",
+    [
+        (0, 64),
+        (64, 0),
+        (65, 64),
+        (100, 100),
+        (1080, 1920),
+        (64, 2048),
+        (8192, 8192),
+        (9, 9),
+        (60, 60),
+    ],
 )
 def test_sizes_without_a_small_block_are_refused(size: tuple[int, int]) -> None:
     assert not Size(*size).fits_networks()

@@ -16,7 +16,8 @@ from wspace.errors import WspaceError, shown
 __all__ = ["LARGEST_SIDE", "Resolution", "Size", "nearest_size", "read_size", "size_of"]
 
 LARGEST_SIDE = 4096
-SMALLEST_OF_BLOCK, LARGEST_OF_BLOCK = 3, 16
+SMALLEST_OF_BLOCK = 3
+LARGEST_BLOCK = 9, 16  # its shorter and its longer side: 16:9 begins with that
 _SMALL_BLOCK = 8  # a side of what is proposed
 
 # What networks are asked for: the side of square pictures, or height and width.
@@ -91,15 +92,16 @@ class Size(NamedTuple):
         return Size(self.height // 2**times, self.width // 2**times)
 
     def fits_networks(self, smallest: int = 1) -> bool:
-        """Whether a network can make it: a power of two times a block of 3 to 16 pixels a side.
+        """Whether a network can make it: a power of two times a block of 3 x 3 to 16 x 9 pixels.
 
         Args:
             smallest: doublings at least: 1, or 0 for the toys that come from elsewhere.
         """
         if not all(1 <= side <= LARGEST_SIDE for side in self):
             return False
-        sides_fit = all(SMALLEST_OF_BLOCK <= side <= LARGEST_OF_BLOCK for side in self.block)
-        return sides_fit and self.doublings >= smallest
+        shorter, longer = sorted(self.block)
+        small = shorter <= LARGEST_BLOCK[0] and longer <= LARGEST_BLOCK[1]
+        return shorter >= SMALLEST_OF_BLOCK and small and self.doublings >= smallest
 
 
 def size_of(resolution: Resolution) -> Size:

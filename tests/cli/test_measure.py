@@ -234,7 +234,7 @@ def test_data_of_another_resolution_is_refused(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(model, write_pictures(tmp_path, seed=0, side=32)) == 2
-    assert "makes pictures of 16 pixels" in capsys.readouterr().err
+    assert "makes pictures of 16 x 16 pixels" in capsys.readouterr().err
 
 
 def test_help_does_not_load_torch() -> None:

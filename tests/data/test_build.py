@@ -15,6 +15,7 @@ from wspace.data.build import BuildConfig, Fit, build_dataset, fit_picture
 from wspace.data.dataset import Dataset
 from wspace.data.inspect import inspect_dataset
 from wspace.errors import WspaceError
+from wspace.sizes import Size
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -216,10 +217,49 @@ def test_a_dataset_built_again_keeps_labels_and_licence(tmp_path: Path) -> None:
         build_dataset(first, first, BuildConfig(size=8))
 
 
-@pytest.mark.parametrize("size", [0, -8, 4, 48, 100, 8192])
-def test_sizes_that_are_no_power_of_two_are_refused(size: int) -> None:
+@pytest.mark.parametrize("size", [0, -8, 4, 60, 100, 8192])
+def test_sizes_that_are_no_small_block_doubled_are_refused(size: int) -> None:
     with pytest.raises(WspaceError, match=f"size {size} is no power of two"):
         BuildConfig(size=size)
+
+
+@pytest.mark.parametrize(
+    ("size", "proposed"), [((60, 100), "96x64"), ((8, 4), "8"), ((1080, 1920), "2048x1024")]
+)
+def test_rectangles_that_no_network_makes_are_refused_with_one_that_fits(
+    size: tuple[int, int], proposed: str
+) -> None:
+    with pytest.raises(WspaceError, match=f"give {proposed}, for instance"):
+        BuildConfig(size=size)
+
+
+@pytest.mark.parametrize(
+    ("fit", "colors"),
+    [
+        ("crop", [RED, RED, RED]),  # 32 x 16 to 16 x 24: the middle third
+        ("pad", [WHITE, RED, WHITE]),
+        ("squash", [GREEN, RED, GREEN]),
+    ],
+)
+def test_pictures_become_rectangles(fit: Fit, colors: list[tuple[int, int, int]]) -> None:
+    made = fit_picture(stripes(), BuildConfig(size=(24, 16), fit=fit))
+    assert made.size == (16, 24)
+    places = [(1, 12), (8, 12), (14, 12)] if fit == "squash" else [(8, 2), (8, 12), (8, 21)]
+    found = np.array([made.getpixel(place) for place in places])
+    np.testing.assert_allclose(found, colors, atol=2)  # Lanczos rings a little
+
+
+def test_a_rectangle_of_the_right_shape_is_scaled_alone(tmp_path: Path) -> None:
+    Image.new("RGB", (48, 32), RED).save(tmp_path / "a.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.png").rename(tmp_path / "in/a.png")
+    out = tmp_path / "out.zip"
+    report = build_dataset(tmp_path / "in", out, BuildConfig(size=(16, 24)), workers=1)
+    assert report.num_enlarged == 0
+    with Dataset.open(out) as dataset:
+        assert (dataset.size, dataset.resolution) == (Size(16, 24), (16, 24))
+        assert dataset.images([0]).shape == (1, 3, 16, 24)
+    assert BuildConfig(size=Size(16, 16)) == BuildConfig(size=16)
 
 
 def test_wrong_colours_are_refused() -> None:

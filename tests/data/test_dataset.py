@@ -228,6 +228,32 @@ def test_other_sizes_are_refused_with_the_line_that_helps(tmp_path: Path) -> Non
         Dataset.open(write_zip(tmp_path / "small.zip", {"a.png": png(4)}))
 
 
+def test_rectangles_are_read_with_their_height_and_width(tmp_path: Path) -> None:
+    tall = Image.new("RGB", (64, 96), (9, 9, 9))
+    tall.paste((200, 0, 0), (0, 0, 64, 48))
+    tall.save(tmp_path / "tall.png")
+    on_its_side = tall.rotate(90, expand=True)  # as a phone saves what was taken upright
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    on_its_side.save(tmp_path / "turned.webp", lossless=True, exif=exif)
+    with Dataset.open(tmp_path) as dataset:
+        assert (dataset.size, dataset.resolution) == ((96, 64), (96, 64))
+        images = dataset.images([0, 1])
+        assert images.shape == (2, 3, 96, 64)
+        assert images[0].equal(images[1])
+        assert images[0, :, 0, 0].tolist() == [200, 0, 0]
+        assert images[0, :, 95, 0].tolist() == [9, 9, 9]
+
+
+def test_shapes_that_no_network_makes_are_refused_with_one_that_keeps_them(tmp_path: Path) -> None:
+    wide = write_zip(tmp_path / "wide.zip", {"a.png": png((100, 60))})
+    with pytest.raises(WspaceError, match=r"--size 32 \(--size 96x64 keeps their shape\)"):
+        Dataset.open(wide)
+    turned = write_zip(tmp_path / "turned.zip", {"a.png": png((96, 64)), "b.png": png((64, 96))})
+    with pytest.raises(WspaceError, match=r"b\.png is 64 x 96, but a\.png is 96 x 64"):
+        Dataset.open(turned)
+
+
 BAD_LABELS = [
     ([["a.png", 0]], r"b\.png has no label \(1 of 2"),
     ([["a.png", 0.5], ["b.png", 0]], r"a\.png is 0\.5: classes are whole numbers"),

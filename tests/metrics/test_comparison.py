@@ -61,5 +61,5 @@ def test_pictures_are_measured_like_those_of_a_model(data: Dataset, tmp_path: Pa
 
 def test_other_sizes_are_refused(data: Dataset) -> None:
     larger = make_tiny_generator(0, resolution=32)
-    with pytest.raises(WspaceError, match="makes pictures of 32 pixels"):
+    with pytest.raises(WspaceError, match="makes pictures of 32 x 32 pixels"):
         compare(Drawing(generator=larger, num=4), data, extractor=Thumbnails())

@@ -12,6 +12,7 @@ import click
 
 from wspace.cli.progress import progress_bar
 from wspace.errors import one_line
+from wspace.sizes import read_size
 
 if TYPE_CHECKING:
     from wspace.data.build import Alpha, Fit
@@ -21,7 +22,7 @@ __all__ = ["data_command"]
 
 LISTED = 20  # file names or counts, before "and more"
 
-SIZE_HELP = "Height and width in pixels, a power of two."
+SIZE_HELP = "Height and width in pixels, such as 64."
 
 
 @click.group("data")
@@ -74,13 +75,13 @@ def avatars_command(
 @data_command.command("build")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--size", type=int, required=True, help=SIZE_HELP)
+@click.option("--size", required=True, help="Side of squares, or WIDTHxHEIGHT such as 96x64.")
 @click.option(
     "--fit",
     type=click.Choice(["crop", "pad", "squash"]),
     default="crop",
     show_default=True,
-    help="How other shapes become squares.",
+    help="How other shapes become that.",
 )
 @click.option(
     "--background",
@@ -109,7 +110,7 @@ def avatars_command(
 def build_command(
     folder: Path,
     out: Path,
-    size: int,
+    size: str,
     fit: Fit,
     background: str,
     alpha: Alpha | None,
@@ -126,7 +127,9 @@ def build_command(
     from wspace.data.build import BuildConfig, build_dataset
     from wspace.data.kinds import describe_left_out
 
-    config = BuildConfig(size=size, fit=fit, background=background, alpha=alpha, depth=depth)
+    config = BuildConfig(
+        size=read_size(size).resolution, fit=fit, background=background, alpha=alpha, depth=depth
+    )
     with progress_bar("building", "pictures") as show:
         report = build_dataset(
             folder,
@@ -138,7 +141,7 @@ def build_command(
             workers=workers,
         )
     colors = {1: "grey", 3: "colour", 4: "colour with alpha"}[report.image_channels]
-    click.echo(f"{out}: {report.num_images} pictures of {size} x {size}, {colors}", err=True)
+    click.echo(f"{out}: {report.num_images} pictures of {config.shape}, {colors}", err=True)
     if alpha == "keep" and report.image_channels != 4:
         click.echo("no picture is transparent: there is no alpha to keep", err=True)
     for note in report.depth_notes:

@@ -1,4 +1,4 @@
-"""Any folder of pictures to a dataset zip: square PNGs of one power-of-two size.
+"""Any folder of pictures to a dataset zip: PNGs of one size that networks make.
 
 They are grey, RGB or, where transparency is kept, RGBA.
 """
@@ -35,6 +35,7 @@ from wspace.data.source import (
 )
 from wspace.data.writer import png_bytes, write_dataset
 from wspace.errors import WspaceError, one_line
+from wspace.sizes import Resolution, Size, size_of
 
 __all__ = [
     "DEPTHS", "Alpha", "BuildConfig", "BuildReport", "Fit", "build_dataset", "fit_picture",
@@ -47,15 +48,15 @@ DEPTHS = (8, 12, 16, 32)  # bits a channel
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """How pictures of any shape become squares of one size.
+    """How pictures of any shape become pictures of one size.
 
     Raises:
-        WspaceError: a size that is no power of two from 8 to 4096, a depth that no picture has, or
+        WspaceError: a size that no network can make, a depth that no picture has, or
             a colour nobody knows.
     """
 
-    size: int  # pixels, height and width
-    fit: Fit = "crop"  # crop the middle square, pad to a square, or squash
+    size: Resolution  # the side of squares in pixels, or height and width
+    fit: Fit = "crop"  # crop the middle, pad, or squash
     background: str = "white"  # a colour's name or #rrggbb, for transparent and padded places
     # lay transparent places on that, or keep alpha, of padded places, too; None: as the source says
     alpha: Alpha | None = None
@@ -63,6 +64,7 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         check_size(self.size)
+        object.__setattr__(self, "size", self.shape.resolution)
         if self.fit not in get_args(Fit):
             raise WspaceError(f"fit {self.fit!r} is unknown: give crop, pad or squash.")
         if self.alpha not in (None, *get_args(Alpha)):
@@ -70,6 +72,11 @@ class BuildConfig:
         if self.depth is not None and self.depth not in DEPTHS:
             raise WspaceError(f"depth {self.depth} is unknown: give 8, 12, 16 or 32 bits.")
         _ = self.background_rgb
+
+    @property
+    def shape(self) -> Size:
+        """Height and width in pixels."""
+        return size_of(self.size)
 
     @property
     def background_rgb(self) -> tuple[int, int, int]:
@@ -206,7 +213,7 @@ def build_dataset(
 
 
 def fit_picture(picture: Image.Image, config: BuildConfig) -> Image.Image:
-    """A picture of any shape as a square of the config's size, resampled with Lanczos.
+    """A picture of any shape in the config's size, resampled with Lanczos.
 
     Args:
         picture: of mode L, RGB or RGBA; colours weigh by how opaque they are.
@@ -220,20 +227,20 @@ def fit_picture(picture: Image.Image, config: BuildConfig) -> Image.Image:
 
 
 def _fitted(picture: Image.Image, config: BuildConfig) -> Image.Image:
-    size = (config.size, config.size)
+    size = (config.shape.width, config.shape.height)
     lanczos = Image.Resampling.LANCZOS  # of RGBA, Pillow resizes premultiplied colours
     if config.fit == "squash":
         return picture.resize(size, lanczos)
     if config.fit == "crop":
         return ImageOps.fit(picture, size, lanczos)
-    scale = config.size / max(picture.size)
+    scale = min(new / own for new, own in zip(size, picture.size, strict=True))
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    if config.alpha == "keep" and width != height:
+    if config.alpha == "keep" and (width, height) != size:
         picture = picture.convert("RGBA")
         canvas = Image.new("RGBA", size)
     else:
         canvas = Image.new("RGB", size, config.background_rgb).convert(picture.mode)
-    left_top = ((config.size - width) // 2, (config.size - height) // 2)
+    left_top = ((size[0] - width) // 2, (size[1] - height) // 2)
     canvas.paste(picture.resize((width, height), lanczos), left_top)
     return canvas
 
@@ -305,11 +312,12 @@ def _convert(
         return _Converted(problem=str(error))
     except UnreadableFileError as error:
         return _Converted(problem=error.reason)
+    height, width = config.shape
     fitted = fit_picture(picture, config)
     transparent = fitted.mode == "RGBA"
     return _Converted(
         png=png_bytes(fitted if transparent else fitted.convert(decoding.mode)),
-        enlarged=min(picture.size) < config.size,
+        enlarged=picture.width < width or picture.height < height,
         largest=largest,
         transparent=transparent,
     )

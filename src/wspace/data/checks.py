@@ -1,4 +1,4 @@
-"""What training demands of pictures: all square and of one power-of-two size."""
+"""What training demands of pictures: all of one size that networks can make."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from wspace.data.pictures import PictureHeader, UnreadablePictureError
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError, command_line, one_line
+from wspace.sizes import LARGEST_SIDE, Resolution, Size, nearest_size, size_of
 
 __all__ = [
     "MAX_RESOLUTION",
@@ -18,19 +19,20 @@ __all__ = [
     "is_resolution",
 ]
 
-MIN_RESOLUTION, MAX_RESOLUTION = 8, 4096
+MIN_RESOLUTION, MAX_RESOLUTION = 8, LARGEST_SIDE
+_SMALL_BLOCKS = "3 x 3 to 16 x 9"
 
 
-def byte_limit(resolution: int) -> int:
+def byte_limit(size: Size) -> int:
     """The most bytes that a picture of this size needs: 16-bit RGBA twice over, and metadata."""
-    return 16 * resolution**2 + (4 << 20)
+    return 16 * size.area + (4 << 20)
 
 
-def check_headers(source: PictureSource) -> tuple[int, int, str]:
-    """Check that all pictures are square and of one power-of-two size.
+def check_headers(source: PictureSource) -> tuple[Size, int, str]:
+    """Check that all pictures are of one size that networks can make.
 
     Returns:
-        The resolution, the channels that hold all pictures (1 where all are grey, else 3), and a
+        The size, the channels that hold all pictures (1 where all are grey, else 3), and a
         digest (hex) of the files' first bytes for folders.
     """
     digest = hashlib.sha256()
@@ -47,23 +49,25 @@ def check_headers(source: PictureSource) -> tuple[int, int, str]:
                 f"{_build_line(source, header)} --depth 8 (or 12, 16, 32)"
             )
         grey &= header.grey
-        size = (header.width, header.height)
         if first is None:
             first = header
-        if size != (first.width, first.height):
+        if header.size != first.size:
             raise WspaceError(
-                f"{source.path}: {one_line(entry.name)} is {size[0]} x {size[1]}, but "
-                f"{one_line(source.entries[0].name)} is {first.width} x {first.height}: training "
+                f"{source.path}: {one_line(entry.name)} is {header.size}, but "
+                f"{one_line(source.entries[0].name)} is {first.size}: training "
                 f"needs one size; make it so: {_build_line(source, first)}"
             )
-        if size[0] != size[1] or not is_resolution(size[0]):
+        if not is_resolution(header.size):
+            like = nearest_size(header.size, MIN_RESOLUTION)
+            keeps = "" if like.height == like.width else f" (--size {like.short} keeps their shape)"
             raise WspaceError(
-                f"{source.path}: {one_line(entry.name)} is {size[0]} x {size[1]}: training needs "
-                f"square pictures of {MIN_RESOLUTION}, 16, 32, 64, ... {MAX_RESOLUTION} pixels; "
-                f"make them so: {_build_line(source, first)}"
+                f"{source.path}: {one_line(entry.name)} is {header.size}: training needs "
+                f"pictures of {MIN_RESOLUTION}, 16, 32, 64, ... {MAX_RESOLUTION} pixels a side, or "
+                f"of {_SMALL_BLOCKS} that often doubled; make them so: "
+                f"{_build_line(source, first)}{keeps}"
             )
     assert first is not None  # require_pictures has seen at least one
-    return first.width, 1 if grey else 3, digest.hexdigest()
+    return first.size, 1 if grey else 3, digest.hexdigest()
 
 
 def _header(source: PictureSource, name: str) -> PictureHeader:
@@ -76,17 +80,19 @@ def _header(source: PictureSource, name: str) -> PictureHeader:
         ) from None
 
 
-def is_resolution(size: int) -> bool:
-    """Whether ``size`` is a power of two that networks take."""
-    return MIN_RESOLUTION <= size <= MAX_RESOLUTION and size & (size - 1) == 0
+def is_resolution(size: Resolution) -> bool:
+    """Whether pictures of a side, or of a height and width, can be trained on."""
+    return min(size_of(size)) >= MIN_RESOLUTION and size_of(size).fits_networks()
 
 
-def check_size(size: int) -> None:
+def check_size(size: Resolution) -> None:
     """Raise a WspaceError unless `is_resolution`."""
     if not is_resolution(size):
+        given = size_of(size)
+        like = nearest_size(Size(*(max(side, 1) for side in given)), MIN_RESOLUTION)
         raise WspaceError(
-            f"size {size} is no power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}: give 64, "
-            "for instance."
+            f"size {given.short} is no power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}, nor "
+            f"a block of {_SMALL_BLOCKS} several times doubled: give {like.short}, for instance."
         )
 
 

@@ -24,6 +24,7 @@ from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
 from wspace.data.source import HEAD_BYTES, PictureSource
 from wspace.errors import WspaceError, one_line
+from wspace.sizes import Resolution
 
 __all__ = ["Dataset"]
 
@@ -36,7 +37,7 @@ Indices = Sequence[int] | np.ndarray[Any, Any] | Tensor
 
 
 class Dataset:
-    """Square pictures of one power-of-two size, with or without class labels.
+    """Pictures of one size that networks can make, with or without class labels.
 
     Opened by `Dataset.open`. Pictures are decoded when first asked for and stay in memory as uint8
     when all of them fit in the memory budget. All methods may be called from several threads.
@@ -44,7 +45,7 @@ class Dataset:
     Attributes:
         path: where the data lies.
         name: the file's or folder's name without suffix.
-        resolution: height and width, a power of two >= 8.
+        size: height and width, see `Size.fits_networks`; 8 pixels a side at least.
         image_channels: 4 where ``dataset.json`` says that alpha is kept, 1 where all pictures are
             grey, else 3; or what `open` was asked for.
         image_names: names inside the data, sorted; index i of every method is ``image_names[i]``.
@@ -65,7 +66,7 @@ class Dataset:
         self._source = source
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
         self.left_out = source.left_out
-        self.resolution, own_channels, head_digest = check_headers(source)
+        self.size, own_channels, head_digest = check_headers(source)
         metadata = source.metadata()
         self.image_channels = image_channels or (4 if keeps_alpha(metadata) else own_channels)
         self.licence = read_text(metadata, "licence")
@@ -102,14 +103,19 @@ class Dataset:
                 on white; 4 keeps alpha. None: what the pictures have, see the attribute.
 
         Raises:
-            WspaceError: no pictures, an unreadable one, pictures that are not all square and of one
-                power-of-two size (the message has the `wspace data build` line), a
+            WspaceError: no pictures, an unreadable one, pictures that are not all of one size that
+                networks can make (the message has the `wspace data build` line), a
                 ``dataset.json`` that cannot be read.
         """
         return cls(PictureSource(path), memory_budget, image_channels)
 
     def __len__(self) -> int:
         return len(self.image_names)
+
+    @property
+    def resolution(self) -> Resolution:
+        """The side where the pictures are square, else height and width."""
+        return self.size.resolution
 
     @property
     def fits_in_memory(self) -> bool:
@@ -269,17 +275,17 @@ class Dataset:
 
     @property
     def _picture_bytes(self) -> int:
-        return self.image_channels * self.resolution**2
+        return self.image_channels * self.size.area
 
     def _allocate_cache(self) -> Pixels:
         with self._lock:
             if self._cache is None:
-                shape = (len(self), self.image_channels, self.resolution, self.resolution)
+                shape = (len(self), self.image_channels, *self.size)
                 self._cache = np.empty(shape, dtype=np.uint8)
             return self._cache
 
     def _decode_all(self, indices: np.ndarray[Any, Any]) -> Pixels:
-        shape = (indices.size, self.image_channels, self.resolution, self.resolution)
+        shape = (indices.size, self.image_channels, *self.size)
         decoded = np.empty(shape, dtype=np.uint8)
 
         def decode_into(position: int) -> None:
@@ -310,13 +316,15 @@ class Dataset:
     def _decode(self, index: int) -> Pixels:
         """One picture, (image_channels, H, W), uint8."""
         name = self.image_names[index]
-        content = self._source.read(name, byte_limit(self.resolution))
+        content = self._source.read(name, byte_limit(self.size))
         try:
             # The header is checked again: a folder may have changed since it was opened.
             header = read_header(content)
-            if (header.width, header.height) != (self.resolution, self.resolution):
-                raise UnreadablePictureError(f"now {header.width} x {header.height}")
+            if header.size != self.size:
+                raise UnreadablePictureError(f"now {header.size}")
             picture = decode(content, keep_alpha=self.image_channels == 4)
+            if picture.size != (self.size.width, self.size.height):
+                raise UnreadablePictureError(f"upright it is {picture.width} x {picture.height}")
         except UnreadablePictureError as error:
             raise WspaceError(
                 f"{self.path}: {one_line(name)} cannot be decoded ({error}): remove or replace it, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from wspace.data.colors import in_srgb
 from wspace.data.kinds import picture_kind, what_reads
 from wspace.errors import WspaceError, reason
+from wspace.sizes import Size
 
 __all__ = [
     "DEEP_MODES", "FORMATS", "MAX_PICTURE_PIXELS", "PictureHeader", "UnreadablePictureError",
@@ -23,6 +25,7 @@ __all__ = [
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
 MAX_PICTURE_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs
 WHITE = (255, 255, 255)
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of EXIF
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
@@ -38,12 +41,17 @@ class UnreadablePictureError(WspaceError):
 
 @dataclass(frozen=True)
 class PictureHeader:
-    """What a picture file says of itself before it is decoded; sizes are those on disk."""
+    """What a picture file says of itself before it is decoded; sizes are those of it upright."""
 
     width: int
     height: int
     mode: str  # Pillow's name of the pixel layout
     format: str
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return Size(self.height, self.width)
 
     @property
     def grey(self) -> bool:
@@ -191,7 +199,11 @@ def _open_heic(content: bytes | IO[bytes]) -> Image.Image:
 
 
 def _header(picture: Image.Image) -> PictureHeader:
-    return PictureHeader(picture.width, picture.height, picture.mode, str(picture.format))
+    width, height = picture.size
+    with contextlib.suppress(Exception):  # damaged EXIF says nothing about the pixels
+        if picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE:
+            width, height = height, width
+    return PictureHeader(width, height, picture.mode, str(picture.format))
 
 
 def _check_pixels(width: int, height: int) -> None:

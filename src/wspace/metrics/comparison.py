@@ -99,13 +99,13 @@ def compare(
 def require_same_size(fake: Drawing | Dataset, data: Dataset) -> None:
     """Raise a WspaceError where one side has larger pictures: sharpness would count as quality."""
     made = fake.generator if isinstance(fake, Drawing) else fake
-    if made.resolution != data.resolution:
+    if made.size != data.size:
         name = fake.generator.name if isinstance(fake, Drawing) else str(fake.path)
         verb = "makes" if isinstance(fake, Drawing) else "has"
         raise WspaceError(
-            f"{name} {verb} pictures of {made.resolution} pixels, {data.path} has "
-            f"{data.resolution}, so sharpness would count as quality: give data of "
-            f"{made.resolution} pixels (`wspace data build`)."
+            f"{name} {verb} pictures of {made.size} pixels, {data.path} has "
+            f"{data.size}, so sharpness would count as quality: give data of "
+            f"{made.size} pixels (`wspace data build --size {made.size.short}`)."
         )
 
 

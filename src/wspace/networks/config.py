@@ -165,7 +165,7 @@ class _OfASize:
         if not size.fits_networks(smallest=0):  # imported toys may be a block alone
             raise WspaceError(
                 f"resolution={shown(self.resolution)} is no power of two from 4 to 4096, nor that "
-                "times a block of 3 to 16 pixels a side: scale the pictures with "
+                "times a block of 3 x 3 to 16 x 9 pixels: scale the pictures with "
                 "`wspace data build`."
             )
         object.__setattr__(self, "resolution", size.resolution)

@@ -106,7 +106,7 @@ def check(config: TrainConfig) -> dict[str, Any]:
             **start,
             **about,
             "pictures": len(data),
-            "resolution": data.resolution,
+            "resolution": data.size.short,
             "r1_gamma": config.r1_gamma_for(data.resolution),
             "generator parameters": sum(p.numel() for p in generator.parameters()),
             "discriminator parameters": sum(p.numel() for p in discriminator.parameters()),

@@ -6,6 +6,7 @@ times in a run, good enough to tell its models apart, and of another scale than 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -86,7 +87,8 @@ class Quality:
                 "the newest model is kept, not the best."
             )
             return
-        side = min(max(data.resolution, SMALLEST_SIDE), INPUT_SIZE)
+        longer = 32 * math.ceil(max(data.size) / 32)  # the network takes multiples of that
+        side = min(max(longer, SMALLEST_SIDE), INPUT_SIZE)
         try:
             lite = LiteExtractor(torch.device(config.device), side=side)
             self._extractor = for_channels(lite, data.image_channels)

@@ -19,6 +19,7 @@ from wspace.errors import WspaceError
 from wspace.figures.curves import CURVE_STYLE, Curve, chart
 from wspace.files import atomic_write_text
 from wspace.formats.model_file import read_metadata
+from wspace.sizes import size_of
 from wspace.training.config import TrainConfig, options, values_by_name
 from wspace.training.run.command import COMMAND_FILE, command_of
 from wspace.training.run.folder import read_config
@@ -170,8 +171,8 @@ def _head(run: Path, log: _Log) -> str:
     if "pictures" in made:
         facts.append(f"{made['pictures']:,} pictures of {made.get('trained_on')}")
     if "resolution" in network:
-        side, channels = network["resolution"], network.get("image_channels", 3)
-        facts.append(f"{side}² pixels, {_COLOURS.get(channels)}")
+        size, channels = size_of(network["resolution"]), network.get("image_channels", 3)
+        facts.append(f"{size} pixels, {_COLOURS.get(channels)}")
     if network.get("num_classes"):
         facts.append(f"{network['num_classes']} classes")
     facts += [str(made[name]) for name in ("licence", "attribution") if made.get(name)]

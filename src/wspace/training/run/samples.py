@@ -72,5 +72,5 @@ def save_real(data: Dataset, path: Path) -> None:
     chosen = np.random.RandomState(0).permutation(len(data))[:REAL_PICTURES]
     pixels = data.images(chosen).movedim(1, -1).numpy()  # (N, H, W, C)
     pictures = [Image.fromarray(one[:, :, 0] if one.shape[2] == 1 else one) for one in pixels]
-    sheet = contact_sheet(pictures, data.resolution, REAL_COLUMNS)
+    sheet = contact_sheet(pictures, max(data.size), REAL_COLUMNS)
     write_figure(path, sheet)
