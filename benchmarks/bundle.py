@@ -1,8 +1,8 @@
-"""Make the bundled model from a run: the averaged generator alone.
+"""Make a bundled model from a run: the averaged generator alone.
 
-    python benchmarks/bundle.py RUN NAME [--quality MEASURED.json] [--history TEXT]
+    python benchmarks/bundle.py RUN NAME --command COMMAND --command COMMAND [--quality MEASURED.json]
 
-MEASURED.json is what `wspace measure RUN HELDOUT --json` printed. The model goes to
+The commands, from nothing to the run, go into the model's metadata. MEASURED.json is what `wspace measure RUN HELDOUT --json` printed. The model goes to
 src/wspace/models/NAME.safetensors, the run's configuration and log to benchmarks/bundled/. Weights
 are stored in half precision, unless that moves a value of 64 pictures by more than 2/255; then
 those of the synthesis network alone, or none.
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--quality", type=Path)
-    parser.add_argument("--history", help="what came before this run, for the metadata")
+    parser.add_argument("--command", dest="commands", action="append", required=True)
     arguments = parser.parse_args()
 
     model = load_model_file(arguments.run, discriminator=False)
@@ -40,8 +40,7 @@ def main() -> None:
         measured = json.loads(arguments.quality.read_text())
         measured |= {key: Path(measured[key]).name for key in ("model", "data")}  # no places
         metadata["quality"] = measured
-    if arguments.history is not None:
-        metadata["history"] = arguments.history
+    metadata["commands"] = arguments.commands
     target = ROOT / "src/wspace/models" / f"{arguments.name}.safetensors"
     seeds = recipes(seeds=range(64), precision="fp32")
     exact = render(model.generator, seeds).pixels.astype(np.int16)

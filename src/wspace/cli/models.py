@@ -11,9 +11,12 @@ from wspace.sizes import size_of
 
 __all__ = ["models_command"]
 
+# What a model says at length: every option that it was trained with.
+ONLY_AS_JSON = ("training", "fingerprint")
+
 
 @click.command("models")
-@click.option("--json", "as_json", is_flag=True, help="Print what the files say as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="All that the files say, as JSON.")
 def models_command(as_json: bool) -> None:
     """List the models that come with the package; their names serve wherever MODEL is asked."""
     from wspace.formats.model_file import bundled_models, read_metadata
@@ -30,10 +33,13 @@ def models_command(as_json: bool) -> None:
         kinds = f", {classes} classes" if classes else ""
         click.echo(f"{name}: {size} pixels, {config.get('architecture')}{kinds}")
         for key, value in header["metadata"].items():
-            click.echo(f"  {key.replace('_', ' ')}: {_readable(value)}")
+            if key not in ONLY_AS_JSON:
+                click.echo(f"  {key.replace('_', ' ')}: {_readable(value)}")
 
 
 def _readable(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items() if inner != [])
+    if isinstance(value, list):
+        return "; ".join(_readable(inner) for inner in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
