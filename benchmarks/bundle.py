@@ -1,11 +1,12 @@
 """Make a bundled model from a run: the averaged generator alone.
 
-    python benchmarks/bundle.py RUN NAME --command COMMAND --command COMMAND [--quality MEASURED.json]
+    python benchmarks/bundle.py RUN NAME --command TEXT --command TEXT [--quality MEASURED.json]
 
-The commands, from nothing to the run, go into the model's metadata. MEASURED.json is what `wspace measure RUN HELDOUT --json` printed. The model goes to
-src/wspace/models/NAME.safetensors, the run's configuration and log to benchmarks/bundled/. Weights
-are stored in half precision, unless that moves a value of 64 pictures by more than 2/255; then
-those of the synthesis network alone, or none.
+The commands, from nothing to the run, go into the model's metadata. MEASURED.json is what
+`wspace measure RUN HELDOUT --json` printed. The model goes to src/wspace/models/NAME.safetensors,
+the run's configuration and log to benchmarks/bundled/. Weights are stored in half precision, unless
+that moves a value of 64 pictures by more than 2/255; then those of the synthesis network alone, or
+none.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from wspace.recipe.recipe import ModelIdentity, NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import Edit, ModelIdentity, NoiseSettings, Recipe, Source
 
 NUM_WS, W_DIM = 6, 8  # of conftest's tiny_generator
 
@@ -25,6 +25,13 @@ _noise = st.builds(
     seed=_per_layer(_seeds),
     strength=_per_layer(st.floats(0, 100)),
 )
+_edits = st.builds(
+    Edit,
+    direction=_vectors,
+    strength=st.floats(-100, 100),
+    layers=st.none() | st.lists(st.integers(0, NUM_WS - 1), min_size=1, unique=True).map(tuple),
+    name=st.text(max_size=20),
+)
 models = st.builds(
     ModelIdentity,
     name=st.text("abc-._ é", max_size=20).map(lambda name: f"a{name}"),
@@ -44,6 +51,7 @@ def recipes(draw: st.DrawFn, model: st.SearchStrategy | None = None) -> Recipe:
         layer_sources=layer_sources if len(sources) > 1 or draw(st.booleans()) else None,
         psi=draw(_per_layer(st.floats(-1, 1.5))),
         cutoff=draw(st.none() | st.integers(0, NUM_WS)),
+        edits=tuple(draw(st.lists(_edits, max_size=2))),
         noise=draw(_noise),
         precision=draw(st.sampled_from(["fp32", "bf16"])),
         model=None if model is None else draw(st.none() | model),

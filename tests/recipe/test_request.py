@@ -69,7 +69,7 @@ def test_a_field_of_another_kind_is_refused(values: dict[str, object]) -> None:
 def test_a_form_can_list_fill_and_send_its_fields() -> None:
     options = options_of(Request)
     assert [option.name for option in options] == [
-        *("psi", "cutoff", "class", "noise", "noise_seed", "noise_strength", "precision"),
+        *("psi", "cutoff", "class", "edit", "noise", "noise_seed", "noise_strength", "precision"),
     ]
     assert all(option.meaning for option in options)
     assert from_text(Request, "cutoff", "none") is None

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from wspace.errors import WspaceError, command_line
 from wspace.files import check_file
 from wspace.plain import options_of
-from wspace.recipe.recipe import PRECISIONS, Recipe
+from wspace.recipe.recipe import PRECISIONS, Edit, Recipe
 from wspace.recipe.request import Request
 from wspace.recipe.syntax import Layers, parse_seeds
 
@@ -30,6 +30,7 @@ __all__ = [
     "compile_option",
     "file_path",
     "load_generator",
+    "model_edits",
     "read_seeds",
     "steering_options",
     "theme_option",
@@ -55,6 +56,7 @@ class SteeringOptions:
     centres: int | None
     device: str
     batch_size: int | None
+    model: str
 
     def recipes(self, generator: Generator, seeds: Sequence[int]) -> tuple[Recipe, ...]:
         """One recipe a seed.
@@ -66,13 +68,15 @@ class SteeringOptions:
 
     def each(self, generator: Generator, seeds: Sequence[int]) -> Iterator[Recipe]:
         """As `recipes`, made while they are asked for."""
-        centres = None
+        directions = model_edits(self.model, generator) if self.request.edit else {}
+        layers, centres = Layers.of(generator), None
         if self.centres is not None:
             from wspace.steering.centres import towards_nearest_centre, w_centres
 
             centres = w_centres(generator, self.centres, class_index=self.request.class_index)
         for start in range(0, len(seeds), _MADE_TOGETHER):
-            made = self.request.recipes(seeds[start : start + _MADE_TOGETHER], Layers.of(generator))
+            some = seeds[start : start + _MADE_TOGETHER]
+            made = self.request.recipes(some, layers, directions)
             if centres is not None:
                 made = towards_nearest_centre(generator, made, centres)
             yield from made
@@ -86,13 +90,21 @@ def steering_options(command: _Command) -> _Command:
     @functools.wraps(command)
     def gather(**arguments: Any) -> Any:
         request = Request(**{name: arguments.pop(name) for name in own})
-        rest = {name: arguments.pop(name) for name in others}
+        rest = {name: arguments.pop(name) for name in others} | {"model": arguments["model"]}
         return command(steering=SteeringOptions(request=request, **rest), **arguments)
 
     wrapped: _Command = gather
     for option in reversed(_STEERING):
         wrapped = option(wrapped)
     return wrapped
+
+
+def model_edits(model: str, generator: Generator) -> dict[str, Edit]:
+    """The named directions of a model, at strength 1; raises as `read_directions`."""
+    from wspace.formats.directions import directions_path, read_directions
+
+    found = read_directions(directions_path(model), generator)
+    return {name: direction.edit for name, direction in found.items()}
 
 
 def load_generator(model: str, device: str = "auto") -> Generator:
@@ -206,6 +218,7 @@ _STEERING = (
         help="Truncate towards the nearest of K cluster centres of w instead of the mean.",
     ),
     _asked("class", "class_index", type=click.IntRange(min=0)),
+    _asked("edit", metavar="NAME=STRENGTH[@LAYERS],..."),
     _asked("noise", metavar="MODE[@LAYERS,...]"),
     _asked("noise_seed", metavar="SEED[@LAYERS,...]"),
     _asked("noise_strength", metavar="FACTOR[@LAYERS,...]"),

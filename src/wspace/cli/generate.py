@@ -40,8 +40,8 @@ DEFAULT_SEEDS = tuple(range(16))
 DEFAULT_FOLDER = Path("out")
 _TRIED = 64  # recipes that tell whether compiling pays
 _NEVER_WITH_RECIPE = (
-    "seeds", "psi", "cutoff", "centres", "class_index", "noise", "noise_seed", "noise_strength",
-    "precision", "psi_sheet", "mean",
+    "seeds", "psi", "cutoff", "centres", "class_index", "edit", "noise", "noise_seed",
+    "noise_strength", "precision", "psi_sheet", "mean",
 )  # fmt: skip
 
 

@@ -178,7 +178,9 @@ def read_metadata(model: Path | str) -> dict[str, Any]:
 def bundled_models() -> dict[str, Path]:
     """The models that come with the package, by name."""
     folder = Path(str(resources.files("wspace"))) / "models"
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    # a model's directions lie beside it, under a name with a second dot
+    files = sorted(folder.glob("*.safetensors"))
+    return {path.stem: path for path in files if "." not in path.stem}
 
 
 def find_model(model: Path | str) -> Path:

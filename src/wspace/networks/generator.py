@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wspace.networks.config import GeneratorConfig
+from wspace.networks.layers import EqualizedLinear
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.noise import Noise
 from wspace.sizes import Resolution, Size
@@ -78,6 +79,11 @@ class Generator(nn.Module):
     def w_avg(self) -> Tensor:
         """(w_dim,), the running mean of w."""
         return self.mapping.w_avg
+
+    @property
+    def affine_layers(self) -> tuple[tuple[int, EqualizedLinear], ...]:
+        """What makes styles of w, each with the layer of ws that it takes, from 4² up."""
+        return self.synthesis.affine_layers  # type: ignore[return-value]
 
     @property
     def const_noise(self) -> list[Tensor]:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from wspace.recipe.document import RenderedBy
-from wspace.recipe.recipe import NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import Edit, NoiseSettings, Recipe, Source
 from wspace.recipe.syntax import spread_per_layer
 
-__all__ = ["describe", "describe_rendered_by", "recipe_lines", "seed_label"]
+__all__ = ["describe", "describe_rendered_by", "edit_label", "recipe_lines", "seed_label"]
 
 
 def describe(recipe: Recipe) -> str:
     """All but sources and model, in a line: such as "psi 0.7, cutoff 8; no noise; bf16"."""
-    parts = [_psi(recipe), _noise(recipe.noise), "bf16" if recipe.precision == "bf16" else ""]
+    edits = ", ".join(map(edit_label, recipe.edits))
+    parts = [
+        _psi(recipe),
+        edits,
+        _noise(recipe.noise),
+        "bf16" if recipe.precision == "bf16" else "",
+    ]
     return "; ".join(part for part in parts if part)
+
+
+def edit_label(edit: Edit) -> str:
+    """Such as "glasses 1.5" or "an edit of -2 in layers 0,1"."""
+    words = f"{edit.name} {edit.strength:g}" if edit.name else f"an edit of {edit.strength:g}"
+    return words if edit.layers is None else f"{words} in layers {','.join(map(str, edit.layers))}"
 
 
 def seed_label(recipe: Recipe) -> str:
@@ -41,6 +53,9 @@ def recipe_lines(recipe: Recipe) -> list[str]:
     psi = " ".join(f"{value:g}" for value in spread_per_layer(recipe.psi, 1))
     cutoff = "" if recipe.cutoff is None else f", cutoff {recipe.cutoff}"
     lines.append(f"psi        {psi}{cutoff}")
+    for i, edit in enumerate(recipe.edits):
+        what = edit_label(edit)
+        lines.append(f"{'edit' if i == 0 else '':10s} {what} (direction {edit.fingerprint[:12]})")
     noise = recipe.noise
     for name, value in (("noise", noise.mode), ("strength", noise.strength), ("seed", noise.seed)):
         if name != "seed" or "seeded" in spread_per_layer(noise.mode, 1):

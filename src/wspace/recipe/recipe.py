@@ -6,8 +6,10 @@ It needs no torch: `wspace show` reads recipes without it.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -17,12 +19,14 @@ from wspace.plain import Key, Length, Range, from_plain, settle, to_plain
 from wspace.recipe.syntax import MAX_SEED
 
 __all__ = [
+    "MAX_EDITS",
     "MAX_PSI",
     "MAX_STRENGTH",
     "MIN_PSI",
     "PRECISIONS",
     "RECIPE_VERSION",
     "SETTABLE_NOISE",
+    "Edit",
     "ModelIdentity",
     "NoiseSettings",
     "Recipe",
@@ -32,9 +36,11 @@ __all__ = [
     "sample_recipes",
 ]
 
-RECIPE_VERSION = 1  # what a newer wspace adds to recipes raises it; older versions stay readable
+RECIPE_VERSION = 2  # what a newer wspace adds to recipes raises it; older versions stay readable
 MIN_PSI, MAX_PSI = -1.0, 1.5
 MAX_STRENGTH = 100.0
+MAX_EDITS = 64
+MAX_NAME = 100  # characters of a direction's name
 MAX_LAYERS = 256  # more than any network has; keeps hostile files small
 
 NoiseMode = Literal["const", "seeded", "none"]
@@ -111,6 +117,35 @@ class NoiseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A step in W, from where a picture's w lies after truncation.
+
+    Attributes:
+        direction: w_dim numbers; strength 1 adds them once.
+        strength: `-MAX_STRENGTH` to `MAX_STRENGTH`.
+        layers: of ws, those that take the step; None for all.
+        name: what people call the direction; "" where it has no name.
+    """
+
+    direction: _Vector
+    strength: Annotated[float, Range(-MAX_STRENGTH, MAX_STRENGTH)] = 1.0
+    layers: Annotated[tuple[int, ...] | None, Length(1, MAX_LAYERS), Range(0, 255)] = None
+    name: Annotated[str, Length(0, MAX_NAME)] = ""
+
+    def __post_init__(self) -> None:
+        settle(self, "recipe: edit ")
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of the direction, as float32: two of the same name may differ."""
+        return hashlib.sha256(struct.pack(f"<{len(self.direction)}f", *self.direction)).hexdigest()
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed; raises as the constructor."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Makes exactly one picture, with `render`.
 
@@ -121,6 +156,7 @@ class Recipe:
         psi: truncation, from `MIN_PSI` to `MAX_PSI`; 1 = off, 0 = the centre; one value or one a
             layer.
         cutoff: layers from it on are not truncated; None for no cutoff.
+        edits: steps in W, one after the other.
         noise: see `NoiseSettings`.
         precision: that of the synthesis network.
         model: None until `render` fills it in; with it set, other models are refused.
@@ -130,6 +166,7 @@ class Recipe:
     layer_sources: Annotated[tuple[int, ...] | None, Length(1, MAX_LAYERS), Range(0, 255)] = None
     psi: Annotated[_PerLayer[float], Range(MIN_PSI, MAX_PSI)] = 1.0
     cutoff: Annotated[int | None, Range(0, MAX_LAYERS)] = None
+    edits: Annotated[tuple[Edit, ...], Length(0, MAX_EDITS)] = ()
     noise: NoiseSettings = field(default_factory=NoiseSettings)
     precision: Precision = "fp32"
     model: ModelIdentity | None = None
@@ -153,9 +190,12 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON; fields that hold None are left out."""
         data = to_plain(self, leave_out_none=True)
-        first: dict[str, Any] = {"version": RECIPE_VERSION}
+        # the first version that can say this, so that older readers read what they can
+        first: dict[str, Any] = {"version": 2 if self.edits else 1}
         if "model" in data:
             first["model"] = data.pop("model")
+        if not self.edits:
+            del data["edits"]
         return first | data
 
     @classmethod

@@ -8,16 +8,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from wspace.errors import WspaceError, shown
 from wspace.plain import About, Key, Range, check
-from wspace.recipe.recipe import NoiseSettings, Precision, Recipe, recipes
+from wspace.recipe.editing import parse_edits
+from wspace.recipe.recipe import Edit, NoiseSettings, Precision, Recipe, recipes
 from wspace.recipe.syntax import Layers, parse_crossover, parse_layers, parse_per_layer
 
 __all__ = ["Request", "taken_layers"]
+
+NO_DIRECTIONS: Mapping[str, Edit] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,9 @@ class Request:
     class_index: Annotated[
         int | None, Range(low=0), Key("class"), About("For models with classes.")
     ] = None
+    edit: Annotated[
+        str, About("Steps along named directions, such as glasses=1.5,hair=-2@coarse.")
+    ] = ""
     noise: Annotated[str, About("const (the model's own maps), seeded or none.")] = "const"
     noise_seed: Annotated[str, About("Seed of seeded noise.")] = "0"
     noise_strength: Annotated[str, About("Multiplies the strength that the model learned.")] = "1"
@@ -40,12 +47,15 @@ class Request:
     def __post_init__(self) -> None:
         check(self)
 
-    def recipes(self, seeds: Iterable[int], layers: Layers) -> tuple[Recipe, ...]:
+    def recipes(
+        self, seeds: Iterable[int], layers: Layers, directions: Mapping[str, Edit] = NO_DIRECTIONS
+    ) -> tuple[Recipe, ...]:
         """One recipe a seed.
 
         Args:
             seeds: 0 to 2**32 - 1 each.
             layers: of the model that is to draw them.
+            directions: of that model, by name, strength 1.
 
         Raises:
             WspaceError: a text that cannot be read, or that does not fit such a model.
@@ -59,7 +69,8 @@ class Request:
             text = getattr(self, name)
             return parse_per_layer(text, layers, convert, what=what, default=default)
 
-        return recipes(
+        edits = parse_edits(self.edit, layers, directions) if self.edit else ()
+        made = recipes(
             seeds=seeds,
             class_index=self.class_index,
             psi=read("psi", float, "psi", 1.0),
@@ -71,6 +82,7 @@ class Request:
             ),
             precision=self.precision,
         )
+        return tuple(recipe.replace(edits=edits) for recipe in made) if edits else made
 
 
 def taken_layers(layers: Layers, *, named: str | None, crossover: str | None) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from wspace.recipe.recipe import Recipe, Source
 from wspace.rendering.identity import identity_of, rendered_by
 from wspace.rendering.pictures import Pictures
 from wspace.rendering.synthesis_cache import DTYPES, RenderPath, prepared_synthesis
+from wspace.steering.editing import check_edits, edit_ws
 from wspace.steering.latents import w_of_sources
 from wspace.steering.mixing import gather_styles
 from wspace.steering.noise import NoiseInputs, check_noise
@@ -151,6 +152,7 @@ def check_recipes(generator: Generator, recipes: Sequence[Recipe]) -> None:
                 )
         if recipe.cutoff is not None and recipe.cutoff > num_ws:
             raise WspaceError(f"recipe: cutoff={recipe.cutoff} is outside 0 to {num_ws}.")
+        check_edits(generator, recipe.edits)
     for settings in {recipe.noise for recipe in recipes}:
         check_noise(generator, settings)
 
@@ -200,7 +202,7 @@ def _ws_of(
     w: Tensor,
     centres: Tensor,
 ) -> Tensor:
-    """(N, num_ws, w_dim): mixed and truncated.
+    """(N, num_ws, w_dim): mixed, truncated, edited.
 
     ``rows[n]`` says where in ``w`` and ``centres`` (both (S, w_dim)) the sources of recipe n lie.
     """
@@ -212,7 +214,7 @@ def _ws_of(
     layer_sources = torch.tensor(taken, device=w.device)  # (N, num_ws)
     ws = gather_styles(w, layer_sources)
     curves = [psi_curve(recipe.psi, recipe.cutoff, num_ws) for recipe in recipes]
-    if all(psi == 1 for curve in curves for psi in curve):
-        return ws
-    psi = torch.tensor(curves, device=w.device)[:, :, None]  # (N, num_ws, 1)
-    return truncate(ws, gather_styles(centres, layer_sources), psi)
+    if any(psi != 1 for curve in curves for psi in curve):
+        psi = torch.tensor(curves, device=w.device)[:, :, None]  # (N, num_ws, 1)
+        ws = truncate(ws, gather_styles(centres, layer_sources), psi)
+    return edit_ws(ws, [recipe.edits for recipe in recipes])

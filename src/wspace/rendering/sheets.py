@@ -13,7 +13,7 @@ from wspace.networks.generator import Generator
 from wspace.recipe.describe import describe, seed_label
 from wspace.recipe.document import Cell, SheetLayout
 from wspace.recipe.mixing import mix_recipes
-from wspace.recipe.recipe import NoiseMode, NoiseSettings, Recipe
+from wspace.recipe.recipe import Edit, NoiseMode, NoiseSettings, Recipe
 from wspace.recipe.syntax import Layers
 from wspace.rendering.render import Progress, render
 from wspace.rendering.synthesis_cache import RenderPath
@@ -21,6 +21,7 @@ from wspace.rendering.synthesis_cache import RenderPath
 __all__ = [
     "describe_recipe",
     "describe_recipes",
+    "directions_sheet",
     "mixing_sheet",
     "noise_deviation_sheet",
     "noise_layers_sheet",
@@ -188,6 +189,52 @@ def psi_sheet(
     return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
 
 
+def directions_sheet(
+    generator: Generator,
+    recipe: Recipe,
+    directions: Sequence[Edit],
+    strengths: Sequence[float],
+    *,
+    theme: Theme = "light",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Sheet:
+    """One picture, a row for each direction and a column for each strength along it.
+
+    Source: Shen et al. 2020 (InterFaceGAN), Figure 4.
+
+    Args:
+        generator: the model.
+        recipe: of the picture; its own edits stay.
+        directions: a row each, at strength 1.
+        strengths: a column each; they multiply the directions' own.
+        theme: "light" or "dark".
+        batch_size: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: no directions or strengths, or one outside its range; otherwise as `render`.
+    """
+    if not directions or not strengths:
+        raise WspaceError("a sheet of directions needs some, and strengths such as -2,-1,0,1,2.")
+    cells = [
+        Cell(recipes=(recipe.replace(edits=(*recipe.edits, step)) if strength else recipe,))
+        for direction in directions
+        for strength in strengths
+        for step in [direction.replace(strength=direction.strength * strength)]
+    ]
+    layout = SheetLayout(
+        columns=len(strengths),
+        title=f"Directions: {seed_label(recipe)}",
+        note=_note(generator, "one row a direction", recipe),
+        column_labels=tuple(f"{strength:g}" for strength in strengths),
+        row_labels=tuple(direction.name or "unnamed" for direction in directions),
+        scale=readable_scale(min(generator.size)),
+        theme=theme,
+    )
+    return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
+
+
 def noise_deviation_sheet(
     generator: Generator,
     recipe: Recipe,
@@ -290,7 +337,7 @@ def describe_recipe(generator: Generator, recipe: Recipe) -> str:
 
 def describe_recipes(generator: Generator, recipes: Sequence[Recipe]) -> str:
     """As `describe_recipe`, where only their sources differ; otherwise empty."""
-    settings = {(r.psi, r.cutoff, r.noise, r.precision) for r in recipes}
+    settings = {(r.psi, r.cutoff, r.edits, r.noise, r.precision) for r in recipes}
     return describe_recipe(generator, recipes[0]) if len(settings) == 1 else ""
 
 

@@ -6,12 +6,13 @@ Source: Karras et al. 2019 (StyleGAN), Figure 1b.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from wspace.networks.config import AdaINConfig
-from wspace.networks.layers import EqualizedConv2d, activate
+from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.styles import AdaIN, pixel_norm
 from wspace.ops import choose
@@ -120,6 +121,12 @@ class AdaINSynthesis(nn.Module):
     def noise_layers(self) -> tuple[int, ...]:
         """The layer of ws that each noise layer belongs to."""
         return tuple(range(self.num_ws))
+
+    @property
+    def affine_layers(self) -> tuple[tuple[int, EqualizedLinear], ...]:
+        """What makes styles of w, each with the layer of ws that it takes."""
+        layers: list[Any] = list(self.layers)
+        return tuple((i, layer.style.affine) for i, layer in enumerate(layers))
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:

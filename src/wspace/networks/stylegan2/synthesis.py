@@ -215,6 +215,16 @@ class DemodulatedSynthesis(nn.Module):
         return tuple(range(len(self.const_noise)))
 
     @property
+    def affine_layers(self) -> tuple[tuple[int, EqualizedLinear], ...]:
+        """What makes styles of w, each with the layer of ws that it takes."""
+        found: list[tuple[int, EqualizedLinear]] = []
+        for k, block in enumerate(self.blocks):
+            names = [name for name in ("conv0", "conv1", "torgb") if hasattr(block, name)]
+            first = max(2 * k - 1, 0)
+            found += [(first + i, getattr(block, name).affine) for i, name in enumerate(names)]
+        return tuple(found)
+
+    @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:
         """The layers of ws that each block owns, smallest first; the last ToRGB's go to its own."""
         layers = [(0,), *((2 * k - 1, 2 * k) for k in range(1, len(self.sides)))]

@@ -297,6 +297,12 @@ class AliasFreeSynthesis(nn.Module):
         return ()
 
     @property
+    def affine_layers(self) -> tuple[tuple[int, EqualizedLinear], ...]:
+        """What makes styles of w, each with the layer of ws that it takes."""
+        made = [(i + 1, layer.affine) for i, layer in enumerate(self.layers)]
+        return ((0, self.input.affine), *made)
+
+    @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:
         """Empty: StyleGAN3 has layers, not blocks."""
         return ()

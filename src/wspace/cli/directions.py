@@ -1,0 +1,216 @@
+"""``wspace directions``: find, show, rename and remove named directions of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wspace.cli.common import (
+    SteeringOptions,
+    file_path,
+    load_generator,
+    steering_options,
+    theme_option,
+)
+from wspace.cli.progress import progress_bar
+from wspace.errors import WspaceError, command_line
+from wspace.recipe.syntax import Layers, parse_layers, parse_numbers
+
+if TYPE_CHECKING:
+    from wspace.formats.directions import Direction
+    from wspace.networks.generator import Generator
+    from wspace.recipe.recipe import Edit
+
+__all__ = ["directions_command"]
+
+METHODS = {"sefa": "SeFa", "pca": "PCA"}
+
+
+@click.group("directions")
+def directions_command() -> None:
+    """Named directions in W: steps such as --edit glasses=1.5 for every command that draws."""
+
+
+@directions_command.command("find")
+@click.argument("model")
+@click.option(
+    "--method",
+    type=click.Choice(list(METHODS)),
+    default="sefa",
+    show_default=True,
+    help="sefa asks the weights, pca the w themselves.",
+)
+@click.option("--num", type=click.IntRange(1, 100), default=5, show_default=True, help="How many.")
+@click.option(
+    "--layers",
+    metavar="LAYERS",
+    help="That take the step, such as coarse.  [default: sefa a group after the other; pca all]",
+)
+def find_command(model: str, method: str, num: int, layers: str | None) -> None:
+    """Find directions of MODEL, and keep them beside its file.
+
+    Strength 1 is one standard deviation of w. What was found before by the same method in the same
+    layers is replaced, unless it was renamed.
+    """
+    from wspace.formats.directions import (
+        Direction,
+        directions_path,
+        read_directions,
+        write_directions,
+    )
+    from wspace.steering.directions import closed_form, principal, sample_w
+
+    generator = load_generator(model)
+    path, known = directions_path(model), Layers.of(generator)
+    kept = read_directions(path, generator)
+    w = sample_w(generator)
+    places: dict[str, tuple[int, ...] | None] = {"": None}
+    if layers is not None:
+        places = {layers: parse_layers(layers, known)}
+    elif method == "sefa":
+        places = {name: tuple(group) for name, group in known.groups.items() if group}
+    found: dict[str, Direction] = {}
+    for place, chosen in places.items():
+        if method == "sefa":
+            edits = closed_form(generator, num, w, chosen)
+        else:
+            edits = principal(w, num, chosen)
+        where = f" in {place or 'all layers'}"
+        stem = "-".join(part for part in (method, place.replace(",", "+")) if part)
+        for i, edit in enumerate(edits):
+            name = f"{stem}-{i + 1}"
+            about = f"{METHODS[method]}{where}, number {i + 1}"
+            found[name] = Direction(edit=edit.replace(name=name), about=about)
+    write_directions(path, generator, kept | found)
+    click.echo(f"{path}: {', '.join(found)}")
+    shown = command_line("wspace", "directions", "sheet", model)
+    click.echo(f"look at them: {shown}", err=True)
+
+
+@directions_command.command("list")
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, the directions themselves too.")
+def list_command(model: str, as_json: bool) -> None:
+    """List the directions of MODEL."""
+    generator = load_generator(model)
+    known = _directions(model, generator)
+    if as_json:
+        rows = [
+            {
+                "name": name,
+                "about": one.about,
+                "layers": one.edit.layers,
+                "fingerprint": one.edit.fingerprint,
+                "direction": one.edit.direction,
+            }
+            for name, one in known.items()
+        ]
+        click.echo(json.dumps(rows))
+        return
+    layers = Layers.of(generator)
+    for name, one in known.items():
+        where = "all layers" if one.edit.layers is None else layers.name(one.edit.layers)
+        click.echo(f"{name}: {one.about or 'no word of how it was found'}; {where}")
+
+
+@directions_command.command("sheet")
+@click.argument("model")
+@click.option("--seed", default=0, show_default=True, help="Of the picture.")
+@click.option("--names", metavar="NAME,NAME,...", help="Which ones.  [default: all]")
+@click.option("--strengths", default="-2,-1,0,1,2", show_default=True, metavar="NUMBER,NUMBER,...")
+@steering_options
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="directions.png",
+    show_default=True,
+)
+@theme_option
+def sheet_command(
+    model: str,
+    seed: int,
+    names: str | None,
+    strengths: str,
+    steering: SteeringOptions,
+    out: Path,
+    theme: Literal["light", "dark"],
+) -> None:
+    """Show directions of MODEL on one picture: a row each, strengths in columns."""
+    from wspace.recipe.editing import known_direction
+    from wspace.rendering.sheets import directions_sheet
+
+    file_path(out, ".png")
+    steps = parse_numbers(strengths, what="--strengths")
+    generator = load_generator(model, steering.device)
+    known = {name: one.edit for name, one in _directions(model, generator).items()}
+    chosen: list[Edit] = list(known.values())
+    if names is not None:
+        chosen = [known_direction(name.strip(), known) for name in names.split(",")]
+    (recipe,) = steering.recipes(generator, (seed,))
+    with progress_bar("rendering", "pictures") as progress:
+        sheet = directions_sheet(
+            generator,
+            recipe,
+            chosen,
+            steps,
+            theme=theme,
+            batch_size=steering.batch_size,
+            progress=progress,
+        )
+    click.echo(sheet.save(out))
+
+
+@directions_command.command("rename")
+@click.argument("model")
+@click.argument("name")
+@click.argument("new_name")
+def rename_command(model: str, name: str, new_name: str) -> None:
+    """Give a direction of MODEL another name."""
+    from wspace.formats.directions import Direction, check_name
+
+    generator = load_generator(model)
+    known = _directions(model, generator, name)
+    if check_name(new_name) in known:
+        raise WspaceError(f"there is a direction {new_name!r} already: remove it first.")
+    renamed = {
+        new_name if old == name else old: Direction(
+            edit=one.edit.replace(name=new_name) if old == name else one.edit, about=one.about
+        )
+        for old, one in known.items()
+    }
+    _write(model, generator, renamed)
+
+
+@directions_command.command("remove")
+@click.argument("model")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def remove_command(model: str, names: tuple[str, ...]) -> None:
+    """Remove directions of MODEL."""
+    generator = load_generator(model)
+    known = _directions(model, generator, *names)
+    _write(model, generator, {n: one for n, one in known.items() if n not in names})
+
+
+def _directions(model: str, generator: Generator, *needed: str) -> dict[str, Direction]:
+    """The directions of a model, at least one, and those that are named."""
+    from wspace.formats.directions import directions_path, read_directions
+    from wspace.recipe.editing import known_direction
+
+    known = read_directions(directions_path(model), generator)
+    if not known:
+        find = command_line("wspace", "directions", "find", model)
+        raise WspaceError(f"{model} has no directions: find some with `{find}`.")
+    for name in needed:
+        known_direction(name, {key: one.edit for key, one in known.items()})
+    return known
+
+
+def _write(model: str, generator: Generator, directions: dict[str, Direction]) -> None:
+    from wspace.formats.directions import directions_path, write_directions
+
+    path = directions_path(model)
+    write_directions(path, generator, directions)
+    click.echo(f"{path}: {', '.join(directions) or 'no directions'}")

@@ -1,0 +1,96 @@
+"""``wspace directions``: from finding them to pictures that took a step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def model(tiny_model: Path, tmp_path: Path) -> Path:
+    """A model that a test may find directions of."""
+    return Path(shutil.copy(tiny_model, tmp_path))
+
+
+def names(run_wspace: Run, model: Path) -> list[str]:
+    listed = json.loads(run_wspace("directions", "list", model, "--json").out)
+    return [row["name"] for row in listed]
+
+
+def test_found_directions_steer_pictures_and_reproduce(
+    run_wspace: Run, model: Path, tmp_path: Path
+) -> None:
+    assert run_wspace("directions", "find", model, "--num", 2).status == 0
+    assert names(run_wspace, model) == [
+        *("sefa-coarse-1", "sefa-coarse-2", "sefa-middle-1", "sefa-middle-2"),
+    ]
+    assert run_wspace("directions", "rename", model, "sefa-coarse-1", "hair").status == 0
+    out = tmp_path / "out"
+    ran = run_wspace("generate", model, "--seeds", 3, "--edit", "hair=2@0-1", "--out", out)
+    assert ran.status == 0, ran.err
+    assert "hair 2 in layers 0,1" in run_wspace("show", out / "seed0003.png").out
+    again = run_wspace("reproduce", out / "seed0003.png", "--model", model, "--verify")
+    assert again.status == 0, again.err
+    run_wspace("generate", model, "--seeds", 3, "--out", tmp_path / "plain")
+    plain = np.asarray(Image.open(tmp_path / "plain/seed0003.png"))
+    assert (plain != np.asarray(Image.open(out / "seed0003.png"))).any()
+
+
+def test_finding_again_keeps_what_was_renamed(run_wspace: Run, model: Path) -> None:
+    run_wspace("directions", "find", model, "--method", "pca", "--num", 2)
+    run_wspace("directions", "rename", model, "pca-2", "width")
+    run_wspace("directions", "find", model, "--method", "pca", "--num", 1, "--layers", "0-1,3")
+    assert names(run_wspace, model) == ["pca-1", "width", "pca-0-1+3-1"]
+    listed = run_wspace("directions", "list", model).out
+    assert "width: PCA in all layers, number 2; all layers" in listed
+    assert run_wspace("directions", "remove", model, "pca-1", "width").status == 0
+    assert names(run_wspace, model) == ["pca-0-1+3-1"]
+
+
+def test_a_sheet_has_a_row_a_direction(run_wspace: Run, model: Path, tmp_path: Path) -> None:
+    run_wspace("directions", "find", model, "--num", 1)
+    out = tmp_path / "sheet.png"
+    ran = run_wspace("directions", "sheet", model, "--strengths=-1,0,1", "--out", out)
+    assert ran.status == 0, ran.err
+    shown = json.loads(run_wspace("show", out, "--json").out)
+    assert shown["layout"]["row_labels"] == ["sefa-coarse-1", "sefa-middle-1"]
+    assert [cell["recipes"][0].get("edits", []) != [] for cell in shown["cells"]] == [
+        *(True, False, True) * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("list", "MODEL"), "find some with `wspace directions find"),
+        (("find", "MODEL", "--num", 9), "1 to 8"),
+        (("find", "MODEL", "--layers", "9"), "layer 9 does not exist"),
+        (("rename", "MODEL", "a", "b"), "no directions"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    run_wspace: Run, model: Path, arguments: tuple[Any, ...], says: str
+) -> None:
+    ran = run_wspace("directions", *[model if word == "MODEL" else word for word in arguments])
+    assert ran.status == 2
+    assert says in ran.err
+    assert ran.err.count("\n") == 1
+    assert not list(model.parent.glob("*.directions.*"))
+
+
+def test_names_that_are_taken_or_unknown_are_refused(run_wspace: Run, model: Path) -> None:
+    run_wspace("directions", "find", model, "--num", 1)
+    taken = run_wspace("directions", "rename", model, "sefa-coarse-1", "sefa-middle-1")
+    assert (taken.status, "already" in taken.err) == (2, True)
+    unknown = run_wspace("directions", "remove", model, "sefa-coarse-7")
+    assert (unknown.status, "did you mean" in unknown.err) == (2, True)
+    assert len(names(run_wspace, model)) == 2
