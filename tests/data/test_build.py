@@ -217,6 +217,42 @@ def test_a_dataset_built_again_keeps_labels_and_licence(tmp_path: Path) -> None:
         build_dataset(first, first, BuildConfig(size=8))
 
 
+def test_attributes_go_with_their_pictures(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out.zip"
+    (folder / "x").mkdir(parents=True)
+    values = ["red", "\ud800 half a character", 5]
+    for number, color in enumerate((RED, GREEN, BLUE)):
+        Image.new("RGB", (32, 32), color).save(folder / f"x/{number}.png")
+    (folder / "x/1.png").write_text("no picture")
+    attributes = {f"{number}.png": {"kind": value} for number, value in enumerate(values)}
+    attributes["2.png"]["more"] = values[1]
+    (folder / "x/dataset.json").write_text(json.dumps({"attributes": attributes}))
+    report = build_dataset(folder, out, BuildConfig(size=8), workers=1)
+    assert report.remarks == ()
+    assert report.classes is None
+    found = Dataset.open(out).attributes
+    assert found is not None
+    assert found.values == {"kind": ('"red"', "5"), "more": (json.dumps(values[1]), "null")}
+    assert found.codes.tolist() == [[0, 3], [1, 2]]
+
+
+def test_odd_names_are_built_and_keep_their_labels(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.zip", tmp_path / "out.zip"
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), RED).save(buffer, "png")
+    names = ["a\\10:30.png", "./e\u0301.png", "plain.png"]
+    labels = [["a/10:30.png", 2], ["\u00e9.png", 1], [".\\plain.png", 1]]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, buffer.getvalue())
+        archive.writestr("./dataset.json", json.dumps({"labels": labels}))
+    assert build_dataset(path, out, BuildConfig(size=8), workers=1).unreadable == ()
+    classes = Dataset.open(out).classes
+    assert classes is not None
+    assert (classes.labels.tolist(), classes.names) == ([0, 1, 0], ("1", "2"))
+    assert inspect_dataset(path, workers=1).unreadable == ()
+
+
 @pytest.mark.parametrize("size", [0, -8, 4, 60, 100, 8192])
 def test_sizes_that_are_no_small_block_doubled_are_refused(size: int) -> None:
     with pytest.raises(WspaceError, match=f"size {size} is no power of two"):

@@ -199,6 +199,17 @@ def test_a_malformed_dataset_json_is_refused(tmp_path: Path, content: bytes) -> 
         Dataset.open(tmp_path)
 
 
+@pytest.mark.parametrize(("depth", "fine"), [(99, True), (100, False), (900, False)])
+def test_a_deeply_nested_dataset_json_is_refused(tmp_path: Path, depth: int, fine: bool) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    (tmp_path / "dataset.json").write_text('{"labels": ' + "[" * depth + "]" * depth + "}")
+    if fine:
+        assert len(PictureSource(tmp_path).metadata().content) == 1
+        return
+    with pytest.raises(WspaceError, match=r"dataset\.json is nested more than 100 levels deep"):
+        PictureSource(tmp_path).metadata()
+
+
 @pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_uncommon_compression_is_refused(tmp_path: Path, compression: int) -> None:
     path = zip_of(tmp_path / "a.zip", {"a.png": png()}, compression)

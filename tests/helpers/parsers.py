@@ -19,7 +19,9 @@ from mutations import Choices, mutated_bytes, mutated_json, mutated_json_bytes
 from PIL import Image
 
 import wspace.formats.model_file as model_file
+from wspace.data.carried import carry
 from wspace.data.dataset import Dataset
+from wspace.data.source import PictureSource
 from wspace.errors import WspaceError
 from wspace.formats.official.convert import import_official
 from wspace.networks.build import build_discriminator, build_generator
@@ -216,6 +218,12 @@ def _unique(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
 
 
 def _open_dataset(path: Path) -> None:
+    source = PictureSource(path)
+    names = [entry.name for entry in source.entries]
+    if names:
+        said, classes = carry(source.metadata(), names).into(dict(zip(names, names, strict=True)))
+        json.dumps(said)
+        assert classes is None or len(classes.table()) > 1
     with Dataset.open(path) as dataset:
         dataset.preload()
         dataset.one_hot(range(len(dataset)))

@@ -70,11 +70,12 @@ def attributes_by_picture(metadata: Metadata) -> dict[str, dict[str, Any]] | Non
     found: dict[str, dict[str, Any]] = {}
     for name, own in given.items():
         picture = metadata.picture(name)
-        if found.setdefault(picture, own) != own:
+        if picture in found and found[picture] != own:
             raise WspaceError(
                 f"{metadata.where}: {one_line(picture)} has two sets of attributes: keep the right "
                 f"one, {WITHOUT}."
             )
+        found[picture] = own
     return found
 
 

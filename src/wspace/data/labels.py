@@ -144,11 +144,12 @@ def read_labels(metadata: Metadata) -> dict[str, Any] | None:
                 f"again, {WITHOUT}."
             )
         name, label = metadata.picture(pair[0]), pair[1]
-        if labels.setdefault(name, label) != label:
+        if name in labels and labels[name] != label:
             raise WspaceError(
                 f"{metadata.where}: {one_line(name)} has two labels, {shown(labels[name])} and "
                 f"{shown(label)}: keep the right one, {WITHOUT}."
             )
+        labels[name] = label
     return labels
 
 

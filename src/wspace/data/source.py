@@ -53,6 +53,7 @@ MAX_FILE_BYTES = 512 << 20  # of one picture file
 _METADATA_BYTES_BASE = 1 << 20  # dataset.json may hold this much, and for each picture
 _METADATA_BYTES_PER_PICTURE = 8 << 10  # this much (an avatar's options take 0.4 to 5 kB)
 _METADATA_BYTES_LIMIT = 512 << 20
+METADATA_DEPTH = 100  # of lists and objects in one another: more is an attack
 _LOOKED_AT = frozenset({".png", ".heic", ".heif", ".hif", ".avif"})  # before they are taken
 # What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
 _READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
@@ -216,6 +217,10 @@ class PictureSource:
             raise WspaceError(
                 f'{where} holds a {type(metadata).__name__}: it must be an object like {{"labels": '
                 '[["a.png", 0], ...]}.'
+            )
+        if _is_deeper(metadata, METADATA_DEPTH):
+            raise WspaceError(
+                f"{where} is nested more than {METADATA_DEPTH} levels deep: write it again."
             )
         return Metadata(where, name.removesuffix(METADATA_NAME).rstrip("/"), metadata)
 
@@ -442,6 +447,16 @@ def _normalised(listed: list[Listed]) -> list[Entry]:
         if normal_name(name):
             entries.append(Entry(name, size, crc, stored))
     return entries
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and objects lie in one another more than ``depth`` deep."""
+    level = [value]
+    while level and depth > 0:
+        inside = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [one for part in inside for one in part if type(one) in (dict, list)]
+        depth -= 1
+    return bool(level)
 
 
 def _reason(error: Exception) -> str:

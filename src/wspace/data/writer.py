@@ -50,7 +50,11 @@ class DatasetWriter:
     def finish(self, metadata: Mapping[str, Any]) -> None:
         """Write ``dataset.json``; ``metadata`` has the official key ``labels`` and others."""
         content = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
-        self._write(METADATA_NAME, content.encode(), zipfile.ZIP_DEFLATED)
+        try:
+            encoded = content.encode()
+        except UnicodeEncodeError:  # what others wrote may hold halves of characters
+            encoded = json.dumps(metadata, separators=(",", ":")).encode()
+        self._write(METADATA_NAME, encoded, zipfile.ZIP_DEFLATED)
 
     def _write(self, name: str, content: bytes, compression: int) -> None:
         info = zipfile.ZipInfo(name, _TIMESTAMP)
