@@ -61,7 +61,7 @@ class Classes:
         found, dense = np.unique(
             self.labels[np.asarray(pictures, dtype=np.int64)], return_inverse=True
         )
-        told = [self.names[k] if self.names else str(k) for k in found]
+        told = [self.names[k] if self.names else str(self.numbers[k]) for k in found]
         gaps = len(found) <= found.max()
         return Classes(
             labels=dense.reshape(-1).astype(np.int64),
