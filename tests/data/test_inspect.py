@@ -68,6 +68,18 @@ def test_a_mixed_folder_is_described_with_its_problems(tmp_path: Path) -> None:
     assert "wspace data build" in str(report.problem)
 
 
+def test_a_description_that_is_not_used_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("1.png", "a/2.png"):
+        (tmp_path / name).write_bytes(picture((8, 8), "red"))
+    (tmp_path / "a/dataset.json").write_text('{"labels": [["2.png", 0]]}')
+    report = inspect_dataset(tmp_path, workers=1)
+    assert report.trainable
+    assert report.classes is None
+    (remark,) = report.remarks
+    assert remark.startswith(f"{tmp_path}: a/dataset.json is not used: some pictures lie outside")
+
+
 def test_bad_labels_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(picture((8, 8), "red"))
     (tmp_path / "dataset.json").write_text('{"labels": [], "licence": "MIT"}')
