@@ -71,6 +71,15 @@ def test_odd_names_are_names_like_others(tmp_path: Path, stored: str, name: str)
         assert source.header(name).width == 8
 
 
+def test_names_in_utf8_that_do_not_say_so_are_read_as_such(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", {"e__.png": png(), "f__.png": png(16)})
+    content = path.read_bytes().replace(b"e__.png", "e\u0301.png".encode())  # as macOS does
+    path.write_bytes(content.replace(b"f__.png", b"f\x81\x82.png"))  # of an old DOS: \u00fc\u00e9
+    source = PictureSource(path)
+    assert [entry.name for entry in source.entries] == ["\u00e9.png", "f\u00fc\u00e9.png"]
+    assert source.read("\u00e9.png", 1 << 20) == png()
+
+
 def test_names_that_become_one_stay_two_pictures(tmp_path: Path) -> None:
     files = {"e\u0301.png": png(8), "\u00e9.png": png(16), "b\\a.png": png(32), "b/a.png": png(64)}
     source = PictureSource(zip_of(tmp_path / "a.zip", files))

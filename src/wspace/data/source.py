@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from wspace.data.kinds import (
     ARCHIVE_SUFFIXES,
@@ -58,7 +58,14 @@ _LOOKED_AT = frozenset({".png", ".heic", ".heif", ".hif", ".avif"})  # before th
 # What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
 _READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
 
-Listed = tuple[str, int, int | None]  # the stored name of a file, its bytes and CRC-32
+
+class _Listed(NamedTuple):
+    """A file, pictures or not; ``told`` is what its stored name means."""
+
+    stored: str
+    size: int
+    crc: int | None
+    told: str
 
 
 @dataclass(frozen=True)
@@ -254,7 +261,7 @@ class PictureSource:
                 self._archive_pid = os.getpid()
             return self._archive
 
-    def _list_zip(self) -> list[Listed]:
+    def _list_zip(self) -> list[_Listed]:
         if not stat.S_ISREG(self.path.stat().st_mode):
             raise WspaceError(f"{self.path} is neither a folder nor a zip: give one of the two.")
         try:
@@ -266,7 +273,9 @@ class PictureSource:
             ) from None
         entries = {}
         for info in infos:
-            _check_name(self.path, info.filename)  # first: is_dir() of an empty name raises
+            told = _told_name(info)
+            for name in (info.filename, told):
+                _check_name(self.path, name)  # first: is_dir() of an empty name raises
             if info.is_dir():
                 continue
             # Others (LZMA, for one) let a file demand gigabytes before a byte is read.
@@ -277,12 +286,12 @@ class PictureSource:
                     f"{self.path}: {one_line(info.filename)} is {what}: make the zip again with "
                     "plain deflate and no password."
                 )
-            entries[info.filename] = (info.filename, info.file_size, info.CRC)
+            entries[info.filename] = _Listed(info.filename, info.file_size, info.CRC, told)
         return list(entries.values())
 
-    def _list_folder(self) -> list[Listed]:
+    def _list_folder(self) -> list[_Listed]:
         """Every file; linked folders come last, so that what is read twice keeps its own name."""
-        entries: list[Listed] = []
+        entries: list[_Listed] = []
         waiting, linked, seen = [self.path], list[Path](), set[tuple[int, int]]()
         try:
             while waiting or linked:
@@ -309,15 +318,15 @@ class PictureSource:
             ) from None
         return entries
 
-    def _as_entry(self, file: os.DirEntry[str], relative: str) -> list[Listed]:
+    def _as_entry(self, file: os.DirEntry[str], relative: str) -> list[_Listed]:
         try:
             status = file.stat()
         except OSError:  # a link to nowhere: named when it is read
-            return [(relative, 0, None)]
+            return [_Listed(relative, 0, None, relative)]
         if not stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
             self._counts["pipes and devices"] += 1
             return []
-        return [(relative, status.st_size, None)]
+        return [_Listed(relative, status.st_size, None, relative)]
 
     def _pictures(self, entries: Iterable[Entry]) -> list[Entry]:
         """Those of the files that are pictures; the others are counted by kind."""
@@ -432,15 +441,26 @@ def _check_name(path: Path, name: str) -> None:
         )
 
 
-def _normalised(listed: list[Listed]) -> list[Entry]:
+def _told_name(info: zipfile.ZipInfo) -> str:
+    """The name of a file in a zip; macOS writes UTF-8 and does not say so."""
+    name = info.filename
+    if info.flag_bits & 0x800 or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return name
+
+
+def _normalised(listed: list[_Listed]) -> list[Entry]:
     """Files under their normal names, sorted by the stored ones, which no new spelling moves.
 
     Where two files would have one name, or it would lead out, the stored one is kept.
     """
-    taken = {stored for stored, _, _ in listed}
+    taken = {stored for stored, _, _, _ in listed}
     entries = []
-    for stored, size, crc in sorted(listed):
-        name = normal_name(stored)
+    for stored, size, crc, told in sorted(listed):
+        name = normal_name(told)
         if name != stored and (name in taken or leads_out(name)):
             name = stored
         taken.add(name)
