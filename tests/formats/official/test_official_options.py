@@ -142,6 +142,27 @@ def test_every_stylegan3_option_comes_through(options: dict[str, Any], tmp_path:
     torch.testing.assert_close(imported(z, c), generator(z, c))
 
 
+def test_a_fourth_channel_is_not_guessed_at(tmp_path: Path) -> None:
+    mapping = MappingConfig(
+        num_layers=2, weight_gain=1.0, activation_gain=2**0.5, class_input="embed"
+    )
+    generator = build_generator(
+        GeneratorConfig(
+            architecture="alias-free",
+            resolution=16,
+            image_channels=4,
+            z_dim=4,
+            w_dim=4,
+            mapping=mapping,
+            synthesis=AliasFreeConfig(channel_base=128, channel_max=8),
+        )
+    )
+    record = writer.stylegan3_generator(generator, channel_base=128, channel_max=8)
+    path = writer.write_pytorch(tmp_path / "file.pkl", G_ema=record)
+    with pytest.raises(WspaceError, match=r"4 channels, which no official training makes.*alpha"):
+        import_official(path)
+
+
 def test_filters_that_the_arguments_do_not_make_are_refused(tmp_path: Path) -> None:
     generator = build_generator(
         GeneratorConfig(

@@ -131,6 +131,11 @@ def _build_with_state(
 ) -> nn.Module:
     """The network with the tensors of the file, all shapes checked before memory is taken."""
     owner = network.arguments.owner
+    if config.image_channels == 4:
+        raise WspaceError(
+            f"{owner} has pictures of 4 channels, which no official training makes: no file says "
+            "whether the fourth is alpha, and the colours multiplied by it; not imported."
+        )
     try:
         with torch.device("meta"):
             expected = _build(config).state_dict()
