@@ -81,7 +81,7 @@ def _parameter(declaration: str) -> str:
 @click.option("--preset", help="small (default), compact, medium, paper or stylegan2.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
-@click.option("--from", "start_from", help="Start with the weights of this model.")
+@click.option("--from", "start_from", help="Fine-tune this model.")
 @click.option("--labels/--no-labels", default=None, help="Tell classes apart, or not.")
 @click.option("--mirror/--no-mirror", default=None, help="Mirror half of the pictures.")
 @click.option("--seed", type=int, help="Fixes the whole run.")
