@@ -25,6 +25,7 @@ from wspace.networks.config import (
     GeneratorConfig,
     MappingConfig,
 )
+from wspace.sizes import Resolution
 from wspace.training import loop
 from wspace.training.config import TrainConfig
 from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint
@@ -33,20 +34,28 @@ BATCH = 4
 Image.init()
 
 
-def make_data(folder: Path, count: int = 10, seed: int = 0) -> Path:
-    """A folder of 8² pictures; fewer than a few batches, so that runs cross epochs."""
+def make_data(
+    folder: Path, count: int = 10, seed: int = 0, *, size: tuple[int, int] = (8, 8)
+) -> Path:
+    """A folder of pictures, 8² or so; fewer than a few batches, so that runs cross epochs."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.RandomState(seed)
     for i in range(count):
-        pixels = random.randint(0, 256, (8, 8, 3), dtype=np.uint8)
+        pixels = random.randint(0, 256, (*size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{i:02}.png")
     return folder
 
 
-def make_model(path: Path, architecture: str = "adain", num_classes: int = 0) -> Path:
+def make_model(
+    path: Path,
+    architecture: str = "adain",
+    num_classes: int = 0,
+    *,
+    resolution: Resolution = 8,
+) -> Path:
     """Networks of a few thousand weights, to start runs from."""
     channels = (8, 8)
-    shared: dict[str, Any] = {"resolution": 8, "num_classes": num_classes}
+    shared: dict[str, Any] = {"resolution": resolution, "num_classes": num_classes}
     mapping = MappingConfig(num_layers=2, class_input="concat" if num_classes == 0 else "embed")
     if architecture == "adain":
         synthesis: Any = AdaINConfig(channels=channels)

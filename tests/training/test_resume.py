@@ -22,6 +22,7 @@ from tiny_run import (
 from torch import Tensor
 
 from wspace.errors import WspaceError
+from wspace.formats.model_file import load
 from wspace.machine import compiler_at_hand
 from wspace.training import loop
 from wspace.training.config import TrainConfig
@@ -133,6 +134,51 @@ def test_pictures_with_alpha_in_all_stages(tmp_path: Path) -> None:
         matching_kimg=3 * BATCH / 1000,
         checkpoint_kimg=2 * BATCH / 1000,
     )
+
+
+def test_rectangles_in_all_stages(tmp_path: Path) -> None:
+    make_data(tmp_path / "data", size=(8, 12))
+    make_model(tmp_path / "start.safetensors", resolution=(8, 12))
+    assert_resumes_exactly(
+        tmp_path,
+        [3, 4],
+        steps=10,
+        discriminator="projected",
+        learning_rate_d=0.001,
+        r1_gamma=1.0,
+        r1_interval=2,
+        reconstruction_weight=1.0,
+        pretraining_kimg=3 * BATCH / 1000,
+        matching_kimg=3 * BATCH / 1000,
+        checkpoint_kimg=2 * BATCH / 1000,
+    )
+
+
+@pytest.mark.parametrize("architecture", ["adain", "demodulated"])
+def test_rectangles_with_penalties_on_gradients(tmp_path: Path, architecture: str) -> None:
+    make_data(tmp_path / "data", size=(12, 8))
+    make_model(tmp_path / "start.safetensors", architecture, resolution=(12, 8))
+    assert_resumes_exactly(
+        tmp_path,
+        [3],
+        steps=6,
+        r1_interval=2,
+        path_length_weight=2.0,
+        path_length_interval=2,
+        checkpoint_kimg=2 * BATCH / 1000,
+    )
+    (run,) = (tmp_path / "straight").iterdir()
+    made, before = load(run), load(tmp_path / "start.safetensors")
+    assert made.size == (12, 8)
+    for (name, tensor), old in zip(made.named_parameters(), before.parameters(), strict=True):
+        assert tensor.isfinite().all(), name
+        assert name.startswith("synthesis.to_rgb.0") or not tensor.equal(old), name
+
+
+def test_the_rule_of_thumb_for_r1_counts_the_pixels_of_a_rectangle() -> None:
+    config = TrainConfig(batch_size=32, r1_gamma=None)
+    assert config.r1_gamma_for((64, 96)) == pytest.approx(0.0002 * 64 * 96 / 32)
+    assert config.r1_gamma_for(64) == config.r1_gamma_for((64, 64))
 
 
 def test_an_encoder(tmp_path: Path) -> None:
