@@ -60,7 +60,7 @@ from wspace.metrics.features.datasets import dataset_indices
 from wspace.metrics.features.generators import generated_pixels
 from wspace.metrics.features.lite import LiteExtractor
 
-__all__ = ["Cell", "main", "run_cell", "table"]
+__all__ = ["Cell", "main", "run_cell", "run_folder", "table"]
 
 ROOT = Path(__file__).parent
 WSPACE = [sys.executable, "-c", "from wspace.cli.main import main; main()"]
@@ -177,7 +177,7 @@ def _train(cell: Cell, folder: Path) -> dict[str, Any]:
             return kept
     shutil.rmtree(folder, ignore_errors=True)  # a training that was stopped is begun again
     folder.mkdir(parents=True)
-    load, start = os.getloadavg()[0], time.monotonic()
+    load, start, cpu = os.getloadavg()[0], time.monotonic(), os.times()
     with open(folder / "output.txt", "w") as output:
         status = subprocess.run(
             command,
@@ -189,11 +189,13 @@ def _train(cell: Cell, folder: Path) -> dict[str, Any]:
     seconds = time.monotonic() - start
     if status != 0:
         raise WspaceError(f"{shlex.join(command)} ended with {status}: {folder / 'output.txt'}")
-    kimg = _kimg(cell, folder / "runs")
+    kimg, after = _kimg(cell, folder / "runs"), os.times()
+    spent = after.children_user + after.children_system
     found = {
         "command": command,
         "threads": cell.threads,
         "seconds": round(seconds, 1),  # the whole command, its start included
+        "cpu_seconds": round(spent - cpu.children_user - cpu.children_system, 1),
         "kimg": kimg,
         "pictures_per_second": round(1000 * kimg / seconds, 1),
         "load_before": load,  # what else ran on the machine
@@ -206,11 +208,11 @@ def _kimg(cell: Cell, runs: Path) -> float:
     """Thousands of real pictures that a training has seen."""
     if cell.by == "dcgan":
         return float(json.loads((runs / "trained.json").read_text())["kimg"])
-    lines = (_run(runs) / "log.jsonl").read_text().splitlines()
+    lines = (run_folder(runs) / "log.jsonl").read_text().splitlines()
     return max((float(json.loads(line).get("kimg", 0)) for line in lines), default=0.0)
 
 
-def _run(runs: Path) -> Path:
+def run_folder(runs: Path) -> Path:
     """The only run folder in ``runs``."""
     (run,) = (path.parent for path in runs.glob("*/config.json"))
     return run
@@ -221,7 +223,7 @@ def _draw(cell: Cell, folder: Path) -> tuple[Tensor, dict[str, Tensor]]:
     runs, seeds = folder / "runs", range(cell.num)
     if cell.by == "dcgan":
         return dcgan.draw(dcgan.load(runs), seeds), {}
-    generator = wspace.load(_run(runs))
+    generator = wspace.load(run_folder(runs))
     with Dataset.open(cell.task.train) as data:
         labels = data.labels
     mixed = {"fd_mixed": draw_mixed(generator, cell.num, labels)}

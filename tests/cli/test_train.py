@@ -107,6 +107,8 @@ def test_help_fits_on_one_screen(run_wspace: Run) -> None:
         (["--set", "r1_gamma=much"], "adversarial.r1_gamma='much' is no number"),
         (["--set", "r1_gamma=-1"], "adversarial.r1_gamma=-1"),
         (["--set", "kimg=1"], "give one of reconstruction.kimg, matching.kimg"),
+        (["--set", "augment=fixed"], "give augment_strength, such as 0.2"),
+        (["--set", "augment_strength=0.2"], "is not used with augment=auto"),
         (["--minutes", "5"], "give one, a time or a number of images"),
         (["--config", "nowhere.toml"], "cannot read nowhere.toml"),
         (["--preset", "huge"], "preset='huge' is unknown"),
@@ -146,6 +148,17 @@ def test_grey_pictures_make_a_grey_network(run_wspace: Run, tmp_path: Path) -> N
     with Image.open(tmp_path / "out" / "seed0000.png") as picture:
         assert picture.mode == "L"
     assert json.loads((run / "config.json").read_text())["image_channels"] == 1
+
+
+def test_the_line_says_how_often_pictures_are_changed(run_wspace: Run, tmp_path: Path) -> None:
+    make_data(tmp_path / "data")
+    ran = run_wspace(
+        "train", tmp_path / "data", "--kimg", 0.004, "--set", "batch_size=4", "--device", "cpu",
+        "--set", "discriminator=preset", "--set", "augment=fixed",
+        "--set", "augment_strength=0.25", "--out", tmp_path / "runs",
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert "changed 25%" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import wspace.ops
 from wspace.ops import winograd
+from wspace.ops.bands import BANDS, amplify_bands, filter_bank
 from wspace.ops.blurred_resampling import BlurredResampling
 from wspace.ops.convolution import convolve
 from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter
@@ -48,6 +49,7 @@ from wspace.ops.resample import (
     upsample_kernel,
     upsample_nearest,
 )
+from wspace.ops.warp import mirrored, scaling, translation, warp
 
 N, I, O, H, W = 2, 3, 5, 8, 12  # noqa: E741
 SIZES = {"N": N, "I": I, "C": I, "O": O, "H": H, "W": W, "k": 3}
@@ -79,6 +81,8 @@ def blurred() -> BlurredResampling:
 Result = Tensor | Sequence[Tensor]
 # by name: the call, and what the names in its docstring stand for beside `SIZES`
 CALLS: dict[str, list[tuple[Callable[[], Result], dict[str, int]]]] = {
+    "bands.amplify_bands": [(lambda: amplify_bands(x(), torch.ones(N, BANDS)), {})],
+    "bands.filter_bank": [(filter_bank, {"BANDS": BANDS})],
     "blurred_resampling.BlurredResampling.upsample": [
         (lambda: blurred().upsample(x(), weight(), torch.randn(O)), {})
     ],
@@ -158,6 +162,12 @@ CALLS: dict[str, list[tuple[Callable[[], Result], dict[str, int]]]] = {
     ],
     "resample.conv_downsample_fir": [
         (lambda: conv_downsample_fir(x(), weight(), fir_kernel(BINOMIAL)), {})
+    ],
+    "warp.warp": [(lambda: warp(x(), torch.eye(3).expand(N, 3, 3)), {})],
+    "warp.translation": [(lambda: translation(torch.ones(N), 2.0, x()), {})],
+    "warp.scaling": [(lambda: scaling(torch.ones(N), 2.0, x()), {})],
+    "warp.mirrored": [
+        (lambda: mirrored(4, 2, 3, torch.device("cpu")), {"before": 2, "side": 4, "after": 3})
     ],
     "winograd.transform_weight": [(lambda: winograd.transform_weight(weight()), {})],
     "winograd.correlate": [(lambda: winograd.correlate(x(), weight()), {})],

@@ -46,6 +46,12 @@ from wspace.training.config import TrainConfig
         ("matching.kimg", 5.0),  # without pretraining there are no w to match
         ("reconstruction.kimg", 5.0),  # without reconstruction there is nothing to learn from
         ("reconstruction.weight", float("nan")),
+        ("augment", "much"),
+        ("augment", "fixed"),  # how strong?
+        ("augment_strength", 0.5),  # of nothing
+        ("augment_strength", -0.1),
+        ("augment_target", 2.0),
+        ("augment_set", "cgb"),
         ("keep_every", -1),
         ("max_seconds", -1.0),
         ("preset", "x" * 5000),

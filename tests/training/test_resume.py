@@ -439,3 +439,21 @@ def test_a_run_goes_on_from_another_folder(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     loop.resume(run, total_kimg=6 * BATCH / 1000, data="data")
     assert read_config(run)["data"] == str(tmp_path / "data")
+
+
+@pytest.mark.parametrize("discriminator", ["preset", "projected"])
+def test_augmentation(tmp_path: Path, discriminator: str) -> None:
+    assert_resumes_exactly(
+        tmp_path,
+        [3, 4],
+        steps=10,
+        discriminator=discriminator,
+        r1_gamma=1.0 if discriminator == "preset" else 0.0,
+        augment="ada",
+        augment_strength=0.5,
+        augment_kimg=0.1,
+        augment_set="bgcfnc",
+        checkpoint_kimg=BATCH / 1000,
+    )
+    run = next((tmp_path / "straight").iterdir())
+    assert newest(run)["state"]["augment"]["strength"] != 0.5  # it has moved

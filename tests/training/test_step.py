@@ -520,3 +520,67 @@ def test_discriminators_of_both_generations_learn_from_alpha(name: str) -> None:
     moved = [k for k in changed(state.discriminator, before) if before[k].shape[1:] == (4, 1, 1)]
     assert moved  # what reads the image's four channels
     assert state.generator_ema(torch.randn(2, state.generator.z_dim)).shape == (2, 4, 8, 8)
+
+
+CHANGED = {"augment": "fixed", "augment_strength": 0.8, "r1_interval": 1}
+
+
+@pytest.mark.parametrize("name", ["compact", "stylegan2"])
+@pytest.mark.parametrize("generations", [1, 2])
+def test_both_networks_learn_from_changed_images_with_r1_and_path_lengths(
+    name: str, generations: int
+) -> None:
+    state = make_state(
+        name, **CHANGED, generations=generations, path_length_weight=2.0, path_length_interval=1
+    )
+    before = [snapshot(m) for m in (state.generator, state.discriminator)]
+    result = state.run(real_batch(), None)
+    assert result.finite
+    assert {"generator", "discriminator", "r1", "path_length"} <= set(result.losses)
+    assert result.losses["r1"] > 0
+    assert result.augmented == (0.8, None)
+    for module, old in zip((state.generator, state.discriminator), before, strict=True):
+        assert changed(module, old)
+
+
+def test_the_strength_adapts_to_the_discriminator_and_is_measured() -> None:
+    state = make_state(augment="ada", augment_strength=0.5, augment_kimg=1.0)
+    augmented = [state.run(real_batch(i), None).augmented for i in range(5)]
+    assert augmented[:4] == [(0.5, None)] * 4
+    assert augmented[4] is not None
+    strength, overfitting = augmented[4]
+    assert overfitting is not None
+    assert -1 <= overfitting <= 1
+    assert strength == pytest.approx(0.5 + (0.032 if overfitting > 0.6 else -0.032))
+    assert make_state().run(real_batch(), None).augmented is None
+
+
+def test_a_bad_batch_leaves_the_strength_as_it_is() -> None:
+    state = make_state(augment="ada", augment_strength=0.5)
+    state.run(real_batch(), None)
+    before = state.adversarial.augment.state_dict()
+    assert not state.run(torch.full((8, 3, 8, 8), float("nan")), None).finite
+    assert state.adversarial.augment.state_dict() == before
+    assert state.run(real_batch(), None).finite
+
+
+def test_changed_images_are_not_those_that_are_kept_for_a_pretrained_network() -> None:
+    torch.manual_seed(0)
+    shape: dict[str, Any] = {"resolution": 8, "num_classes": 0, "image_channels": 3}
+    generator = preset("compact", resolution=8)[0]
+    asked: list[int] = []
+
+    class Kept:
+        def of(self, which: torch.Tensor, background: float) -> Any:
+            asked.extend(which.tolist())
+            perceive: Any = state.discriminator.perceive
+            return perceive(real_batch()[which], background)
+
+    for strength in (0.0, 0.8):
+        options = {"augment": "ada", "augment_strength": strength, "reconstruction.weight": 0.0}
+        config = make_config(discriminator="projected", r1_gamma=0.0, generations=1, **options)
+        networks = build_generator(generator), build_discriminator(projected_discriminator(**shape))
+        state = TrainingState(*networks, config, CPU)
+        state.context.real_maps = Kept()  # type: ignore[assignment]
+        assert state.run(real_batch(), None, which=torch.arange(8)).finite
+        assert asked == list(range(8))

@@ -139,7 +139,7 @@ class _Steps:
             start = time.perf_counter()
             yield
             wait()
-            seconds[name] = time.perf_counter() - start
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
         context = self.state.context
         before, context.section = context.section, stopwatch

@@ -268,6 +268,8 @@ def _line(progress: Progress) -> str:
     if progress.last.right is not None:
         real, fake = progress.last.right
         parts.append(f"D right on real {real:.0%}, generated {fake:.0%}")
+    if progress.last.augmented is not None:
+        parts.append(f"changed {progress.last.augmented[0]:.0%}")
     if progress.fd is not None and progress.best_fd is not None:
         parts.append(f"FD (quick) {progress.fd:.1f}, best {progress.best_fd:.1f}")
     return "  ".join(parts)

@@ -28,6 +28,7 @@ from wspace.plain import (
 from wspace.sizes import Resolution, size_of
 
 __all__ = [
+    "AUGMENT_SETS",
     "DISCRIMINATORS",
     "AdversarialConfig",
     "AverageConfig",
@@ -45,6 +46,9 @@ __all__ = [
 ]
 
 DISCRIMINATORS = ("preset", "projected")
+# StyleGAN2-ADA's names: blit (flips, quarter turns, whole pixels), geometric, colour, filter,
+# noise, cutout.
+AUGMENT_SETS = ("b", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc")
 MAX_BATCH_SIZE = 65_536
 DEFAULT_PRESET = "small"
 
@@ -98,6 +102,25 @@ class AdversarialConfig:
     anneal: Annotated[
         float, _Share, About("the last share of the run, over which learning rates fall to 0")
     ] = 0.5
+    augment: Annotated[
+        str,
+        Choice("auto", "none", "ada", "fixed"),
+        About("change all pictures that the discriminator sees; ada: as much as it needs"),
+    ] = "auto"
+    augment_strength: Annotated[
+        float, _Share, About("how often each change happens; with ada: at the start")
+    ] = 0.0
+    augment_target: Annotated[
+        float, Range(-1, 1), About("ada: how sure the discriminator is to be of real pictures")
+    ] = 0.6
+    augment_kimg: Annotated[
+        float, _Positive, About("ada: images in which the strength can go from 0 to 1", "kimg")
+    ] = 500.0
+    augment_set: Annotated[
+        str,
+        Choice(*AUGMENT_SETS),
+        About("b: flips, quarter turns, shifts; g: scales, turns; c: colours; and rarer ones"),
+    ] = "bgc"
 
     def __post_init__(self) -> None:
         check(self, "adversarial.")
@@ -385,6 +408,17 @@ class TrainConfig:
             )
         if self.growing.on:
             self._check_growing()
+        own = self.adversarial
+        if own.augment == "fixed" and not own.augment_strength:
+            raise WspaceError(
+                "adversarial.augment=fixed needs to know how often each change is to happen: give "
+                "augment_strength, such as 0.2."
+            )
+        if own.augment in ("auto", "none") and own.augment_strength:
+            raise WspaceError(
+                f"adversarial.augment_strength={own.augment_strength} is not used with augment="
+                f"{own.augment}: give augment=fixed, or augment=ada, which begins with it."
+            )
         if not 4 <= self.batch_size <= MAX_BATCH_SIZE or self.batch_size % 4:
             raise WspaceError(
                 f"batch_size={self.batch_size} is no multiple of 4 up to {MAX_BATCH_SIZE}: the "
@@ -448,7 +482,9 @@ class TrainConfig:
                 f"the training configuration does not fit (no {unknown[0]!r:.60} here): upgrade "
                 "wspace."
             )
-        if "adversarial" not in data:
+        if "adversarial" in data:  # nothing was changed before that was an option
+            data = data | {"adversarial": {"augment": "none"} | data["adversarial"]}
+        else:
             data = EARLIER_VALUES | {whole_name(name): value for name, value in data.items()}
         return cls(**data)
 
@@ -485,6 +521,7 @@ EARLIER_VALUES: dict[str, Any] = {
     "adversarial.mix_batches": True,
     "adversarial.generations": 2,
     "adversarial.mapping_rests": True,
+    "adversarial.augment": "none",
     "reconstruction.settling": 1 / 3,
     "matching.flow_share": 1 / 3,
     "reconstruction.beside": True,
@@ -504,6 +541,10 @@ _IN_STAGES: dict[str, Any] = {
     "matching.share": 0.15,
 }
 
+# Runs of minutes to hours see so few images that augmentation has to find its strength sooner than
+# in StyleGAN2-ADA's release, which trains for 25,000 kimg.
+_FEW_STEPS: dict[str, Any] = {"adversarial.augment_kimg": 20.0}
+
 # What a preset trains with where nothing else is said; then what the discriminator does.
 PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
     "small": {
@@ -511,6 +552,7 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
         **_IN_STAGES,
+        **_FEW_STEPS,
     },
     # For short runs: few steps have to be large, and R1 has to be far above the rule of thumb for
     # long runs, with which the discriminator ran away at 32² (benchmarks/RESULTS.md).
@@ -519,12 +561,14 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
         **_IN_STAGES,
+        **_FEW_STEPS,
     },
     "medium": {
         "adversarial.learning_rate": 0.003,
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
         **_IN_STAGES,
+        **_FEW_STEPS,
     },
     "paper": {
         "adversarial.r1_gamma": 10.0,

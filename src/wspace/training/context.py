@@ -29,11 +29,12 @@ __all__ = ["SECTIONS", "Batch", "Context", "Objective", "Section", "StepResult",
 _Network = TypeVar("_Network", bound=nn.Module)
 
 # What a step is made of, as torch's profiler shows it, or whatever else `Context.section` is set
-# to. "r1" and "path length" come on their steps only, "reconstruction" and "matching" with an
-# encoder, "flow" while the mapping network learns from one.
+# to. "augment" comes where pictures are changed, "r1" and "path length" on their steps only,
+# "reconstruction" and "matching" with an encoder, "flow" while the mapping network learns from one.
 Section = Callable[[str], AbstractContextManager[Any]]
 SECTIONS = (
     "discriminator: generate",
+    "augment",
     "discriminator: forward",
     "discriminator: backward",
     "r1",
@@ -94,12 +95,15 @@ class StepResult:
         right: shares of real images that the discriminator took for real, and of generated ones
             that it took for generated, in [0, 1]; None where it was not asked.
         generator_learned: whether the generator was to learn in this step.
+        augmented: the strength of `augment`, and how sure the discriminator has been of real images
+            (None before that was first worked out); None without it.
     """
 
     losses: dict[str, float]
     finite: bool
     right: tuple[float, float] | None = None
     generator_learned: bool = True
+    augmented: tuple[float, float | None] | None = None
 
 
 class Objective(Protocol):
@@ -250,14 +254,19 @@ class Context:
             return None
         return self.discriminator.perceive(images, self.background)
 
-    def perceive_real(self, batch: Batch) -> list[Tensor] | None:
-        """The same of real images, from what is kept of them where there is room for it."""
+    def perceive_real(self, images: Tensor, which: Tensor | None) -> list[Tensor] | None:
+        """The same of real images, from what is kept of them where there is room for it.
+
+        Args:
+            images: (N, C, H, W).
+            which: see `Batch`; None where they are not as the dataset has them, too.
+        """
         if not isinstance(self.discriminator, ProjectedDiscriminator):
             return None
-        if self.real_maps is not None and batch.which is not None:
-            return self.real_maps.of(batch.which, self.background)
+        if self.real_maps is not None and which is not None:
+            return self.real_maps.of(which, self.background)
         with torch.no_grad():
-            return self.discriminator.perceive(batch.images, self.background)
+            return self.discriminator.perceive(images, self.background)
 
     def latents(self, count: int) -> Tensor:
         """(count, z_dim), from N(0, I)."""

@@ -22,6 +22,7 @@ from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig, ProjectedConfig
 from wspace.networks.generator import Generator
 from wspace.networks.presets import preset, projected_discriminator
+from wspace.training.augment import augmenting_pays
 from wspace.training.config import TrainConfig
 from wspace.training.transfer import Shape, carried_discriminator, carried_generator, preset_of
 
@@ -92,7 +93,8 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
         changes["labels"] = data.labels is not None and data.num_classes > 1
     if config.labels and data.labels is None:
         raise WspaceError(
-            f"{config.data} has no labels: make it with --label-by, or train without --labels."
+            f"{config.data} has no labels: build it from folders with `wspace data build "
+            "--labels-from-folders`, or train with --no-labels."
         )
     if config.reconstruction.attributes is None:
         encoder = bool(config.reconstruction.weight)
@@ -100,8 +102,10 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     if config.reconstruction.attributes and data.attributes is None:
         raise WspaceError(
             f"{config.data} has no attributes that tell its pictures apart: leave out "
-            "attributes=true."
+            "--set attributes=true."
         )
+    if config.adversarial.augment == "auto":
+        changes["adversarial.augment"] = "ada" if augmenting_pays(config, len(data)) else "none"
     device = choose_device(config.device)
     changes["device"] = str(device)
     precision = config.precision
@@ -118,7 +122,7 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
         changes["compile"] = "on" if pays else "off"
     elif config.compile == "on" and device.type == "cpu" and not compiler_at_hand():
         raise WspaceError(
-            "compile=on needs a C++ compiler here: install g++ or give --compile off."
+            "compile=on needs a C++ compiler here: install g++ or give --set compile=off."
         )
     return config.replace(**changes)
 

@@ -233,6 +233,7 @@ class TrainingState:
             "optimizers": {k: optimizer_state(v) for k, v in self.context.optimizers.items()},
             "random": self.context.random.get_state(),
             "path_mean": self.adversarial.path_mean,
+            "augment": self.adversarial.augment.state_dict(),
             "step": self.step,
             "seen_images": self.seen_images,
             "learning_rate_factor": self.context.rate_factor,
@@ -255,6 +256,8 @@ class TrainingState:
             load_optimizer_state(optimizer, state["optimizers"][name])
         self.context.random.set_state(state["random"].cpu())
         self.adversarial.path_mean = state["path_mean"].to(self.device)
+        if state["augment"]:
+            self.adversarial.augment.load_state_dict(state["augment"])
         self.step = state["step"]
         self.seen_images = state["seen_images"]
         self.context.rate_factor = state["learning_rate_factor"]
@@ -267,7 +270,7 @@ class TrainingState:
 def upgraded(state: dict[str, Any]) -> dict[str, Any]:
     """A state as `TrainingState.state_dict` makes it today, from one of an earlier version."""
     optimizers = {_FIRST_NAMES.get(k, k): v for k, v in state["optimizers"].items()}
-    earlier = {"plan": {}, "rate_factors": {}, "phase": [0, 0]}
+    earlier = {"plan": {}, "augment": {}, "rate_factors": {}, "phase": [0, 0]}
     state = earlier | state | {"optimizers": optimizers}
     if "matching" in state:
         state["flow"] = state.pop("matching")

@@ -68,7 +68,8 @@ def test_a_discriminator_that_is_always_right_is_told_once_until_it_is_over() ->
     event = told[3]
     assert event is not None
     assert event.kind == "warning"
-    assert "--r1-gamma" in event.message
+    assert "--set r1_gamma=" in event.message
+    assert "--set augment=ada" in event.message
     assert [good_step(monitor, right=0.5) for _ in range(4)] == [None] * 4
     assert [good_step(monitor, right=1.0) is not None for _ in range(5)] == [0, 0, 0, 1, 0]
 

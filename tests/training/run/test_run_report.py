@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_data(folder / "data", count=FEWEST_REAL)
     config = make_config(
         folder, steps=60, measure=True, measured_pictures=4, measured_against=8, report=True,
-        discriminator="preset", snapshot_kimg=8 * BATCH / 1000,
+        discriminator="preset", snapshot_kimg=8 * BATCH / 1000, augment="ada", augment_kimg=1.0,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WSPACE_CACHE", str(folder / "cache"))
@@ -70,7 +70,7 @@ def test_all_of_the_run_is_on_it(run: Path) -> None:
     for title in ("Command", "Quality", "Curves", "Samples through time", "Real and generated",
                   "Styles and noise", "Configuration"):  # fmt: skip
         assert f"<h2>{title}</h2>" in text
-    for chart in ("Generator against discriminator", "Right answers", "FD (quick)"):
+    for chart in ("Generator against discriminator", "Right answers", "FD (quick)", "Augmentation"):
         assert chart in text
     assert (run / "command.txt").read_text().strip() in text.replace("&#x27;", "'")
     assert "best: model.safetensors" in text

@@ -41,10 +41,11 @@ def test_where_it_is_missing_a_line_says_how_to_install_it_and_nothing_is_made(
 def test_what_the_log_says_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = SimpleNamespace(SummaryWriter=Writer)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)  # type: ignore[arg-type]
-    config = make_config(tmp_path, tensorboard=True, discriminator="preset")
+    config = make_config(tmp_path, tensorboard=True, discriminator="preset", augment="ada")
     loop.start(config, tmp_path / "runs")
     tags = {tag for tag, _, step in Writer.written if step == 20}
     assert {"loss/generator", "loss/discriminator", "right/real", "right/fake", "kimg"} <= tags
+    assert {"augment/strength", "augment/overfitting"} <= tags
     assert Writer.written[-1][0] == "closed"
 
 

@@ -20,6 +20,8 @@ _RIGHT = (
     "right_real",
     "right_fake",
 )  # as the log calls the discriminator's shares of right answers
+# Likewise how often pictures are changed, and r_t.
+_AUGMENTED = ("augment_strength", "augment_overfitting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +131,14 @@ class Clock:
     def record(self, state: TrainingState, result: StepResult) -> dict[str, Any]:
         """A line for the log."""
         right = () if result.right is None else zip(_RIGHT, result.right, strict=True)
+        augmented = dict(zip(_AUGMENTED, result.augmented or (), strict=False))
         return {
             "step": state.step,
             "kimg": state.seen_images / 1000,
             "seconds": self.seconds,
             "images_per_second": round(self._rate, 2),
             **dict(right),
+            **{name: value for name, value in augmented.items() if value is not None},
             **{f"loss_{name}": value for name, value in result.losses.items()},
         }
 

@@ -98,8 +98,8 @@ class HealthMonitor:
             message=(
                 f"step {step}: over {self.window_steps} steps the discriminator was right on "
                 f"{real:.1%} of real and {fake:.1%} of generated pictures, the generator learns "
-                "little from it: raise --r1-gamma (try twice its value), use more pictures or "
-                "--mirror."
+                "little from it: start again with more pictures, --mirror, --set augment=ada, or "
+                "twice the R1 (--set r1_gamma=...)."
             ),
         )
 
@@ -147,7 +147,8 @@ class HealthMonitor:
             message=(
                 f"step {step}: generated pictures differ {share:.0%} as much as real ones, the "
                 "generator may have collapsed to few pictures: look at the samples; if they are "
-                "all alike, start again with a larger --r1-gamma or a lower --learning-rate."
+                "all alike, start again with more R1 (--set r1_gamma=...) or a lower rate "
+                "(--set adversarial.learning_rate=...)."
             ),
         )
 
@@ -193,7 +194,8 @@ class HealthMonitor:
             return HealthEvent(
                 "stop",
                 f"{told}, again after going back with half the learning rate: training stops. "
-                "Start again with a lower --learning-rate, a larger --r1-gamma or fp32.",
+                "Start again with a lower rate (--set adversarial.learning_rate=...), more R1 "
+                "(--set r1_gamma=...) or --set precision=fp32.",
             )
         self.rolled_back = True
         return HealthEvent(

@@ -40,6 +40,10 @@ _LOSSES = (
 )
 _COLOURS = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
 _RIGHT = (("right_real", "on real pictures"), ("right_fake", "on generated ones"))
+_AUGMENTED = (
+    ("augment_strength", "strength"),
+    ("augment_overfitting", "sign of the discriminator's answers on real pictures"),
+)
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -229,6 +233,8 @@ def _curves(log: _Log) -> str:
             log, "Right answers of the discriminator", "shares of right answers", right, high=1.0
         )
     )
+    augmented = [(name, _points(log, key)) for key, name in _AUGMENTED]
+    charts.append(_chart(log, "Augmentation", "how often pictures are changed, and why", augmented))
     speed = [("pictures/s", _points(log, "images_per_second"))]
     charts.append(_chart(log, "Speed", "Pictures a second", speed))
     drawn = "".join(charts)

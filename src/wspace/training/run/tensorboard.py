@@ -10,7 +10,11 @@ from wspace.errors import WspaceError
 
 __all__ = ["Scalars", "require_tensorboard"]
 
-_GROUPS = (("loss_", "loss/"), ("right_", "right/"))  # what fields of the log begin with
+_GROUPS = (
+    ("loss_", "loss/"),
+    ("right_", "right/"),
+    ("augment_", "augment/"),
+)  # what fields of the log begin with
 _NO_SCALARS = ("step", "event", "message", "best")
 
 

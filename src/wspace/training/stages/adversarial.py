@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from wspace.errors import WspaceError
 from wspace.networks.projected import ProjectedDiscriminator
+from wspace.training.augment import Augmentation
 from wspace.training.config import AdversarialConfig
 from wspace.training.context import Batch, Context, StepResult, floats
 from wspace.training.losses import Loss
@@ -33,7 +34,7 @@ class Generated:
     """Images of random z.
 
     Attributes:
-        images: (N, C, H, W).
+        images: (N, C, H, W), as the discriminator sees them.
         w: (N, w_dim), of their first layer.
         seen: what the discriminator's pretrained network sees in them; None where it has none, or
             where it sees them together with real ones.
@@ -57,6 +58,7 @@ class Adversarial:
     Attributes:
         resting: parameters of the discriminator that never change.
         path_mean: running mean of path lengths, a scalar.
+        augment: changes what the discriminator sees.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Adversarial:
         self.config, self.r1_gamma, self.reconstruction = config, r1_gamma, reconstruction
         self.loss = loss
         self.path_mean = torch.zeros((), device=context.device)
+        self.augment = Augmentation(config)
         rate, rate_d = config.learning_rate, config.learning_rate_d
         lowest = lowest_blocks(context.discriminator, config.freeze_d)
         self.resting = [p for block in lowest for p in block.parameters()]
@@ -98,15 +101,23 @@ class Adversarial:
         """
         share = min(part.left / self.config.anneal, 1.0) if self.config.anneal else 1.0
         once = self.config.generations == 1 and part.generator_learns
+        augmented = (self.augment.strength, self.augment.overfitting) if self.augment.on else None
         made = self._generate(context, batch, learns=once, update_emas=True)
-        losses, finite, right = self._train_discriminator(context, batch, made, number, share)
+        losses, finite, right, sure = self._train_discriminator(context, batch, made, number, share)
+        learned = finite
         if finite and part.generator_learns:
             if not once:
                 made = self._generate(context, batch, learns=True)
             generator_losses, finite = self._train_generator(context, batch, made, number, share)
             losses |= generator_losses
+        if learned:
+            self.augment.observe(sure, len(batch))
         return StepResult(
-            losses=losses, finite=finite, right=right, generator_learned=part.generator_learns
+            losses=losses,
+            finite=finite,
+            right=right,
+            generator_learned=part.generator_learns,
+            augmented=augmented,
         )
 
     def _generate(
@@ -114,15 +125,24 @@ class Adversarial:
     ) -> Generated:
         """Images of random z with the batch's classes; with gradients where the generator learns.
 
-        Where they are made once for both networks, the discriminator's pretrained network sees
-        them once, too.
+        Where they are made once for both networks, they are changed once, and the discriminator's
+        pretrained network sees them once, too.
         """
         name = "generator: forward" if learns else "discriminator: generate"
         with context.section(name), torch.set_grad_enabled(learns), context.autocast():
             ws, w = context.mixed_ws(len(batch), batch.c)
             images = context.synthesize(ws, update_emas=update_emas)
+        images = self._changed(context, images)
+        with context.section(name), torch.set_grad_enabled(learns), context.autocast():
             seen = context.perceive(images) if self.config.generations == 1 else None
         return Generated(images=images, w=w, seen=seen)
+
+    def _changed(self, context: Context, images: Tensor) -> Tensor:
+        """Images as the discriminator is to see them."""
+        if not self.augment.strength:
+            return images
+        with context.section("augment"):
+            return self.augment(images, context.random)
 
     def _mean(self, context: Context, values: Tensor) -> Tensor:
         """The mean of (N,) or (N, places); all heads of a discriminator count alike."""
@@ -133,15 +153,18 @@ class Adversarial:
 
     def _train_discriminator(
         self, context: Context, batch: Batch, made: Generated, number: int, share: float
-    ) -> tuple[dict[str, float], bool, tuple[float, float]]:
+    ) -> tuple[dict[str, float], bool, tuple[float, float], float]:
+        """Losses, whether all was finite, right answers, and the mean sign of real logits."""
         context.discriminator.requires_grad_(True)
         for parameter in self.resting:
             parameter.requires_grad_(False)
+        real = self._changed(context, batch.images)
+        which = batch.which if real is batch.images else None
         with context.section("discriminator: forward"), context.autocast():
             seen = None
             if made.seen is not None:
-                seen = context.perceive_real(batch), [maps.detach() for maps in made.seen]
-            images = batch.images, made.images.detach()
+                seen = context.perceive_real(real, which), [maps.detach() for maps in made.seen]
+            images = real, made.images.detach()
             real_logits, fake_logits = judge_both(context, *images, batch.c, seen)
             loss = self._mean(context, self.loss.discriminator(real_logits, fake_logits))
         losses = {"discriminator": loss.detach()}
@@ -157,7 +180,8 @@ class Adversarial:
         if finite:
             context.generator.mapping.update_w_avg(made.w.detach())
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
-        return floats(losses), finite, (float(right[0]), float(right[1]))
+        sure = self._mean(context, real_logits.detach().sign()) if self.augment.adapts else 0.0
+        return floats(losses), finite, (float(right[0]), float(right[1])), float(sure)
 
     def _train_generator(
         self, context: Context, batch: Batch, made: Generated, number: int, share: float
@@ -195,8 +219,9 @@ class Adversarial:
 
     def _r1(self, context: Context, batch: Batch) -> Tensor:
         images = batch.images.detach().requires_grad_()
+        changed = self._changed(context, images)  # the penalty is of what they were before
         with context.autocast():
-            logits = context.judge(images, batch.c, compiled=False)
+            logits = context.judge(changed, batch.c, compiled=False)
         logits = logits.reshape(len(images), -1).mean(dim=1)  # of all places, as in the loss
         penalty = r1_penalty(images, logits).mean()
         # as of enlarged images, over whose pixels the same gradient is spread

@@ -100,7 +100,8 @@ class Reconstruction:
                 images = context.synthesize(ws)
                 losses = {"reconstruction": reconstruction_loss(batch.images, images).mean()}
                 loss = losses["reconstruction"]
-                seen, seen_again = context.perceive_real(batch), context.perceive(images)
+                seen = context.perceive_real(batch.images, batch.which)
+                seen_again = context.perceive(images)
                 if seen is not None and seen_again is not None:
                     losses["perceptual"] = perceptual_loss(seen, seen_again).mean()
                     loss = loss + config.perceptual_weight * losses["perceptual"]
