@@ -245,26 +245,3 @@ def test_help_does_not_load_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_pictures_with_alpha_are_measured_with_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        generator = build_generator(preset("compact", resolution=16, image_channels=4)[0])
-    save(generator, tmp_path / "clear.safetensors")
-    data = tmp_path / "data"
-    data.mkdir()
-    draws = np.random.RandomState(0)
-    for i in range(NUM):
-        pixels = draws.randint(0, 256, (16, 16, 4), dtype=np.uint8)
-        Image.fromarray(pixels).save(data / f"{i}.png")
-    sheet = tmp_path / "near.png"
-    arguments = ["--num", NUM, "--neighbours", sheet, "--json"]
-    assert run(tmp_path / "clear.safetensors", data, *arguments) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["fd_lite"] > 0
-    assert found["extractor"].endswith("on black and on white")
-    with Image.open(sheet) as drawn:
-        assert drawn.mode == "RGB"

@@ -52,10 +52,15 @@ def make_model(
     num_classes: int = 0,
     *,
     resolution: Resolution = 8,
+    image_channels: int = 3,
 ) -> Path:
     """Networks of a few thousand weights, to start runs from."""
     channels = (8, 8)
-    shared: dict[str, Any] = {"resolution": resolution, "num_classes": num_classes}
+    shared: dict[str, Any] = {
+        "resolution": resolution,
+        "num_classes": num_classes,
+        "image_channels": image_channels,
+    }
     mapping = MappingConfig(num_layers=2, class_input="concat" if num_classes == 0 else "embed")
     if architecture == "adain":
         synthesis: Any = AdaINConfig(channels=channels)

@@ -119,11 +119,11 @@ def test_pictures_with_alpha_in_all_stages(tmp_path: Path) -> None:
     for i in range(10):
         pixels = random.randint(0, 256, (8, 8, 4), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "data" / f"{i:02}.png")
+    make_model(tmp_path / "start.safetensors", image_channels=4)
     assert_resumes_exactly(
         tmp_path,
         [3, 4],
         steps=10,
-        start_from=None,
         image_channels=4,
         discriminator="projected",
         learning_rate_d=0.001,
