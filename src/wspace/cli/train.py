@@ -78,6 +78,8 @@ def _parameter(declaration: str) -> str:
 @click.option("--minutes", type=float, help="Time to train for: all is planned to fit it.")
 @click.option("--hours", type=float, help="The same in hours.")
 @click.option("--kimg", "total_kimg", type=float, help="Or thousands of real pictures to show.")
+@click.option("--size", help="Side, or WIDTHxHEIGHT; else what suits.")
+@click.option("--fit", help="To that size: crop (default), pad or squash.")
 @click.option("--preset", help="small (default), compact, medium, paper or stylegan2.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
@@ -105,7 +107,7 @@ def train_command(
     earlier: dict[str, tuple[str, Any]],
     **options: Any,
 ) -> None:
-    """Train a generator on DATA, a zip or a folder of pictures.
+    """Train a generator on DATA, any zip or folder of pictures.
 
     With --resume RUN the run goes on exactly where its newest checkpoint stands; DATA is only
     needed if it has moved. Ctrl-C finishes the step, saves and says how to go on.
@@ -171,7 +173,7 @@ def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
         given = given | {"preset": known}
     config = TrainConfig(**given)
     if dry_run:
-        _describe(loop.check(config))
+        _describe(loop.check(config, report=_say))
         return None
     with _live() as report:
         return loop.start(config, out, report)
@@ -190,10 +192,14 @@ def _resume(run: Path, given: dict[str, Any], dry_run: bool) -> Outcome | None:
     if dry_run:
         saved = read_config(run)
         saved.pop("fingerprint", None)
-        _describe(loop.check(TrainConfig.from_dict(saved).replace(**given)))
+        _describe(loop.check(TrainConfig.from_dict(saved).replace(**given), report=_say))
         return None
     with _live() as report:
         return loop.resume(run, report, **given)
+
+
+def _say(progress: Progress) -> None:
+    click.echo(progress.message, err=True)
 
 
 def _describe(facts: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,19 @@ THREADS = 4
 Kept = dict[str, list[Any]]  # by a file's stored name: its state, then its digest
 
 
-def content_digest(source: PictureSource) -> str:
-    """sha256 (hex) over the content of all pictures of a folder, in their order.
+def content_digest(source: PictureSource, entries: Sequence[Entry] | None = None) -> str:
+    """sha256 (hex) over the content of pictures of a folder, in their order.
 
     Args:
         source: a folder.
+        entries: its pictures; None for all of them.
 
     Raises:
         UnreadableFileError: a picture is gone, or cannot be read.
     """
     began = time.time()
-    large = sum(entry.size for entry in source.entries) >= KEPT_FROM_BYTES
+    entries = source.entries if entries is None else entries
+    large = sum(entry.size for entry in entries) >= KEPT_FROM_BYTES
     place = _place(source.path) if large else None
     kept = {} if place is None else _read(place)
 
@@ -48,9 +51,9 @@ def content_digest(source: PictureSource) -> str:
         return _state_and_digest(source, entry, kept)
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="wspace-digest") as pool:
-        found = list(pool.map(read, source.entries))
+        found = list(pool.map(read, entries))
     if place is not None:
-        names = (entry.stored for entry in source.entries)
+        names = (entry.stored for entry in entries)
         _keep(place, kept, dict(zip(names, found, strict=True)), began)
     return hashlib.sha256("\n".join(row[-1] for row in found).encode()).hexdigest()
 

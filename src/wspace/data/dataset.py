@@ -84,7 +84,7 @@ class Dataset:
     @classmethod
     def open(
         cls,
-        path: Path | str,
+        path: Path | str | PictureSource,
         memory_budget: int = DEFAULT_MEMORY_BUDGET,
         *,
         image_channels: Literal[1, 3, 4] | None = None,
@@ -97,7 +97,7 @@ class Dataset:
         `labels`, `num_classes`, `class_names` and `one_hot`.
 
         Args:
-            path: the zip or folder.
+            path: the zip or folder, or its list of pictures.
             memory_budget: bytes that decoded pictures may take; larger data is decoded each time.
             image_channels: 1 gives brightness, 3 red, green and blue, both with what is transparent
                 on white; 4 keeps alpha. None: what the pictures have, see the attribute.
@@ -107,7 +107,8 @@ class Dataset:
                 networks can make (the message has the `wspace data build` line), a
                 ``dataset.json`` that cannot be read.
         """
-        return cls(PictureSource(path), memory_budget, image_channels)
+        source = path if isinstance(path, PictureSource) else PictureSource(path)
+        return cls(source, memory_budget, image_channels)
 
     def __len__(self) -> int:
         return len(self.image_names)

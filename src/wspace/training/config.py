@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from wspace.data.checks import check_size
 from wspace.errors import WspaceError, reason
 from wspace.networks.presets import PRESETS
 from wspace.plain import (
@@ -25,7 +26,7 @@ from wspace.plain import (
     options_of,
     to_plain,
 )
-from wspace.sizes import Resolution, size_of
+from wspace.sizes import Resolution, read_size, size_of
 
 __all__ = [
     "AUGMENT_SETS",
@@ -286,6 +287,32 @@ class TrainConfig:
     """
 
     data: Annotated[str, About("zip or folder of pictures")] = ""
+    size: Annotated[
+        str | None,
+        About("such as 64 or 96x64; none: the data's own, or what suits it and the time"),
+    ] = None
+    fit: Annotated[
+        str,
+        Choice("crop", "pad", "squash"),
+        About(
+            "how pictures of other shapes get that size: cropped, with a border, or out of shape"
+        ),
+    ] = "crop"
+    background: Annotated[
+        str, About("behind transparent and around padded pictures: a colour's name or #rrggbb")
+    ] = "white"
+    alpha: Annotated[
+        str | None,
+        Choice("lay", "keep"),
+        About(
+            "lay what is transparent on that, or keep alpha; none: as the data was built, or lay"
+        ),
+    ] = None
+    depth: Annotated[
+        int | None,
+        Choice(8, 12, 16, 32),
+        About("of pixels that are stored in more than 8 bits; none: as they say", "bits"),
+    ] = None
     preset: Annotated[str, Choice(*PRESETS), About("the networks")] = DEFAULT_PRESET
     discriminator: Annotated[
         str,
@@ -347,6 +374,8 @@ class TrainConfig:
                 values |= {f"{name}.{field}": inner for field, inner in own.items()}
             else:
                 values[whole_name(name)] = value
+        if isinstance(values.get("size"), int):
+            values["size"] = str(values["size"])
         for one, other in (("minutes", "total_kimg"), ("total_kimg", "minutes")):
             if values.get(one) is not None:
                 values.setdefault(other, None)
@@ -368,6 +397,8 @@ class TrainConfig:
 
     def _check(self) -> None:
         check(self)
+        if self.size is not None:
+            check_size(read_size(self.size).resolution)
         if (self.minutes is None) == (self.total_kimg is None):
             raise WspaceError(
                 f"minutes={self.minutes} and total_kimg={self.total_kimg}: give one, a time or "

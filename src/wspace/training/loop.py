@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from wspace.machine import (
 from wspace.networks.generator import Generator
 from wspace.training.config import TrainConfig
 from wspace.training.growing import check_growing
+from wspace.training.opening import open_pictures, reopen_pictures
 from wspace.training.run.clock import Progress
 from wspace.training.run.command import COMMAND_FILE, command_of
 from wspace.training.run.folder import (
@@ -35,7 +35,6 @@ from wspace.training.setup import (
     fingerprint_of,
     first_networks,
     is_data_of,
-    open_data,
     with_whole_paths,
 )
 from wspace.training.stages.adversarial import lowest_blocks
@@ -82,11 +81,12 @@ class Outcome:
     reason: str
 
 
-def check(config: TrainConfig) -> dict[str, Any]:
-    """Everything that a run would use, decided and built once, nothing written.
+def check(config: TrainConfig, report: Report = lambda _: None) -> dict[str, Any]:
+    """Everything that a run would use, decided and built once; nothing is kept but made pictures.
 
     Args:
         config: as in `start`.
+        report: called with messages.
 
     Returns:
         Facts by name, for people to read: the configuration, the data, parameters.
@@ -94,7 +94,8 @@ def check(config: TrainConfig) -> dict[str, Any]:
     Raises:
         WspaceError: as `start`.
     """
-    with open_data(config) as data:
+    config, opened = open_pictures(config, lambda said: report(Progress(message=said)))
+    with opened as data:
         config = decide(config, data)
         said: list[str] = []
         generator, discriminator = first_networks(config, data, said.append)
@@ -126,15 +127,20 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
     """
     if config.saving.tensorboard:
         require_tensorboard()
-    with open_data(config) as data:
-        command = command_of(config)
+    command = command_of(config)
+
+    def tell(said: str) -> None:
+        report(Progress(message=said))
+
+    config, opened = open_pictures(config, tell)
+    with opened as data:
         config = decide(config, data)
         # what is wrong with them leaves no folder
-        networks = first_networks(config, data, lambda said: report(Progress(message=said)))
+        networks = first_networks(config, data, tell)
         check_growing(config, *networks)
         lowest_blocks(networks[1], config.adversarial.freeze_d)
         for line in _about(config, data):
-            report(Progress(message=line))
+            tell(line)
         run = create_run(out, f"{data.name}-{config.preset}")
         config = with_whole_paths(config)  # the run may go on from another folder
         with RunLock(run):
@@ -174,12 +180,13 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
     if config.saving.tensorboard:
         require_tensorboard()
     config = with_whole_paths(config)
-    if not os.path.exists(config.data):
+    opened = reopen_pictures(config, fingerprint, lambda said: report(Progress(message=said)))
+    if opened is None:
         raise WspaceError(
             f"{config.data}: no such file or folder, and {run} learns from it: if it has moved, "
             f"say where it is by {command_line('wspace', 'train', 'DATA', '--resume', run)}."
         )
-    with open_data(config) as data, RunLock(run):
+    with opened as data, RunLock(run):
         if not is_data_of(config, data, fingerprint):
             raise WspaceError(
                 f"{config.data} is not the data that {run} was trained on (its pictures or labels "

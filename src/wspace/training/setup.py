@@ -31,7 +31,6 @@ __all__ = [
     "fingerprint_of",
     "first_networks",
     "is_data_of",
-    "open_data",
     "preset_to_start_from",
     "with_whole_paths",
 ]
@@ -57,16 +56,6 @@ def is_data_of(config: TrainConfig, data: Dataset, recorded: Any) -> bool:
     data.keep_class_numbers()
     attributes = fingerprint_of(config, data).removeprefix(data.fingerprint)
     return recorded in (data.fingerprint + attributes, data.earlier_fingerprint + attributes)
-
-
-def open_data(config: TrainConfig) -> Dataset:
-    """The pictures of a run, in as many channels as its networks have.
-
-    Raises:
-        WspaceError: the data cannot be read.
-    """
-    memory = int(config.memory_budget_gb * 2**30)
-    return Dataset.open(config.data, memory, image_channels=cast(Any, config.image_channels))
 
 
 def preset_to_start_from(model: str) -> str | None:

@@ -13,6 +13,8 @@ COMMAND_FILE = "command.txt"  # in the run folder
 
 # Options that have a place of their own on the command line.
 _OWN = {
+    "size": "--size",
+    "fit": "--fit",
     "preset": "--preset",
     "minutes": "--minutes",
     "total_kimg": "--kimg",

@@ -1,0 +1,145 @@
+"""The pictures of a run: opened as they are where they fit, made ready first where they do not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from wspace.data.build import BuildConfig
+from wspace.data.dataset import Dataset
+from wspace.data.kinds import describe_left_out
+from wspace.data.metadata import keeps_alpha
+from wspace.data.ready import Survey, built_dataset, kept_dataset, place_of
+from wspace.data.source import PictureSource
+from wspace.formats.model_file import read_metadata
+from wspace.machine import choose_device
+from wspace.networks.config import GeneratorConfig
+from wspace.sizes import Size, read_size, size_of
+from wspace.training.config import TrainConfig
+
+__all__ = ["open_pictures", "reopen_pictures"]
+
+# What can be learned in a time on two cores of 2026, with the default networks: sides up to which a
+# run sees every one of a few thousand pictures many times (benchmarks/RESULTS.md).
+SIDE_BY_MINUTES = ((15.0, 32), (120.0, 64), (720.0, 128))
+SIDE_BY_KIMG = ((100.0, 32), (1000.0, 64), (5000.0, 128))
+LARGEST_CHOSEN = 256  # beyond it somebody has to ask
+CUDA_IS_FASTER = 20.0
+
+Tell = Callable[[str], None]
+
+
+def open_pictures(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Dataset]:
+    """The pictures of a new run.
+
+    Args:
+        config: what to train.
+        tell: told what the pictures are, and what is made of them.
+
+    Returns:
+        The configuration, with the size that was chosen where they were made ready, and the
+        pictures in as many channels as its networks have.
+
+    Raises:
+        WspaceError: the data cannot be read, or made ready.
+    """
+    source = PictureSource(config.data)
+    source.require_pictures()
+    survey = Survey(source)
+    plan = _plan(config, survey, tell)
+    if plan is None:
+        if source.left_out:
+            tell(f"left out: {describe_left_out(source.left_out)}")
+        return config, _dataset(config, source)
+    build, by_folder = plan
+    path = built_dataset(survey, build, by_folder=by_folder, say=tell)
+    return config.replace(size=build.shape.short), _dataset(config, path)
+
+
+def reopen_pictures(config: TrainConfig, fingerprint: Any, tell: Tell) -> Dataset | None:
+    """The pictures of a run that goes on: those that were made ready for it, if they are kept.
+
+    Whether they are the right ones is for the caller to see.
+
+    Args:
+        config: of the run.
+        fingerprint: of its pictures, as the run recorded it.
+        tell: told where the data is no more what they were made of.
+
+    Returns:
+        None where there is no data any more.
+
+    Raises:
+        WspaceError: the data cannot be read, or made ready again.
+    """
+    kept = kept_dataset(fingerprint) if isinstance(fingerprint, str) else None
+    if not os.path.exists(config.data):
+        if kept is None:
+            return None
+        tell(f"{config.data} is gone: the run goes on with what was made of it, {kept}")
+        return _dataset(config, kept)
+    if config.size is None:  # it began with the data as it is
+        return _dataset(config, config.data)
+    source = PictureSource(config.data)
+    source.require_pictures()
+    survey = Survey(source)
+    plan = _plan(config, survey, tell)
+    if plan is None:
+        return _dataset(config, source)
+    build, by_folder = plan
+    place = place_of(survey, build, by_folder)
+    if kept is not None and kept != place:
+        tell(f"{config.data} has changed: the run goes on with what it began with, {kept}")
+    if kept is None:
+        kept = built_dataset(survey, build, by_folder=by_folder, say=tell)
+    return _dataset(config, kept)
+
+
+def _dataset(config: TrainConfig, data: PictureSource | Path | str) -> Dataset:
+    memory = int(config.memory_budget_gb * 2**30)
+    return Dataset.open(data, memory, image_channels=cast(Any, config.image_channels))
+
+
+def _plan(config: TrainConfig, survey: Survey, tell: Tell) -> tuple[BuildConfig, bool] | None:
+    """How to make the pictures ready, and whether their folders are classes; None: as they are."""
+    given = None if config.size is None else read_size(config.size)
+    by_folder = config.labels is not False and bool(survey.class_folders)
+    kept = keeps_alpha(survey.source.metadata())
+    alpha = "keep" if config.alpha is None and config.image_channels == 4 else config.alpha
+    size = given or survey.size
+    as_it_is = size is not None and size == survey.size and not by_folder
+    as_it_is = as_it_is and (config.background, config.depth) == ("white", None)
+    if as_it_is and config.alpha in (None, "keep" if kept else "lay"):
+        return None
+    tell(survey.describe())
+    if size is None:
+        size, why = _choose_size(config, survey)
+        tell(f"the network's pictures will be {size}, {why} (--size, --fit)")
+    build = BuildConfig(
+        size=size.resolution,
+        fit=cast(Any, config.fit),
+        background=config.background,
+        alpha=cast(Any, alpha),
+        depth=config.depth,
+    )
+    return build, by_folder
+
+
+def _choose_size(config: TrainConfig, survey: Survey) -> tuple[Size, str]:
+    """The size for pictures of other sizes, and why."""
+    if config.start_from is not None:
+        model = GeneratorConfig.from_dict(read_metadata(config.start_from)["generator"])
+        return size_of(model.resolution), f"as those of {config.start_from}"
+    largest = survey.largest_size
+    if config.total_kimg is not None:
+        length, table = config.total_kimg, SIDE_BY_KIMG
+    else:
+        length, table = config.minutes or 0.0, SIDE_BY_MINUTES
+        if choose_device(config.device).type == "cuda":
+            length *= CUDA_IS_FASTER
+    affordable = next((side for limit, side in table if length < limit), LARGEST_CHOSEN)
+    if largest <= affordable:
+        return Size(largest, largest), "as most pictures have no more"
+    return Size(affordable, affordable), "which suits the length of the run"
