@@ -10,9 +10,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from tiny_generators import make_tiny_generator
 
 from wspace.cli.main import main
 from wspace.formats.model_file import load_model_file
+from wspace.formats.official.convert import name_classes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -108,3 +110,29 @@ def test_wrong_arguments_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run("import", tmp_path / "missing.pkl", out) == 2
     assert "cannot read" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_classes_must_fit_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text("boot\nbag\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    official = FIXTURES / "stylegan1-tiny.pkl"
+    for name, says in (
+        ("names.txt", "class_names has 2 names for 0 classes"),
+        ("binary.txt", "is no text in UTF-8"),
+        ("none.txt", "cannot read"),
+    ):
+        out = tmp_path / "model.safetensors"
+        assert run("import", official, out, "--class-names", tmp_path / name) == 2
+        err = capsys.readouterr().err
+        assert says in err
+        assert err.count("\n") == 1
+        assert not out.exists()
+
+
+def test_an_imported_model_learns_the_names_of_its_classes(tmp_path: Path) -> None:
+    generator = make_tiny_generator(0, num_classes=2)
+    (tmp_path / "names.txt").write_text("\ufeffboot\n  hand bag \n\n")
+    name_classes(generator, tmp_path / "names.txt")
+    assert generator.class_names == ("boot", "hand bag")

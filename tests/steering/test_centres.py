@@ -6,9 +6,14 @@ import torch
 
 import wspace
 from wspace.errors import WspaceError
+from wspace.networks.build import build_generator
 from wspace.networks.generator import Generator
+from wspace.networks.presets import preset
 from wspace.recipe.recipe import Source
 from wspace.steering.centres import (
+    CENTRE_SAMPLES,
+    CentresByClass,
+    class_mean,
     kmeans,
     nearest_centres,
     towards_nearest_centre,
@@ -80,3 +85,50 @@ def test_what_has_no_such_centres_is_refused(tiny_generator: Generator) -> None:
     points = np.array([[0.0, 0.0], [1.0, 1.0]] * 4)
     with pytest.raises(WspaceError, match="all 8 points lie at 2 places"):
         kmeans(points, 3, seed=0)
+
+
+def test_the_mean_of_a_class_is_that_of_its_w(conditional_generator: Generator) -> None:
+    sources = [Source(seed=seed, class_index=1) for seed in range(CENTRE_SAMPLES)]
+    w = w_of_sources(conditional_generator, sources)
+    mean = class_mean(conditional_generator, 1)
+    torch.testing.assert_close(mean, w.mean(dim=0))
+    assert torch.equal(mean, class_mean(conditional_generator, 1))
+    with pytest.raises(WspaceError, match="give 0 to 2"):
+        class_mean(conditional_generator, 3)
+
+
+def test_a_mean_that_training_kept_is_taken() -> None:
+    config = preset("small", resolution=16, num_classes=3)[0]
+    generator = build_generator(config).eval().requires_grad_(False)
+    kept = generator.mapping.class_w_avg
+    assert kept is not None
+    kept[2] = 7.0
+    assert torch.equal(class_mean(generator, 2), torch.full((config.w_dim,), 7.0))
+    assert class_mean(generator, 1).any()  # no image of it was made yet: worked out
+
+
+def test_each_source_is_pulled_towards_its_own_class(conditional_generator: Generator) -> None:
+    recipes = [
+        wspace.recipes(seeds=[seed], class_index=of, psi=0.0)[0]
+        for seed, of in ((1, 0), (2, 2), (3, 0))
+    ]
+    centred = towards_nearest_centre(
+        conditional_generator, recipes, CentresByClass(conditional_generator, None)
+    )
+    means = [tuple(class_mean(conditional_generator, of).tolist()) for of in (0, 2, 0)]
+    assert [recipe.sources[0].centre for recipe in centred] == means
+    by_cluster = towards_nearest_centre(
+        conditional_generator, recipes, CentresByClass(conditional_generator, 2)
+    )
+    for recipe, of in zip(by_cluster, (0, 2, 0), strict=True):
+        own = w_centres(conditional_generator, 2, class_index=of).tolist()
+        assert list(recipe.sources[0].centre or ()) in own
+
+
+def test_without_a_class_there_is_no_mean_of_it(
+    tiny_generator: Generator, conditional_generator: Generator
+) -> None:
+    recipes = wspace.recipes(seeds=[1])
+    for generator in (tiny_generator, conditional_generator):
+        with pytest.raises(WspaceError, match="there is no class to truncate towards"):
+            towards_nearest_centre(generator, recipes, CentresByClass(generator, None))

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from wspace.errors import WspaceError, command_line
 from wspace.files import check_file
 from wspace.plain import options_of
+from wspace.recipe.classes import Classes, SeedOfClass, parse_seeds_of_classes
 from wspace.recipe.recipe import PRECISIONS, Edit, Recipe
 from wspace.recipe.request import Request
 from wspace.recipe.syntax import Layers, parse_seeds
@@ -32,6 +33,7 @@ __all__ = [
     "load_generator",
     "model_edits",
     "read_seeds",
+    "read_seeds_of_classes",
     "steering_options",
     "theme_option",
 ]
@@ -54,29 +56,35 @@ class SteeringOptions:
 
     request: Request
     centres: int | None
+    towards: str
     device: str
     batch_size: int | None
     model: str
 
-    def recipes(self, generator: Generator, seeds: Sequence[int]) -> tuple[Recipe, ...]:
-        """One recipe a seed.
+    def __post_init__(self) -> None:
+        if self.centres is not None and self.towards == "class":
+            raise WspaceError("--centres and --towards exclude each other: leave one out.")
+
+    def recipes(self, generator: Generator, seeds: Sequence[SeedOfClass]) -> tuple[Recipe, ...]:
+        """One recipe a seed; those in a pair with a class have that one.
 
         Raises:
             WspaceError: an option that this model cannot follow.
         """
         return tuple(self.each(generator, seeds))
 
-    def each(self, generator: Generator, seeds: Sequence[int]) -> Iterator[Recipe]:
+    def each(self, generator: Generator, seeds: Sequence[SeedOfClass]) -> Iterator[Recipe]:
         """As `recipes`, made while they are asked for."""
         directions = model_edits(self.model, generator) if self.request.edit else {}
-        layers, centres = Layers.of(generator), None
-        if self.centres is not None:
-            from wspace.steering.centres import towards_nearest_centre, w_centres
+        layers, classes = Layers.of(generator), Classes.of(generator)
+        centres = None
+        if self.centres is not None or self.towards == "class":
+            from wspace.steering.centres import CentresByClass, towards_nearest_centre
 
-            centres = w_centres(generator, self.centres, class_index=self.request.class_index)
+            centres = CentresByClass(generator, self.centres)
         for start in range(0, len(seeds), _MADE_TOGETHER):
             some = seeds[start : start + _MADE_TOGETHER]
-            made = self.request.recipes(some, layers, directions)
+            made = self.request.recipes(some, layers, directions, classes=classes)
             if centres is not None:
                 made = towards_nearest_centre(generator, made, centres)
             yield from made
@@ -85,7 +93,7 @@ class SteeringOptions:
 def steering_options(command: _Command) -> _Command:
     """Add the options that say how pictures are made; the command gets them as ``steering``."""
     own = [field.name for field in fields(Request)]
-    others = ("centres", "device", "batch_size")
+    others = ("centres", "towards", "device", "batch_size")
 
     @functools.wraps(command)
     def gather(**arguments: Any) -> Any:
@@ -159,6 +167,13 @@ def choose_render_path(
     return path
 
 
+def read_seeds_of_classes(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> Any:
+    """Callback of options that take seeds, some with classes of their own."""
+    return None if text is None else parse_seeds_of_classes(text)
+
+
 def read_seeds(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
     """Callback of options that take seeds."""
     return None if text is None else parse_seeds(text)
@@ -217,7 +232,14 @@ _STEERING = (
         metavar="K",
         help="Truncate towards the nearest of K cluster centres of w instead of the mean.",
     ),
-    _asked("class", "class_index", type=click.IntRange(min=0)),
+    click.option(
+        "--towards",
+        type=click.Choice(["mean", "class"]),
+        default="mean",
+        show_default=True,
+        help="Truncate towards the mean of all pictures, or of the class.",
+    ),
+    _asked("class", "class_index", metavar="CLASS"),
     _asked("edit", metavar="NAME=STRENGTH[@LAYERS],..."),
     _asked("noise", metavar="MODE[@LAYERS,...]"),
     _asked("noise_seed", metavar="SEED[@LAYERS,...]"),

@@ -25,6 +25,7 @@ from wspace.cli.common import (
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_folder
+from wspace.recipe.classes import Classes
 from wspace.recipe.syntax import format_seeds, parse_numbers
 
 if TYPE_CHECKING:
@@ -39,10 +40,15 @@ __all__ = ["generate_command"]
 DEFAULT_SEEDS = tuple(range(16))
 DEFAULT_FOLDER = Path("out")
 _TRIED = 64  # recipes that tell whether compiling pays
-_NEVER_WITH_RECIPE = (
-    "seeds", "psi", "cutoff", "centres", "class_index", "edit", "noise", "noise_seed",
-    "noise_strength", "precision", "psi_sheet", "mean",
-)  # fmt: skip
+_NEVER_TOGETHER: dict[str, tuple[str, ...]] = {
+    "recipe_file": (
+        "seeds", "psi", "cutoff", "centres", "towards", "class_index", "edit", "noise",
+        "noise_seed", "noise_strength", "precision", "psi_sheet", "classes", "mean",
+    ),
+    "mean": ("seeds", "psi", "cutoff", "centres", "psi_sheet", "classes"),
+    "psi_sheet": ("psi", "title", "compiling", "classes"),
+    "classes": ("class_index", "compiling"),
+}  # fmt: skip
 
 
 @click.command("generate")
@@ -61,6 +67,11 @@ _NEVER_WITH_RECIPE = (
     "--psi-sheet",
     metavar="PSI,PSI,...",
     help="Write only a sheet, a row for each seed and a column for each psi, such as -1,0,0.5,1.",
+)
+@click.option(
+    "--classes",
+    metavar="CLASS,CLASS,...",
+    help="Write only a sheet, a row for each class and a column for each seed; all for all.",
 )
 @steering_options
 @compile_option
@@ -84,6 +95,7 @@ def generate_command(
     recipe_file: Path | None,
     mean: bool,
     psi_sheet: str | None,
+    classes: str | None,
     steering: SteeringOptions,
     compiling: str,
     out: Path | None,
@@ -98,17 +110,22 @@ def generate_command(
     Every PNG carries its recipe; see `wspace show` and `wspace reproduce`. Values per layer are
     written VALUE@LAYERS,VALUE@LAYERS, such as --psi 0.5@coarse,1@4-.
     """
-    _refuse_together(context, recipe_file, mean, psi_sheet, title, grid)
+    _refuse_together(context)
     if grid is not None:
         file_path(grid, ".png")
     if out is not None or grid is None:
         out = check_folder(out or DEFAULT_FOLDER)
     generator = load_generator(model, steering.device)
-    if psi_sheet is not None:
-        recipes = steering.recipes(generator, seeds or DEFAULT_SEEDS[:4])
-        sheet = _psi_sheet(generator, recipes, psi_sheet, theme, steering.batch_size)
-        path = sheet.save(grid or (out or DEFAULT_FOLDER) / "psi.png", sidecar=sidecar)
-        _report([path], [], as_json)
+    if psi_sheet is not None or classes is not None:
+        how: dict[str, Any] = {"theme": theme, "batch_size": steering.batch_size}
+        if classes is not None:
+            chosen = seeds or DEFAULT_SEEDS[:8]
+            sheet = _classes_sheet(generator, chosen, classes, steering, title=title, **how)
+        else:
+            chosen = seeds or DEFAULT_SEEDS[:4]
+            sheet = _psi_sheet(generator, chosen, psi_sheet or "", steering, **how)
+        name = "psi.png" if classes is None else "classes.png"
+        _report([sheet.save(grid or (out or DEFAULT_FOLDER) / name, sidecar=sidecar)], [], as_json)
         return
     seeds = (0,) if mean or recipe_file is not None else seeds or DEFAULT_SEEDS
     wanted = _recipes(generator, seeds, recipe_file, mean, steering)
@@ -219,34 +236,19 @@ def _check_grid(
     return iter(listed), note
 
 
-def _refuse_together(
-    context: click.Context,
-    recipe_file: Path | None,
-    mean: bool,
-    psi_sheet: str | None,
-    title: str,
-    grid: Path | None,
-) -> None:
+def _refuse_together(context: click.Context) -> None:
     """Options that would be ignored are refused."""
 
     def given(name: str) -> bool:
         return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
-    def option(name: str) -> str:
-        names = {"class_index": "class", "compiling": "compile"}
-        return f"--{names.get(name, name).replace('_', '-')}"
-
-    clashes: list[tuple[str, tuple[str, ...]]] = []
-    if recipe_file is not None:
-        clashes.append(("--recipe", _NEVER_WITH_RECIPE))
-    if mean:
-        clashes.append(("--mean", ("seeds", "psi", "cutoff", "centres", "psi_sheet")))
-    if psi_sheet is not None:
-        clashes.append(("--psi-sheet", ("psi", "title", "compiling")))
-    for chosen, others in clashes:
-        for name in filter(given, others):
-            raise WspaceError(f"{chosen} and {option(name)} exclude each other: leave one out.")
-    if title and grid is None:
+    names = {str(p.name): p.opts[0] for p in context.command.params if isinstance(p, click.Option)}
+    for chosen, others in _NEVER_TOGETHER.items():
+        for name in filter(given, others) if given(chosen) else ():
+            raise WspaceError(
+                f"{names[chosen]} and {names[name]} exclude each other: leave one out."
+            )
+    if given("title") and not (given("grid") or given("classes")):
         raise WspaceError("--title is that of a sheet: give --grid FILE.png, too.")
 
 
@@ -267,18 +269,34 @@ def _recipes(
 
 def _psi_sheet(
     generator: Generator,
-    recipes: tuple[Recipe, ...],
+    seeds: tuple[int, ...],
     text: str,
-    theme: Literal["light", "dark"],
-    batch_size: int | None,
+    steering: SteeringOptions,
+    **how: Any,
 ) -> Sheet:
     from wspace.rendering.sheets import psi_sheet
 
+    recipes = steering.recipes(generator, seeds)
     values = parse_numbers(text, what="--psi-sheet")
     with progress_bar("rendering", "pictures") as progress:
-        return psi_sheet(
-            generator, recipes, values, theme=theme, batch_size=batch_size, progress=progress
-        )
+        return psi_sheet(generator, recipes, values, progress=progress, **how)
+
+
+def _classes_sheet(
+    generator: Generator,
+    seeds: tuple[int, ...],
+    text: str,
+    steering: SteeringOptions,
+    **how: Any,
+) -> Sheet:
+    from wspace.recipe.document import SheetLayout
+    from wspace.rendering.sheets import classes_sheet
+
+    numbers = Classes.of(generator).parse_list(text)
+    SheetLayout(columns=1).check_fits(len(numbers) * len(seeds))  # before so many are made
+    rows = [steering.recipes(generator, [(seed, k) for seed in seeds]) for k in numbers]
+    with progress_bar("rendering", "pictures") as progress:
+        return classes_sheet(generator, rows, progress=progress, **how)
 
 
 def _report(

@@ -40,6 +40,12 @@ SHEET_PICTURES = 16
     "--with-discriminator", is_flag=True, help="Bring the discriminator along, for fine-tuning."
 )
 @click.option(
+    "--class-names",
+    "names_file",
+    type=click.Path(path_type=Path),
+    help="A text file that names its classes, a line each; official files have no names.",
+)
+@click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where samples go.  [default: OUT with .png]",
@@ -51,6 +57,7 @@ def import_command(
     out: Path,
     network: str,
     with_discriminator: bool,
+    names_file: Path | None,
     sheet: Path | None,
     no_sheet: bool,
     as_json: bool,
@@ -63,7 +70,7 @@ def import_command(
     `wspace train DATA --from OUT` fine-tunes one that was imported with its discriminator.
     """
     from wspace.formats.model_file import load, save
-    from wspace.formats.official.convert import import_official
+    from wspace.formats.official.convert import import_official, name_classes
 
     if out.suffix != ".safetensors":
         raise WspaceError(f"{out} is no name of a model: give one that ends in .safetensors.")
@@ -73,6 +80,8 @@ def import_command(
     check_file(out)
     which = cast(Literal["G_ema", "G"], network)
     imported = import_official(official, network=which, with_discriminator=with_discriminator)
+    if names_file is not None:
+        name_classes(imported.generator, names_file)
     save(imported.generator, out, discriminator=imported.discriminator, metadata=imported.metadata)
     found = {"out": str(out), **_report(imported)}
     del imported  # the sheet shows what the file holds

@@ -18,7 +18,8 @@ from wspace.cli.common import (
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file, check_folder
-from wspace.recipe.syntax import Layers, parse_layers, parse_seeds
+from wspace.recipe.classes import parse_seeds_of_classes
+from wspace.recipe.syntax import Layers, parse_layers
 
 __all__ = ["interpolate_command"]
 
@@ -30,8 +31,9 @@ __all__ = ["interpolate_command"]
     "walks",
     multiple=True,
     required=True,
-    metavar="SEEDS",
-    help="Seeds to pass through, such as 1,2,3,1; repeat the option for another walk beside it.",
+    metavar="SEEDS[:CLASS],...",
+    help="Seeds to pass through, such as 1,2,3,1 or 1:boot,2:bag; repeat the option for another "
+    "walk beside it.",
 )
 @click.option("--frames", type=click.IntRange(1, 100_000), default=240, show_default=True)
 @click.option("--fps", type=click.IntRange(1, 100), default=30, show_default=True)
@@ -83,7 +85,7 @@ def interpolate_command(
     from wspace.rendering.film import write_walks
     from wspace.steering.interpolation import walk_recipes
 
-    seeds = [parse_seeds(text) for text in walks]
+    seeds = [parse_seeds_of_classes(text) for text in walks]
     if film_kind(out) == "folder" and scale is not None:
         raise WspaceError("--scale is for films: frames in a folder keep their size.")
     check_folder(out) if film_kind(out) == "folder" else check_file(out)

@@ -11,15 +11,16 @@ from wspace.cli.common import (
     SteeringOptions,
     file_path,
     load_generator,
-    read_seeds,
+    read_seeds_of_classes,
     steering_options,
     theme_option,
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
+from wspace.recipe.classes import SeedOfClass, parse_assignment
 from wspace.recipe.mixing import assign_recipe
 from wspace.recipe.request import taken_layers
-from wspace.recipe.syntax import Layers, parse_assignment
+from wspace.recipe.syntax import Layers
 
 if TYPE_CHECKING:
     from wspace.networks.generator import Generator
@@ -29,8 +30,18 @@ __all__ = ["mix_command"]
 
 @click.command("mix")
 @click.argument("model")
-@click.option("--rows", callback=read_seeds, metavar="SEEDS", help="Seeds of the grid's rows.")
-@click.option("--cols", callback=read_seeds, metavar="SEEDS", help="Seeds of the grid's columns.")
+@click.option(
+    "--rows",
+    callback=read_seeds_of_classes,
+    metavar="SEEDS[:CLASS],...",
+    help="Seeds of the grid's rows, such as 0-3 or 0-3:boot,5:bag.",
+)
+@click.option(
+    "--cols",
+    callback=read_seeds_of_classes,
+    metavar="SEEDS[:CLASS],...",
+    help="Seeds of the grid's columns, likewise.",
+)
 @click.option(
     "--layers",
     metavar="LAYERS",
@@ -43,8 +54,8 @@ __all__ = ["mix_command"]
 )
 @click.option(
     "--assign",
-    metavar="SEED@LAYERS,...",
-    help="One picture instead of a grid, such as 12@0-3,99@4-7,5@8-.",
+    metavar="SEED[:CLASS]@LAYERS,...",
+    help="One picture instead of a grid, such as 12@0-3,99@4-7,5@8- or 12:boot@coarse,99:bag@4-.",
 )
 @steering_options
 @click.option(
@@ -57,8 +68,8 @@ __all__ = ["mix_command"]
 @click.option("--sidecar", is_flag=True, help="Write the recipes as JSON beside it, too.")
 def mix_command(
     model: str,
-    rows: tuple[int, ...] | None,
-    cols: tuple[int, ...] | None,
+    rows: tuple[SeedOfClass, ...] | None,
+    cols: tuple[SeedOfClass, ...] | None,
     layers: str | None,
     crossover: str | None,
     assign: str | None,
@@ -71,6 +82,7 @@ def mix_command(
 
     With --rows and --cols, write the paper's grid: each picture takes the named layers from its
     column, the rest from its row. With --assign, write one picture with a seed for each layer.
+    Each seed may have a class of its own behind a colon; the others have that of --class.
     """
     grid = [name for name, value in _grid_options(rows, cols, layers, crossover) if value]
     if (assign is not None) == bool(grid):
@@ -109,7 +121,7 @@ def mix_command(
 def _write_assigned(
     generator: Generator,
     steering: SteeringOptions,
-    seeds: tuple[int, ...],
+    seeds: tuple[SeedOfClass, ...],
     out: Path,
     sidecar: bool,
 ) -> None:
@@ -123,8 +135,8 @@ def _write_assigned(
 
 
 def _grid_options(
-    rows: tuple[int, ...] | None,
-    cols: tuple[int, ...] | None,
+    rows: tuple[SeedOfClass, ...] | None,
+    cols: tuple[SeedOfClass, ...] | None,
     layers: str | None,
     crossover: str | None,
 ) -> list[tuple[str, object]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from wspace.errors import one_line
 from wspace.sizes import size_of
 
 __all__ = ["models_command"]
@@ -31,6 +32,8 @@ def models_command(as_json: bool) -> None:
         config = header["generator"]
         size, classes = size_of(config["resolution"]), config.get("num_classes")
         kinds = f", {classes} classes" if classes else ""
+        if names := config.get("class_names"):
+            kinds += f": {one_line(', '.join(map(str, names)))}"
         click.echo(f"{name}: {size} pixels, {config.get('architecture')}{kinds}")
         for key, value in header["metadata"].items():
             if key not in ONLY_AS_JSON:

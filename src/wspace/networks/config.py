@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
 
 from wspace.errors import WspaceError, shown
@@ -35,6 +35,7 @@ _Channels = Annotated[tuple[_Width, ...], Length(1, _MAX_LAYERS)]  # of the bloc
 _Filter = Annotated[tuple[float, ...], Length(1, 64)]  # one dimension of it
 _ImageChannels = Annotated[int, Choice(1, 3, 4)]  # grey; red, green, blue; and alpha (`images`)
 _NumClasses = Annotated[int, Range(0, 2**20)]
+_ClassNames = Annotated[tuple[Annotated[str, Length(1, 200)], ...], Length(1, 2**20)]
 _GroupSize = Annotated[int, Range(1, 2**20)]
 _Positive = Annotated[float, Range(above=0)]
 
@@ -67,9 +68,19 @@ class MappingConfig:
     normalize_z: bool = True
     class_input: Literal["concat", "embed"] = "concat"  # StyleGAN1: concat; 2 and 3: embed
     w_avg_beta: float | None = 0.995  # share of w_avg that a batch leaves; None: no tracking
+    # Whether each class has a running mean, too; models of before have none. It makes no other
+    # network, so configurations that differ in it are equal.
+    class_means: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         check(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as it goes into JSON; means that there are not are left out."""
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
+        if not self.class_means:
+            del data["class_means"]
+        return data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,12 +192,22 @@ class GeneratorConfig(_OfASize):
     z_dim: _Width = 512
     w_dim: _Width = 512
     num_classes: _NumClasses = 0
+    # What the classes are called, no two the same; None where nobody has named them. They make no
+    # other network, so configurations that differ in them are equal.
+    class_names: _ClassNames | None = field(default=None, compare=False)
     mapping: MappingConfig = field(default_factory=MappingConfig)
     synthesis: SynthesisConfig
 
     def __post_init__(self) -> None:
         check(self)
         self._settle_resolution()
+        if self.class_names is not None and len(self.class_names) != self.num_classes:
+            raise WspaceError(
+                f"class_names has {len(self.class_names)} names for {self.num_classes} classes: "
+                "give each class one."
+            )
+        if self.class_names is not None and len(set(self.class_names)) < self.num_classes:
+            raise WspaceError("class_names has a name twice: give each class its own.")
         if self.mapping.num_layers < 1:
             raise WspaceError("num_layers=0: the mapping of a generator needs one layer or more.")
         assert isinstance(self.synthesis, _SYNTHESIS[self.architecture])
@@ -199,8 +220,11 @@ class GeneratorConfig(_OfASize):
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as it goes into JSON."""
-        return to_plain(self)
+        """Plain data, as it goes into JSON; names that there are not are left out."""
+        data = to_plain(self)
+        if self.class_names is None:
+            del data["class_names"]
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

@@ -76,6 +76,11 @@ class Generator(nn.Module):
         return self.config.num_classes
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the classes are called; None where nobody has named them."""
+        return self.config.class_names
+
+    @property
     def w_avg(self) -> Tensor:
         """(w_dim,), the running mean of w."""
         return self.mapping.w_avg

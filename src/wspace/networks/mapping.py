@@ -22,6 +22,7 @@ class MappingNetwork(nn.Module):
     """
 
     w_avg: Tensor
+    class_w_avg: Tensor | None  # (num_classes, w_dim); zeros where no image of a class was made
 
     def __init__(
         self,
@@ -55,6 +56,8 @@ class MappingNetwork(nn.Module):
             setattr(self, f"fc{i}", layer)
         if num_ws is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
+        means = num_ws is not None and num_classes > 0 and config.class_means
+        self.register_buffer("class_w_avg", torch.zeros(num_classes, w_dim) if means else None)
 
     def forward(
         self,
@@ -104,14 +107,26 @@ class MappingNetwork(nn.Module):
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()
-    def update_w_avg(self, w: Tensor) -> None:
+    def update_w_avg(self, w: Tensor, c: Tensor | None = None) -> None:
         """Move the running mean of w a step towards the mean of this batch.
+
+        Where classes have means of their own, each moves as far as it would in a batch that has as
+        many of every class, for each of it that is here; the first ones are its mean at once.
 
         Source: Karras et al. 2019's release, with rate 1 - w_avg_beta.
 
         Args:
             w: (N, w_dim), not mixed, not truncated.
+            c: (N, num_classes), one-hot classes of ``w``; where the network has classes.
         """
-        if self.config.w_avg_beta is not None:
-            mean = w.detach().float().mean(dim=0)
-            self.w_avg.copy_(mean.lerp(self.w_avg, self.config.w_avg_beta))
+        beta = self.config.w_avg_beta
+        if beta is None:
+            return
+        w = w.detach().float()
+        self.w_avg.copy_(w.mean(dim=0).lerp(self.w_avg, beta))
+        if self.class_w_avg is not None and c is not None:
+            counts = c.float().sum(dim=0)[:, None]  # (num_classes, 1)
+            means = c.float().T @ w / counts.clamp(min=1)  # (num_classes, w_dim)
+            stays = beta ** (counts * self.num_classes / len(w))
+            stays[(counts > 0) & ~self.class_w_avg.any(dim=1, keepdim=True)] = 0
+            self.class_w_avg.copy_(means.lerp(self.class_w_avg, stays))

@@ -49,7 +49,9 @@ def _adain(
             z_dim=dim,
             w_dim=dim,
             num_classes=num_classes,
-            mapping=MappingConfig(num_layers=layers, hidden_dim=mapping_width),
+            mapping=MappingConfig(
+                num_layers=layers, hidden_dim=mapping_width, class_means=num_classes > 0
+            ),
             synthesis=AdaINConfig(channels=channels),
         )
         discriminator = DiscriminatorConfig(
@@ -76,7 +78,11 @@ def _stylegan2(
         resolution=resolution,
         image_channels=image_channels,
         num_classes=num_classes,
-        mapping=MappingConfig(num_layers=8, **mapping),  # type: ignore[arg-type]
+        mapping=MappingConfig(
+            num_layers=8,
+            class_means=num_classes > 0,
+            **mapping,  # type: ignore[arg-type]
+        ),
         synthesis=DemodulatedConfig(channels=channels),
     )
     discriminator = DiscriminatorConfig(

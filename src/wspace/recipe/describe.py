@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wspace.errors import one_line
 from wspace.recipe.document import RenderedBy
 from wspace.recipe.recipe import Edit, NoiseSettings, Recipe, Source
 from wspace.recipe.syntax import spread_per_layer
@@ -28,14 +29,17 @@ def edit_label(edit: Edit) -> str:
 
 
 def seed_label(recipe: Recipe) -> str:
-    """Such as "seed 3", "seed 3, class 1" or "seeds 3, 5"."""
-    seeds = [source.seed for source in recipe.sources if source.seed is not None]
-    if not seeds:
+    """Such as "seed 3", "seed 3, class boot", "seeds 3, 5" or "seeds 3 (boot), 5 (bag)"."""
+    sources = [source for source in recipe.sources if source.seed is not None]
+    if not sources:
         return "w"
-    label = "seeds " if len(seeds) > 1 else "seed "
-    label += ", ".join(str(seed) for seed in seeds)
-    class_index = recipe.sources[0].class_index
-    return label if class_index is None else f"{label}, class {class_index}"
+    classes = [_class(source) for source in sources]
+    label = "seeds " if len(sources) > 1 else "seed "
+    if len(set(classes)) > 1:
+        pairs = zip(sources, classes, strict=True)
+        return label + ", ".join(f"{source.seed} ({its or 'no class'})" for source, its in pairs)
+    label += ", ".join(str(source.seed) for source in sources)
+    return f"{label}, class {classes[0]}" if classes[0] else label
 
 
 def recipe_lines(recipe: Recipe) -> list[str]:
@@ -84,8 +88,11 @@ def _psi(recipe: Recipe) -> str:
         text = f"psi {recipe.psi:g}"
     if recipe.cutoff is not None:
         text += f", cutoff {recipe.cutoff}"
-    centred = any(source.centre is not None for source in recipe.sources)
-    return text + (" towards the nearest centre" if centred else "")
+    centred = [source for source in recipe.sources if source.centre is not None]
+    if not centred:
+        return text
+    of_class = any(source.class_index is not None for source in centred)
+    return text + (" towards a centre of its class" if of_class else " towards the nearest centre")
 
 
 def _noise(noise: NoiseSettings) -> str:
@@ -109,5 +116,14 @@ def _source(source: Source) -> str:
         text = f"a w of {len(source.w)} numbers"
     else:
         text = f"seed {source.seed}"
-        text += "" if source.class_index is None else f", class {source.class_index}"
+        text += f", class {_class(source)}" if _class(source) else ""
+        if source.class_name not in (None, str(source.class_index)):
+            text += f" (number {source.class_index})"
     return text + ("" if source.centre is None else ", truncated towards a centre")
+
+
+def _class(source: Source) -> str:
+    """What a source's class is called; empty without one."""
+    if source.class_index is None:
+        return ""
+    return str(source.class_index) if source.class_name is None else one_line(source.class_name)

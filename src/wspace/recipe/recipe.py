@@ -41,6 +41,7 @@ MIN_PSI, MAX_PSI = -1.0, 1.5
 MAX_STRENGTH = 100.0
 MAX_EDITS = 64
 MAX_NAME = 100  # characters of a direction's name
+MAX_CLASS_NAME = 200  # characters
 MAX_LAYERS = 256  # more than any network has; keeps hostile files small
 
 NoiseMode = Literal["const", "seeded", "none"]
@@ -83,12 +84,17 @@ class Source:
         class_index: the class, exactly where the model has classes and a seed is given.
         w: w_dim numbers, not truncated; None where a seed is given.
         centre: w_dim numbers that truncation pulls towards; None for the model's mean w.
+        class_name: what the class is called, for people to read: it makes no other picture. None
+            until `render` fills it in, and where the model's classes have no names.
     """
 
     seed: _Seed | None = None
     class_index: Annotated[int | None, Range(0, 2**20), Key("class")] = None
     w: _Vector | None = None
     centre: _Vector | None = None
+    class_name: Annotated[str | None, Length(1, MAX_CLASS_NAME)] = field(
+        default=None, compare=False
+    )
 
     def __post_init__(self) -> None:
         settle(self, "recipe: ")
@@ -96,6 +102,10 @@ class Source:
             raise WspaceError("recipe: a source needs either a seed or a w: give one of them.")
         if self.w is not None and self.class_index is not None:
             raise WspaceError("recipe: a source with a w takes no class: w holds it already.")
+        if self.class_name is not None and self.class_index is None:
+            raise WspaceError(
+                f"recipe: class_name={shown(self.class_name)} needs the class's number: give class."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +200,9 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON; fields that hold None are left out."""
         data = to_plain(self, leave_out_none=True)
+        newer = self.edits or any(source.class_name is not None for source in self.sources)
         # the first version that can say this, so that older readers read what they can
-        first: dict[str, Any] = {"version": 2 if self.edits else 1}
+        first: dict[str, Any] = {"version": 2 if newer else 1}
         if "model" in data:
             first["model"] = data.pop("model")
         if not self.edits:

@@ -1,7 +1,9 @@
 """What a person asks of pictures, as texts: a command's options, or the fields of a form.
 
     request = Request(psi="0.5@coarse,1@4-", noise="none")
-    recipes = request.recipes(parse_seeds("0-3,7"), Layers.of(generator))
+    recipes = request.recipes(
+        parse_seeds("0-3,7"), Layers.of(generator), classes=Classes.of(generator)
+    )
 
 `plain.options_of` lists the fields with their meanings; `plain.from_text` reads one of them.
 """
@@ -15,8 +17,9 @@ from typing import Annotated, Any
 
 from wspace.errors import WspaceError, shown
 from wspace.plain import About, Key, Range, check
+from wspace.recipe.classes import Classes, SeedOfClass
 from wspace.recipe.editing import parse_edits
-from wspace.recipe.recipe import Edit, NoiseSettings, Precision, Recipe, recipes
+from wspace.recipe.recipe import Edit, NoiseSettings, Precision, Recipe, Source, recipes
 from wspace.recipe.syntax import Layers, parse_crossover, parse_layers, parse_per_layer
 
 __all__ = ["Request", "taken_layers"]
@@ -34,7 +37,10 @@ class Request:
     ] = "1"
     cutoff: Annotated[int | None, Range(low=0), About("Layers from here on: psi 1.")] = None
     class_index: Annotated[
-        int | None, Range(low=0), Key("class"), About("For models with classes.")
+        int | str | None,
+        Range(low=0),
+        Key("class"),
+        About("For models with classes: a name or a number."),
     ] = None
     edit: Annotated[
         str, About("Steps along named directions, such as glasses=1.5,hair=-2@coarse.")
@@ -48,14 +54,20 @@ class Request:
         check(self)
 
     def recipes(
-        self, seeds: Iterable[int], layers: Layers, directions: Mapping[str, Edit] = NO_DIRECTIONS
+        self,
+        seeds: Iterable[SeedOfClass],
+        layers: Layers,
+        directions: Mapping[str, Edit] = NO_DIRECTIONS,
+        *,
+        classes: Classes | None = None,
     ) -> tuple[Recipe, ...]:
         """One recipe a seed.
 
         Args:
-            seeds: 0 to 2**32 - 1 each.
+            seeds: 0 to 2**32 - 1 each; in a pair with a class where that is not the request's.
             layers: of the model that is to draw them.
             directions: of that model, by name, strength 1.
+            classes: likewise; None where classes are numbers and the model checks them.
 
         Raises:
             WspaceError: a text that cannot be read, or that does not fit such a model.
@@ -70,9 +82,10 @@ class Request:
             return parse_per_layer(text, layers, convert, what=what, default=default)
 
         edits = parse_edits(self.edit, layers, directions) if self.edit else ()
-        made = recipes(
-            seeds=seeds,
-            class_index=self.class_index,
+        pairs = [one if isinstance(one, tuple) else (one, self.class_index) for one in seeds]
+        numbers = {of: _class_number(of, classes) for of in {of for _, of in pairs}}
+        (alike,) = recipes(
+            seeds=(0,),
             psi=read("psi", float, "psi", 1.0),
             cutoff=self.cutoff,
             noise=NoiseSettings(
@@ -82,7 +95,11 @@ class Request:
             ),
             precision=self.precision,
         )
-        return tuple(recipe.replace(edits=edits) for recipe in made) if edits else made
+        alike = alike.replace(edits=edits)
+        return tuple(
+            alike.replace(sources=(Source(seed=seed, class_index=numbers[of]),))
+            for seed, of in pairs
+        )
 
 
 def taken_layers(layers: Layers, *, named: str | None, crossover: str | None) -> tuple[int, ...]:
@@ -105,3 +122,11 @@ def _noise_seed(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise WspaceError(f"{shown(text)} is no noise seed: give a whole number from 0 on.")
     return int(text)
+
+
+def _class_number(of: str | int | None, classes: Classes | None) -> int | None:
+    if of is None or (classes is None and isinstance(of, int)):
+        return of
+    if classes is None:
+        raise WspaceError(f"class {shown(of)}: no model is named here: give the class's number.")
+    return classes.parse(of)

@@ -20,7 +20,6 @@ __all__ = [
     "Layers",
     "check_seeds",
     "format_seeds",
-    "parse_assignment",
     "parse_crossover",
     "parse_layers",
     "parse_numbers",
@@ -251,30 +250,6 @@ def parse_per_layer(
             f"{layers.describe()}."
         )
     return tuple(found.get(i, base) for i in range(layers.num_ws))  # type: ignore[misc]
-
-
-def parse_assignment(text: str, layers: Layers, *, what: str) -> tuple[int, ...]:
-    """Read a seed for each layer, such as ``12@0-3,99@4-7,5@8-``.
-
-    Args:
-        text: what the user wrote.
-        layers: the model's layers.
-        what: it is, for messages, such as "--assign".
-
-    Returns:
-        (num_ws,), the seed of each layer.
-
-    Raises:
-        WspaceError: as `parse_per_layer` and `parse_seeds`, or several seeds for one layer.
-    """
-
-    def seed(value: str) -> int:
-        seeds = parse_seeds(value)
-        if len(seeds) != 1:
-            raise WspaceError(f"{what}: {shown(value)} is not one seed: write SEED@LAYERS.")
-        return seeds[0]
-
-    return spread_per_layer(parse_per_layer(text, layers, seed, what=what), layers.num_ws)
 
 
 def parse_numbers(text: str, *, what: str) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, PictureDocument, RenderedBy, SheetLayout
 from wspace.recipe.png import write_png
 from wspace.recipe.recipe import Recipe
-from wspace.rendering.identity import identity_of, rendered_by
+from wspace.rendering.identity import rendered_by, signed
 from wspace.rendering.render import Progress, default_batch_size, even_batch_size, stream
 from wspace.rendering.synthesis_cache import RenderPath
 
@@ -125,10 +125,9 @@ def _folder_writer(
     by: RenderedBy,
 ) -> _Writer:
     """Each frame a PNG; several walks make each a sheet."""
-    model = identity_of(generator)
 
     def write(number: int, pictures: list[Pixels]) -> None:
-        recipes = [walk[number].replace(model=model) for walk in walks]
+        recipes = signed(generator, (walk[number] for walk in walks))
         path = folder / f"frame{number:05d}.png"
         if len(recipes) == 1:
             document = PictureDocument(recipe=recipes[0], rendered_by=by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 import torch
@@ -10,11 +11,12 @@ import torch
 from wspace.formats.model_file import model_sha256
 from wspace.machine import cpu_capability
 from wspace.networks.generator import Generator
+from wspace.recipe.classes import with_class_names
 from wspace.recipe.document import RenderedBy
-from wspace.recipe.recipe import ModelIdentity
+from wspace.recipe.recipe import ModelIdentity, Recipe
 from wspace.rendering.synthesis_cache import RenderPath, WeightsState, weights_state
 
-__all__ = ["ARITHMETIC", "identity_of", "rendered_by"]
+__all__ = ["ARITHMETIC", "identity_of", "rendered_by", "signed"]
 
 # The version of wspace's arithmetic. A change that moves the last bits of some network's pictures
 # raises it, so that earlier pictures are not promised to come back to the bit.
@@ -34,6 +36,13 @@ def identity_of(generator: Generator) -> ModelIdentity:
         known = (state, model_sha256(generator))
         _known[generator] = known
     return ModelIdentity(name=generator.name, sha256=known[1])
+
+
+def signed(generator: Generator, recipes: Iterable[Recipe]) -> tuple[Recipe, ...]:
+    """Recipes that name the model, and their classes where those have names."""
+    model = identity_of(generator)
+    of_model = (recipe.replace(model=model) for recipe in recipes)
+    return with_class_names(of_model, generator.class_names)
 
 
 def rendered_by(

@@ -14,7 +14,7 @@ from wspace.images import to_uint8
 from wspace.networks.generator import Generator
 from wspace.networks.truncation import psi_curve, truncate
 from wspace.recipe.recipe import Recipe, Source
-from wspace.rendering.identity import identity_of, rendered_by
+from wspace.rendering.identity import identity_of, rendered_by, signed
 from wspace.rendering.pictures import Pictures
 from wspace.rendering.synthesis_cache import DTYPES, RenderPath, prepared_synthesis
 from wspace.steering.editing import check_edits, edit_ws
@@ -74,10 +74,9 @@ def render(
         done += len(batch)
         if progress is not None:
             progress(done, len(recipes))
-    model = identity_of(generator)
     return Pictures(
         pixels=pixels,
-        recipes=tuple(recipe.replace(model=model) for recipe in recipes),
+        recipes=signed(generator, recipes),
         rendered_by=rendered_by(generator, batch_size=size, path=path),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Recipe
-from wspace.rendering.identity import identity_of, rendered_by
+from wspace.rendering.identity import rendered_by, signed
 from wspace.rendering.pictures import Pictures
 from wspace.rendering.render import Progress, default_batch_size, even_batch_size, stream
 from wspace.rendering.synthesis_cache import RenderPath
@@ -44,7 +44,6 @@ def render_each(
     """
     most = default_batch_size(generator) if batch_size is None else batch_size
     size = even_batch_size(count, most)
-    model = identity_of(generator)
     by = rendered_by(generator, batch_size=size, path=path)
     left = iter(recipes)
     done = 0
@@ -52,8 +51,7 @@ def render_each(
         start = 0
         for pixels in stream(generator, part, batch_size=size, path=path):
             drawn = part[start : start + len(pixels)]
-            named = tuple(recipe.replace(model=model) for recipe in drawn)
-            yield Pictures(pixels=pixels, recipes=named, rendered_by=by)
+            yield Pictures(pixels=pixels, recipes=signed(generator, drawn), rendered_by=by)
             start += len(pixels)
             done += len(pixels)
             if progress is not None:

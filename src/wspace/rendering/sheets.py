@@ -10,6 +10,7 @@ from wspace.figures.deviation import deviation_map, grey_tile
 from wspace.figures.frame import Theme, Tile, readable_scale
 from wspace.figures.sheet import Sheet, check_sheet
 from wspace.networks.generator import Generator
+from wspace.recipe.classes import Classes, with_class_names
 from wspace.recipe.describe import describe, seed_label
 from wspace.recipe.document import Cell, SheetLayout
 from wspace.recipe.mixing import mix_recipes
@@ -19,6 +20,7 @@ from wspace.rendering.render import Progress, render
 from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = [
+    "classes_sheet",
     "describe_recipe",
     "describe_recipes",
     "directions_sheet",
@@ -122,6 +124,7 @@ def mixing_sheet(
         WspaceError: as `render`.
     """
     SheetLayout(columns=1).check_fits((len(rows) + 1) * (len(columns) + 1))
+    rows, columns = (with_class_names(some, generator.class_names) for some in (rows, columns))
     cells = [Cell(show="empty"), *(Cell(recipes=(column,)) for column in columns)]
     for row in rows:
         cells.append(Cell(recipes=(row,)))
@@ -170,6 +173,7 @@ def psi_sheet(
     if not values:
         raise WspaceError("a psi sheet needs values: give such as -1,0,0.5,1.")
     SheetLayout(columns=1).check_fits(len(recipes) * len(values))
+    recipes = with_class_names(recipes, generator.class_names)
     cells = [
         Cell(recipes=(recipe.replace(psi=float(psi)),)) for recipe in recipes for psi in values
     ]
@@ -225,13 +229,53 @@ def directions_sheet(
     ]
     layout = SheetLayout(
         columns=len(strengths),
-        title=f"Directions: {seed_label(recipe)}",
+        title=f"Directions: {_label(generator, recipe)}",
         note=_note(generator, "one row a direction", recipe),
         column_labels=tuple(f"{strength:g}" for strength in strengths),
         row_labels=tuple(direction.name or "unnamed" for direction in directions),
         scale=readable_scale(min(generator.size)),
         theme=theme,
     )
+    return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
+
+
+def classes_sheet(
+    generator: Generator,
+    rows: Sequence[Sequence[Recipe]],
+    *,
+    title: str = "",
+    theme: Theme = "light",
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Sheet:
+    """Each class in a row of its own, under the same seeds.
+
+    Args:
+        generator: the model, with classes.
+        rows: the recipes of each class, alike in each row but for it, one source each.
+        title: above all.
+        theme: "light" or "dark".
+        batch_size: see `render`.
+        progress: see `render`.
+
+    Raises:
+        WspaceError: rows of several lengths, or no rows; otherwise as `render`.
+    """
+    lengths = {len(row) for row in rows}
+    if len(lengths) != 1 or 0 in lengths:
+        raise WspaceError(f"rows have {sorted(lengths)} recipes: give each class as many.")
+    SheetLayout(columns=1).check_fits(len(rows) * len(rows[0]))
+    classes = Classes.of(generator)
+    layout = SheetLayout(
+        columns=len(rows[0]),
+        title=title,
+        note=describe_recipe(generator, rows[0][0]),
+        column_labels=tuple(f"seed {recipe.sources[0].seed}" for recipe in rows[0]),
+        row_labels=tuple(classes.label(row[0].sources[0].class_index or 0) for row in rows),
+        scale=readable_scale(min(generator.size)),
+        theme=theme,
+    )
+    cells = [Cell(recipes=(recipe,)) for row in rows for recipe in row]
     return render_sheet(generator, layout, cells, batch_size=batch_size, progress=progress)
 
 
@@ -266,7 +310,7 @@ def noise_deviation_sheet(
     cells.append(Cell(show="deviation", recipes=tuple(drawn)))
     layout = SheetLayout(
         columns=len(cells),
-        title=f"Stochastic variation: {seed_label(recipe)}",
+        title=f"Stochastic variation: {_label(generator, recipe)}",
         captions=(
             "no noise",
             *(f"noise seed {i}" for i in range(len(shown))),
@@ -318,7 +362,7 @@ def noise_layers_sheet(
         deviations.append(Cell(show="deviation", recipes=tuple(drawn)))
     layout = SheetLayout(
         columns=len(places),
-        title=f"Noise by layer: {seed_label(recipe)}",
+        title=f"Noise by layer: {_label(generator, recipe)}",
         column_labels=tuple(places),
         row_labels=("noise seed 0", f"deviation over {realisations}"),
         scale=readable_scale(min(generator.size)),
@@ -352,6 +396,11 @@ def _realisations(
         recipe.replace(noise=NoiseSettings(mode=mode, seed=seed, strength=strength))
         for seed in range(count)
     ]
+
+
+def _label(generator: Generator, recipe: Recipe) -> str:
+    """The seed and class of one picture."""
+    return seed_label(*with_class_names([recipe], generator.class_names))
 
 
 def _note(generator: Generator, text: str, recipe: Recipe | None) -> str:

@@ -6,6 +6,7 @@ Source: Mokady et al. 2022 (Self-Distilled StyleGAN), Section 4. The formula of 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,9 +18,16 @@ from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Recipe, Source
 from wspace.recipe.syntax import check_seeds
-from wspace.steering.latents import w_of_sources
+from wspace.steering.latents import check_source, w_of_sources
 
-__all__ = ["kmeans", "nearest_centres", "towards_nearest_centre", "w_centres"]
+__all__ = [
+    "CentresByClass",
+    "class_mean",
+    "kmeans",
+    "nearest_centres",
+    "towards_nearest_centre",
+    "w_centres",
+]
 
 CENTRE_SAMPLES = 4096  # w drawn to find centres
 MAX_CENTRES = 256
@@ -123,23 +131,73 @@ def nearest_centres(w: Tensor, centres: Tensor) -> Tensor:
     return difference.square().sum(dim=2).argmin(dim=1)
 
 
+def class_mean(generator: Generator, class_index: int) -> Tensor:
+    """The mean w of a class: as training kept it, else of `CENTRE_SAMPLES` seeds.
+
+    Args:
+        generator: with classes.
+        class_index: the class.
+
+    Returns:
+        (w_dim,), float32, on the generator's device.
+
+    Raises:
+        WspaceError: there is no such class.
+    """
+    check_source(generator, Source(seed=0, class_index=class_index))
+    kept = generator.mapping.class_w_avg
+    if kept is not None and bool(kept[class_index].any()):
+        return kept[class_index]
+    return w_centres(generator, 1, class_index=class_index)[0]
+
+
+class CentresByClass(dict[int | None, Tensor]):
+    """The centres of each class, (K, w_dim), found when they are first asked for.
+
+    Args:
+        generator: the model.
+        count: how many centres a class has, see `w_centres`; None: its mean, see `class_mean`.
+    """
+
+    def __init__(self, generator: Generator, count: int | None) -> None:
+        super().__init__()
+        self._generator, self._count = generator, count
+
+    def __missing__(self, class_index: int | None) -> Tensor:
+        if self._count is not None:
+            found = w_centres(self._generator, self._count, class_index=class_index)
+        elif self._generator.num_classes == 0 or class_index is None:
+            raise WspaceError(
+                "towards=class: there is no class to truncate towards the mean of: give a class of "
+                "a model that has classes, or leave it out."
+            )
+        else:
+            found = class_mean(self._generator, class_index)[None]
+        self[class_index] = found
+        return found
+
+
 def towards_nearest_centre(
-    generator: Generator, recipes: Sequence[Recipe], centres: Tensor
+    generator: Generator, recipes: Sequence[Recipe], centres: Tensor | CentresByClass
 ) -> tuple[Recipe, ...]:
     """Recipes whose sources are truncated towards the centre nearest to each.
 
     Args:
         generator: maps the sources.
         recipes: any; their other fields stay.
-        centres: (K, w_dim).
+        centres: (K, w_dim), or those of each class.
     """
     sources = list(dict.fromkeys(source for recipe in recipes for source in recipe.sources))
-    w = w_of_sources(generator, sources)
-    rows = [tuple(map(float, centre)) for centre in centres.tolist()]
-    chosen = {
-        source: Source(seed=source.seed, class_index=source.class_index, w=source.w, centre=rows[k])
-        for source, k in zip(sources, nearest_centres(w, centres).tolist(), strict=True)
-    }
+    chosen: dict[Source, Source] = {}
+    for of in dict.fromkeys(source.class_index for source in sources):
+        members = [source for source in sources if source.class_index == of]
+        near = centres if isinstance(centres, Tensor) else centres[of]
+        rows = [tuple(map(float, centre)) for centre in near.tolist()]
+        nearest = [0] * len(members)
+        if len(rows) > 1:
+            nearest = nearest_centres(w_of_sources(generator, members), near).tolist()
+        for source, k in zip(members, nearest, strict=True):
+            chosen[source] = dataclasses.replace(source, centre=rows[k])
     return tuple(
         recipe.replace(sources=tuple(chosen[source] for source in recipe.sources))
         for recipe in recipes

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipe.classes import Classes
 from wspace.recipe.recipe import Source
 from wspace.recipe.syntax import check_seeds
 
@@ -85,9 +86,11 @@ def check_source(generator: Generator, source: Source) -> None:
     if classes == 0 and source.class_index is not None:
         raise WspaceError(f"class={source.class_index}: this model has no classes: leave it out.")
     if classes > 0 and source.class_index is None:
-        raise WspaceError(f"this model has {classes} classes: give a class, 0 to {classes - 1}.")
+        known = Classes.of(generator).describe()
+        raise WspaceError(f"this model has {classes} classes: give a class, {known}.")
     if source.class_index is not None and source.class_index >= classes:
-        raise WspaceError(f"class={source.class_index} is unknown: give 0 to {classes - 1}.")
+        known = Classes.of(generator).describe()
+        raise WspaceError(f"class={source.class_index} is unknown: give {known}.")
 
 
 def map_latents(generator: Generator, z: Tensor, classes: Sequence[int]) -> Tensor:

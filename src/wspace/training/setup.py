@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -24,7 +25,14 @@ from wspace.networks.generator import Generator
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.augment import augmenting_pays
 from wspace.training.config import TrainConfig
-from wspace.training.transfer import Shape, carried_discriminator, carried_generator, preset_of
+from wspace.training.transfer import (
+    Shape,
+    carried_discriminator,
+    carried_generator,
+    kin_by_name,
+    names_kept,
+    preset_of,
+)
 
 __all__ = [
     "decide",
@@ -139,8 +147,9 @@ def first_networks(
     judge: DiscriminatorConfig | ProjectedConfig = configs[1]
     if config.discriminator == "projected":
         judge = projected_discriminator(**cast(Any, vars(shape)))
+    names = data.class_names if config.labels else None
     if config.start_from is None:
-        return build_generator(configs[0]), build_discriminator(judge)
+        return build_generator(replace(configs[0], class_names=names)), build_discriminator(judge)
     model = load_model_file(config.start_from)
     lod = getattr(model.generator.config.synthesis, "lod", 0.0)
     if lod > 0:
@@ -160,13 +169,17 @@ def first_networks(
             f"freeze_d={resting} rests the blocks that see an image first, and at "
             f"{shape.size} those are new to {config.start_from}: leave it out."
         )
-    generator, changed = carried_generator(model.generator, shape)
+    kin = kin_by_name(model.generator.class_names, names)
+    if names is None:
+        names = names_kept(model.generator.class_names, shape.num_classes)
+    generator, changed = carried_generator(model.generator, shape, kin)
+    generator.config = replace(generator.config, class_names=names)
     said = "; ".join(["the generator goes on", *changed])
     discriminator: nn.Module | None = None
     if isinstance(getattr(model.discriminator, "config", None), type(judge)):
         assert model.discriminator is not None
         mapping = generator.config.mapping
-        discriminator, changed = carried_discriminator(model.discriminator, shape, mapping)
+        discriminator, changed = carried_discriminator(model.discriminator, shape, mapping, kin)
     if discriminator is None:
         if resting:
             raise WspaceError(

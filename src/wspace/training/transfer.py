@@ -12,6 +12,7 @@ fade; `growing` has that.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -42,7 +43,16 @@ from wspace.networks.stylegan3.synthesis import AliasFreeSynthesis
 from wspace.networks.styles import pixel_norm
 from wspace.sizes import Resolution, Size, size_of
 
-__all__ = ["Shape", "carried_discriminator", "carried_generator", "preset_of"]
+__all__ = [
+    "Shape",
+    "carried_discriminator",
+    "carried_generator",
+    "kin_by_name",
+    "names_kept",
+    "preset_of",
+]
+
+Kin = tuple[int | None, ...] | None  # for each new class the old one that it is, or None
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: Rec. 601
 # Pixels that a new layer to colours is fitted to, and pictures that they come from.
@@ -77,12 +87,14 @@ def preset_of(config: GeneratorConfig) -> str | None:
     return next((name for name, its in made.items() if its == config), None)
 
 
-def carried_generator(old: Generator, shape: Shape) -> tuple[Generator, list[str]]:
+def carried_generator(old: Generator, shape: Shape, kin: Kin = None) -> tuple[Generator, list[str]]:
     """A generator for other pictures that draws as nearly as it can what ``old`` draws.
 
     Args:
         old: the model's.
         shape: of the new pictures.
+        kin: for each new class the old one that it is, or None; None where those of one number are
+            the same.
 
     Returns:
         The generator, which is ``old`` itself where the shape is its own, and what has changed, in
@@ -92,9 +104,10 @@ def carried_generator(old: Generator, shape: Shape) -> tuple[Generator, list[str
         WspaceError: its architecture cannot be made for another size.
     """
     config = old.config
-    if shape == _shape_of(config):
+    if shape == _shape_of(config) and _in_order(kin):
         return old, []
-    changes: dict[str, Any] = {}
+    mapping = replace(config.mapping, class_means=shape.num_classes > 0)
+    changes: dict[str, Any] = {"class_names": None, "mapping": mapping}
     if shape.resolution != config.resolution:
         if isinstance(config.synthesis, AliasFreeConfig):
             raise WspaceError(
@@ -111,7 +124,7 @@ def carried_generator(old: Generator, shape: Shape) -> tuple[Generator, list[str
         changes["synthesis"] = replace(config.synthesis, channels=channels)
     new = build_generator(replace(config, **vars(shape), **changes))
     _copy(old, new, renamed=_renamed(old, new))
-    said = _carry_classes_of_mapping(old.mapping, new.mapping)
+    said = _carry_classes_of_mapping(old.mapping, new.mapping, kin)
     said += _carry_colours(old, new, old.image_channels, new.image_channels)
     if shape.resolution != old.resolution:
         said.append(_carry_size(old, new))
@@ -119,7 +132,7 @@ def carried_generator(old: Generator, shape: Shape) -> tuple[Generator, list[str
 
 
 def carried_discriminator(
-    old: nn.Module, shape: Shape, mapping: MappingConfig
+    old: nn.Module, shape: Shape, mapping: MappingConfig, kin: Kin = None
 ) -> tuple[nn.Module | None, list[str]]:
     """A discriminator for other pictures that judges as nearly as it can as ``old`` does.
 
@@ -128,13 +141,14 @@ def carried_discriminator(
         shape: of the new pictures.
         mapping: the generator's, which StyleGAN2's discriminator takes classes by, where its own
             has none.
+        kin: as in `carried_generator`.
 
     Returns:
         The discriminator, which is ``old`` itself where the shape is its own, and what has changed,
         in words; None: it sees another size through a pretrained network, and has no place for it.
     """
     config = cast(DiscriminatorConfig | ProjectedConfig, old.config)
-    if shape == _shape_of(config):
+    if shape == _shape_of(config) and _in_order(kin):
         return old, []
     if isinstance(config, ProjectedConfig):
         if shape.resolution != config.resolution:
@@ -148,11 +162,12 @@ def carried_discriminator(
         if config.architecture == "demodulated" and bool(config.num_classes) != bool(
             shape.num_classes
         ):
-            changes["mapping"] = replace(mapping, w_avg_beta=None) if shape.num_classes else None
+            own = replace(mapping, w_avg_beta=None, class_means=False)
+            changes["mapping"] = own if shape.num_classes else None
             changes["class_dim"] = None
         new = build_discriminator(replace(config, **vars(shape), **changes))
     _copy(old, new)
-    said = _carry_classes_of_judge(old, new)
+    said = _carry_classes_of_judge(old, new, kin)
     said += _carry_colours(old, new, config.image_channels, shape.image_channels)
     if shape.size.area > config.size.area:
         said.append(f"its blocks above {config.size} are new")
@@ -215,20 +230,49 @@ def _renamed(old: nn.Module, new: nn.Module) -> tuple[str, str] | None:
 # -- classes
 
 
-def _classes(old: int, new: int) -> Tensor:
+def kin_by_name(old: Sequence[str] | None, new: Sequence[str] | None) -> Kin:
+    """For each new class the old one of its name, or None; None where one side has no names."""
+    if old is None or new is None:
+        return None
+    known = {name.casefold(): k for k, name in enumerate(old)}
+    return tuple(known.get(name.casefold()) for name in new)
+
+
+def names_kept(old: Sequence[str] | None, count: int) -> tuple[str, ...] | None:
+    """What ``count`` classes without names are called, after a model's classes of their numbers."""
+    if old is None or count == 0:
+        return None
+    names = (*old[:count], *map(str, range(len(old), count)))
+    return names if len(set(names)) == count else None
+
+
+def _in_order(kin: Kin) -> bool:
+    return kin is None or kin == tuple(range(len(kin)))
+
+
+def _classes(old: int, new: int, kin: Kin) -> Tensor:
     """(new, old), 1 at least: what each class starts as a mean of.
 
-    Numbers that both know are the same class; a new one starts as the mean of all, and so do
-    pictures without classes.
+    Kin are the same class; a new one starts as the mean of all, and so do pictures without classes.
     """
     rows = torch.full((max(new, 1), max(old, 1)), 1 / max(old, 1))
-    if new:
-        same = min(old, new)
-        rows[:same] = torch.eye(old)[:same] if old else rows[:same]
+    for k, known in _pairs(old, new, kin):
+        rows[k] = torch.eye(old)[known]
     return rows
 
 
-def _said_of_classes(old: int, new: int) -> list[str]:
+def _pairs(old: int, new: int, kin: Kin) -> list[tuple[int, int]]:
+    """New classes that are old ones."""
+    if kin is None:
+        return [(k, k) for k in range(min(old, new))]
+    return [(k, known) for k, known in enumerate(kin) if known is not None]
+
+
+def _said_of_classes(old: int, new: int, kin: Kin) -> list[str]:
+    if old and new and not _in_order(kin):
+        kept = len(_pairs(old, new, kin))
+        said = f"{kept} of its {old} classes are kept, known by their names"
+        return [said if kept == new else f"{said}, {new - kept} start as the mean of all"]
     if old == new:
         return []
     if not new:
@@ -241,21 +285,25 @@ def _said_of_classes(old: int, new: int) -> list[str]:
 
 
 @torch.no_grad()
-def _carry_classes_of_mapping(old: MappingNetwork, new: MappingNetwork) -> list[str]:
+def _carry_classes_of_mapping(old: MappingNetwork, new: MappingNetwork, kin: Kin) -> list[str]:
     """Make a mapping network find w as another does that knows other classes."""
-    if old.num_classes == new.num_classes:
+    if old.num_classes == new.num_classes and _in_order(kin):
         return []
     joined = new.config.class_input == "concat"  # StyleGAN1: rows beside z; others: an embedding
     if old.num_classes and new.num_classes:
-        rows = _classes(old.num_classes, new.num_classes)
+        rows = _classes(old.num_classes, new.num_classes, kin)
         if joined:
             new.class_rows.copy_(rows @ old.class_rows)
         else:
             was, now = (network.embed for network in (old, new))
             now.weight.copy_(was.weight @ rows.T * (was.weight_scale / now.weight_scale))
+        if old.class_w_avg is not None and new.class_w_avg is not None:
+            new.class_w_avg.zero_()  # what is new has no mean yet
+            for k, known in _pairs(old.num_classes, new.num_classes, kin):
+                new.class_w_avg[k] = old.class_w_avg[known]
     else:
         _carry_first_layer(old, new, joined)
-    return _said_of_classes(old.num_classes, new.num_classes)
+    return _said_of_classes(old.num_classes, new.num_classes, kin)
 
 
 def _carry_first_layer(old: MappingNetwork, new: MappingNetwork, joined: bool) -> None:
@@ -284,12 +332,12 @@ def _carry_first_layer(old: MappingNetwork, new: MappingNetwork, joined: bool) -
 
 
 @torch.no_grad()
-def _carry_classes_of_judge(old: nn.Module, new: nn.Module) -> list[str]:
+def _carry_classes_of_judge(old: nn.Module, new: nn.Module, kin: Kin) -> list[str]:
     """Make a discriminator judge as another does that knows other classes."""
     was, now = (cast(Any, network).config.num_classes for network in (old, new))
-    if was == now:
+    if was == now and _in_order(kin):
         return []
-    rows = _classes(was, now)
+    rows = _classes(was, now, kin)
     if isinstance(old, Discriminator) and isinstance(new, Discriminator):
         new.dense1.weight.copy_(rows @ old.dense1.weight)
         new.dense1.bias.copy_(rows @ old.dense1.bias)
@@ -300,14 +348,16 @@ def _carry_classes_of_judge(old: nn.Module, new: nn.Module) -> list[str]:
             _set_weight(theirs.judge, weight)
             theirs.judge.bias.copy_(rows @ mine.judge.bias)
     elif isinstance(old, DemodulatedDiscriminator) and isinstance(new, DemodulatedDiscriminator):
-        _carry_projection(old, new)
-    return _said_of_classes(was, now)
+        _carry_projection(old, new, kin)
+    return _said_of_classes(was, now, kin)
 
 
-def _carry_projection(old: DemodulatedDiscriminator, new: DemodulatedDiscriminator) -> None:
+def _carry_projection(
+    old: DemodulatedDiscriminator, new: DemodulatedDiscriminator, kin: Kin
+) -> None:
     """StyleGAN2's: the score is the product of what the last layer says and a class's vector."""
     if old.class_dim and new.class_dim:
-        _carry_classes_of_mapping(old.mapping, new.mapping)
+        _carry_classes_of_mapping(old.mapping, new.mapping, kin)
         return
     network = old if old.class_dim else new
     classes = torch.eye(network.config.num_classes)

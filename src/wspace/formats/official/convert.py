@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,9 +33,16 @@ from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
 from wspace.networks.generator import Generator
 
-__all__ = ["ImportedModel", "convert_discriminator", "convert_generator", "import_official"]
+__all__ = [
+    "ImportedModel",
+    "convert_discriminator",
+    "convert_generator",
+    "import_official",
+    "name_classes",
+]
 
 State = dict[str, Tensor]
+MAX_NAMES_BYTES = 2**24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +89,31 @@ def import_official(
         generation=official.generation,
         metadata=_metadata(file, official),
     )
+
+
+def name_classes(generator: Generator, path: Path) -> None:
+    """Give a generator's classes names.
+
+    Args:
+        generator: changed in place.
+        path: a text file with a line for each class.
+
+    Raises:
+        WspaceError: it cannot be read, has lines for other classes, or a name twice.
+    """
+    try:
+        if path.stat().st_size > MAX_NAMES_BYTES:
+            raise WspaceError(f"{path} is larger than {MAX_NAMES_BYTES} bytes: it is no names.")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
+    except UnicodeDecodeError:
+        raise WspaceError(f"{path} is no text in UTF-8: save it as such.") from None
+    names = tuple(line.strip() for line in lines if line.strip())
+    try:
+        generator.config = dataclasses.replace(generator.config, class_names=names)
+    except WspaceError as error:
+        raise WspaceError(f"{path}: {error}") from None
 
 
 def convert_generator(network: OfficialNetwork) -> Generator:

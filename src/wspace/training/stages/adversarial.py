@@ -178,7 +178,7 @@ class Adversarial:
         with context.section("discriminator: update"):
             finite = context.update("discriminator", share=share)
         if finite:
-            context.generator.mapping.update_w_avg(made.w.detach())
+            context.generator.mapping.update_w_avg(made.w.detach(), batch.c)
         right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
         sure = self._mean(context, real_logits.detach().sign()) if self.augment.adapts else 0.0
         return floats(losses), finite, (float(right[0]), float(right[1])), float(sure)
@@ -210,7 +210,7 @@ class Adversarial:
             finite = context.update(*names, share=share)
         if finite:
             if self.config.generations == 2:
-                context.generator.mapping.update_w_avg(made.w.detach())
+                context.generator.mapping.update_w_avg(made.w.detach(), batch.c)
             if self.reconstruction is not None:
                 self.reconstruction.autoencoder.remember(encoded, half.c)
         else:

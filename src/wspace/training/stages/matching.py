@@ -70,5 +70,6 @@ class Matching:
                 if not context.update("matching weights", "matching biases", share=part.left):
                     return StepResult(losses=floats(losses), finite=False)
             with torch.no_grad():
-                mapping.update_w_avg(mapping.w(context.latents(len(batch)), batch.c))
+                w = mapping.w(context.latents(len(batch)), batch.c)
+                mapping.update_w_avg(w, batch.c)
         return StepResult(losses=floats(losses), finite=True)

@@ -78,7 +78,7 @@ class Reconstruction:
             mapping = context.generator.mapping
             with torch.no_grad():
                 own = mapping.w(context.latents(len(batch)), batch.c)
-            mapping.update_w_avg(own)
+            mapping.update_w_avg(own, batch.c)
         return StepResult(losses=floats(losses), finite=finite)
 
     def learn(self, context: Context, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
