@@ -102,13 +102,34 @@ def test_transparency_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for number in range(4):
         Image.new("RGBA", (16, 16), (200, 0, 0, 50 * number)).save(tmp_path / f"in/{number}.png")
-    assert opened(tmp_path / "in")[1] == (16, 3, 0)
+    _, facts, said = opened(tmp_path / "in")
+    assert facts == (16, 3, 0)
+    assert said == [
+        "4 pictures have alpha: what is transparent lies on white (--alpha keep keeps it)"
+    ]
+    assert opened(tmp_path / "in", alpha="lay")[2] == []
     assert opened(tmp_path / "in", image_channels=4)[1] == (16, 4, 0)  # as they are
     config, facts, said = opened(tmp_path / "in", alpha="keep")
     assert (config.size, facts) == ("16", (16, 4, 0))
     assert any("colour with alpha" in line for line in said)
     assert opened(tmp_path / "in", alpha="keep", size=8)[1] == (8, 4, 0)
     assert opened(tmp_path / "in", image_channels=4, size=8)[1] == (8, 4, 0)
+
+
+def test_that_there_is_no_alpha_to_keep_is_said(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        Image.new("RGBA", (16, 16), (50 * number, 0, 0, 255)).save(tmp_path / f"in/{number}.png")
+    _, found, said = opened(tmp_path / "in", alpha="keep")
+    assert found == (16, 3, 0)
+    assert "none of them is transparent: there is no alpha to keep" in said
+    facts = loop.check(TrainConfig(data=str(tmp_path / "in"), alpha="keep", device="cpu"))
+    assert facts["image_channels"] == 3
+
+
+def test_alpha_that_is_laid_and_asked_for_is_refused() -> None:
+    with pytest.raises(WspaceError, match="alpha=lay leaves nothing transparent.*leave one out"):
+        TrainConfig(alpha="lay", image_channels=4)
 
 
 @pytest.mark.parametrize(

@@ -584,3 +584,19 @@ def test_changed_images_are_not_those_that_are_kept_for_a_pretrained_network() -
         state.context.real_maps = Kept()  # type: ignore[assignment]
         assert state.run(real_batch(), None, which=torch.arange(8)).finite
         assert asked == list(range(8))
+
+
+@pytest.mark.parametrize("discriminator", ["preset", "projected"])
+def test_augmented_pictures_with_alpha_are_judged(discriminator: str) -> None:
+    torch.manual_seed(0)
+    generator, judge = preset("compact", resolution=8, image_channels=4)
+    own: Any = judge
+    if discriminator == "projected":
+        own = projected_discriminator(resolution=8, image_channels=4)
+    config = make_config(
+        discriminator=discriminator, augment="fixed", augment_strength=0.8, generations=1
+    )
+    state = TrainingState(build_generator(generator), build_discriminator(own), config, CPU)
+    before = snapshot(state.generator)
+    assert state.run(alpha_batch(), None).finite
+    assert any("to_rgb" in name for name in changed(state.generator, before))

@@ -80,6 +80,7 @@ def _parameter(declaration: str) -> str:
 @click.option("--kimg", "total_kimg", type=float, help="Or thousands of real pictures to show.")
 @click.option("--size", help="Side, or WIDTHxHEIGHT; else what suits.")
 @click.option("--fit", help="To that size: crop (default), pad or squash.")
+@click.option("--alpha", help="keep transparency, or lay it on white (default).")
 @click.option("--preset", help="small (default), compact, medium, paper or stylegan2.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")

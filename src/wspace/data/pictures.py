@@ -33,6 +33,7 @@ _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _16_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 DEEP_MODES = _16_BIT_MODES | {"I", "F"}  # more than 8 bits
 _GREY_MODES = DEEP_MODES | {"1", "L", "LA", "La"}
+_ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 
 class UnreadablePictureError(WspaceError):
@@ -52,6 +53,11 @@ class PictureHeader:
     def size(self) -> Size:
         """Height and width."""
         return Size(self.height, self.width)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether pixels say how opaque they are; others may name one value as transparent."""
+        return self.mode in _ALPHA_MODES
 
     @property
     def grey(self) -> bool:

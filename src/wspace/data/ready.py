@@ -122,6 +122,11 @@ class Survey:
         side = min(max(sides[len(sides) // 4] / HARDLY, MIN_RESOLUTION), MAX_RESOLUTION)
         return 1 << (int(side).bit_length() - 1)
 
+    @property
+    def num_with_alpha(self) -> int:
+        """Pictures whose pixels say how opaque they are."""
+        return sum(header.has_alpha for header in self.headers)
+
     def describe(self) -> str:
         """Such as ``photos: 312 pictures of 40 x 30 to 4032 x 3024 pixels, colour``."""
         by_area = sorted({header.size for header in self.headers}, key=lambda size: size.area)
@@ -272,6 +277,8 @@ def _lines(report: BuildReport, config: BuildConfig) -> list[str]:
     lines = [
         f"made {report.num_images:,} pictures of {config.shape}, {colors}, {_how(config)}{enlarged}"
     ]
+    if config.alpha == "keep" and report.image_channels != 4:
+        lines.append("none of them is transparent: there is no alpha to keep")
     if report.left_out:
         lines.append(f"left out: {describe_left_out(report.left_out)}")
     if report.unreadable:

@@ -399,6 +399,11 @@ class TrainConfig:
         check(self)
         if self.size is not None:
             check_size(read_size(self.size).resolution)
+        if self.alpha == "lay" and self.image_channels == 4:
+            raise WspaceError(
+                "alpha=lay leaves nothing transparent, and image_channels=4 asks for alpha: leave "
+                "one out."
+            )
         if (self.minutes is None) == (self.total_kimg is None):
             raise WspaceError(
                 f"minutes={self.minutes} and total_kimg={self.total_kimg}: give one, a time or "

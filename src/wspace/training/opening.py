@@ -49,6 +49,12 @@ def open_pictures(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Dataset
     source.require_pictures()
     survey = Survey(source)
     plan = _plan(config, survey, tell)
+    laid = config.alpha is None and config.image_channels != 4
+    if laid and survey.num_with_alpha and not keeps_alpha(source.metadata()):
+        tell(
+            f"{survey.num_with_alpha:,} pictures have alpha: what is transparent lies on "
+            f"{config.background} (--alpha keep keeps it)"
+        )
     if plan is None:
         if source.left_out:
             tell(f"left out: {describe_left_out(source.left_out)}")

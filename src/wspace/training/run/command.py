@@ -15,6 +15,7 @@ COMMAND_FILE = "command.txt"  # in the run folder
 _OWN = {
     "size": "--size",
     "fit": "--fit",
+    "alpha": "--alpha",
     "preset": "--preset",
     "minutes": "--minutes",
     "total_kimg": "--kimg",
