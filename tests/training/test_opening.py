@@ -128,7 +128,7 @@ def test_that_there_is_no_alpha_to_keep_is_said(tmp_path: Path) -> None:
 
 
 def test_alpha_that_is_laid_and_asked_for_is_refused() -> None:
-    with pytest.raises(WspaceError, match="alpha=lay leaves nothing transparent.*leave one out"):
+    with pytest.raises(WspaceError, match=r"alpha=lay leaves nothing transparent.*leave one out"):
         TrainConfig(alpha="lay", image_channels=4)
 
 
