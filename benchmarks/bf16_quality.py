@@ -24,8 +24,8 @@ from wspace.machine import choose_precision
 from wspace.metrics.features.datasets import cache_folder, dataset_features
 from wspace.metrics.features.generators import generator_features
 from wspace.metrics.features.lite import LiteExtractor
-from wspace.metrics.frechet import FewSamplesWarning
-from wspace.metrics.table import measure
+from wspace.metrics.frechet import FewSamplesWarning, frechet_distance
+from wspace.metrics.gaussian import statistics
 from wspace.training import loop
 from wspace.training.config import DISCRIMINATORS, TrainConfig
 
@@ -66,7 +66,7 @@ def curve(config: TrainConfig, ends: list[float], real: torch.Tensor, num: int) 
                 loop.resume(run, total_kimg=kimg)
             model = load(run)
             fake = generator_features(model, num, extractor=LiteExtractor())
-            found[f"{kimg:g}"] = measure(real, fake, ["fd"])["fd_lite"]
+            found[f"{kimg:g}"] = frechet_distance(statistics(real), statistics(fake))
             print(
                 f"{config.precision}  {kimg:g} kimg  FD (lite) {found[f'{kimg:g}']:.1f}", flush=True
             )

@@ -18,9 +18,10 @@ where it was stopped.
   far too large: only compare it with the row "real".
 - FD mixed: of pictures from two w, the crossover uniform over the layers; with classes, both w of
   one class, and in brackets each of its own.
-- FD (judge): on the features of a small classifier (quality_judge.py), scaled so that the variances
-  of the held-out pictures' features add up to 100. It learns the classes of (a), and of (b) what
-  can be seen at 32²: top, clothes, eyes, mouth, glasses, beard, colours of skin, hair and clothes.
+- FD (judge): on the features of a small classifier (metrics/judge.py), scaled so that the
+  variances of the held-out pictures' features add up to 100. It learns the classes of (a), and of
+  (b) what can be seen at 32²: top, clothes, eyes, mouth, glasses, beard, colours of skin, hair and
+  clothes.
 - classes off: how far the shares of its classes are from those of held-out pictures (total
   variation; for (b) the mean over attributes): 0 = the same, 1 = nothing in common.
 - distinct: the share of pictures that have no near copy among the others; real ones 0.99.
@@ -52,13 +53,14 @@ from torch import Tensor
 import dcgan
 import wspace
 from quality_data import TASKS, Task, prepare
-from quality_measure import Reference, draw_mixed
+from quality_measure import Reference
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.files import atomic_path, atomic_write_text, cache_root
 from wspace.metrics.features.datasets import dataset_indices
-from wspace.metrics.features.generators import generated_pixels
+from wspace.metrics.features.generators import Drawing, generated_pixels
 from wspace.metrics.features.lite import LiteExtractor
+from wspace.metrics.mixing import draw_mixed
 
 __all__ = ["Cell", "main", "run_cell", "run_folder", "table"]
 
@@ -226,9 +228,10 @@ def _draw(cell: Cell, folder: Path) -> tuple[Tensor, dict[str, Tensor]]:
     generator = wspace.load(run_folder(runs))
     with Dataset.open(cell.task.train) as data:
         labels = data.labels
-    mixed = {"fd_mixed": draw_mixed(generator, cell.num, labels)}
+    drawing = Drawing(generator=generator, num=cell.num, labels=labels)
+    mixed = {"fd_mixed": torch.cat(list(draw_mixed(drawing)))}
     if generator.num_classes > 0:
-        mixed["fd_mixed_across"] = draw_mixed(generator, cell.num, labels, across=True)
+        mixed["fd_mixed_across"] = torch.cat(list(draw_mixed(drawing, across=True)))
     return generated_pixels(generator, seeds, labels=labels), mixed
 
 

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from labelled_pictures import write_shades
 from PIL import Image
 from tiny_dinov2 import dinov2_weights
 
 from wspace.cli.main import main
 from wspace.formats.model_file import save
+from wspace.metrics import judge
+from wspace.metrics.table import METRICS, titles
 from wspace.networks.build import build_generator
 from wspace.networks.presets import preset
 
@@ -148,8 +151,38 @@ def test_pictures_of_any_program_are_measured_too(
     assert report["resize"] == "scaled to 224² (bicubic, antialiased)"
     assert {"fd_lite", "kd_lite", "precision", "density", "distinct"} <= set(report)
     assert sheet.exists()
+    assert run(pictures, data, "--metrics", "fd,ppl") == 2
+    assert "metric 'ppl' needs a model" in capsys.readouterr().err
     assert run(pictures, data, "--psi", 0.5) == 2
     assert "--psi is for models" in capsys.readouterr().err
+
+
+def test_all_metrics_are_measured_in_one_command(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judge, "SEEN", 10 * judge.BATCH)
+    data = write_shades(tmp_path / "data.zip", 60, attributes=True)
+    labelled = write_shades(tmp_path / "labelled.zip", 90, seed=1, attributes=True)
+    options = ["--num", 8, "--metrics", ",".join(METRICS), "--plots", tmp_path / "plots"]
+    assert run(model, data, *options, "--labelled", labelled, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert set(titles(METRICS, "lite")) <= set(report)
+    assert set(report["attributes"]) == {"colour", "shade"}
+    assert report["attributes"]["shade"]["real"]["dark"] == pytest.approx(2 / 3, abs=0.1)
+    assert report["judge"]["unclear"] == ["luck"]
+    assert set(report["separability"]["shade"]) == {"entropy", "z", "w"}
+    assert report["real_num"] == 60
+    for path in report["plots"]:
+        with Image.open(path) as plot:
+            assert plot.width > 400
+
+    assert run(model, data, "--num", 8, "--metrics", "separability,attributes") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"shade: off by \d\.\d+ \(by chance \d\.\d+\)", out)
+    assert "separability w (judge)" in out
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
@@ -177,6 +210,9 @@ def test_dinov2_sees_with_weights_that_are_given(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--metrics", "attributes"], "says nothing of its pictures"),
+        (["--labelled", "x.zip"], "--labelled x.zip is read for separability, attributes"),
+        (["--plots", "plots"], "--plots plots shows attributes and mixing"),
         (["--extractor", "dinov2"], "comes without weights: give weights of a DINOv2 ViT"),
         (["--weights", "a.pt"], "extractor 'lite' has weights of its own"),
         (["--metrics", "fid"], "metric 'fid' is unknown"),

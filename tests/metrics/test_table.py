@@ -63,4 +63,7 @@ def test_every_title_has_its_value(comparison: Comparison) -> None:
 
 
 def test_pictures_have_no_metric_of_models() -> None:
-    check_metrics(OF_FEATURES, has_model=False, subject="a.zip")
+    check_metrics((*OF_FEATURES, "attributes"), has_model=False, subject="a.zip")
+    check_metrics(METRICS, has_model=True, subject="model")
+    with pytest.raises(WspaceError, match=r"'mixing' needs a model: a.zip holds pictures"):
+        check_metrics(("fd", "mixing"), has_model=False, subject="a.zip")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wspace.metrics.comparison import Comparison
     from wspace.metrics.features.extractor import Extractor
     from wspace.metrics.features.generators import Drawing
+    from wspace.metrics.judge import Judging
 
 __all__ = ["measure_command"]
 
@@ -34,6 +35,7 @@ Channels = Literal[1, 3, 4]
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SHEET_COLUMNS = 4  # training pictures beside each generated one
 DRAWN = 5000  # pictures of a model, where --num is not given
+PLOTTED = ("attributes", "mixing")  # metrics that --plots shows
 OF_MODELS = ("first_seed", "psi")  # options that say nothing of pictures
 
 
@@ -88,6 +90,17 @@ OF_MODELS = ("first_seed", "psi")  # options that say nothing of pictures
     help="What the model was trained on, for --neighbours; DATA then shows how near unseen "
     "pictures are.  [default: DATA]",
 )
+@click.option(
+    "--labelled",
+    type=click.Path(path_type=Path),
+    help="Labelled data that the judge of attributes learns from.  [default: one half of DATA, and "
+    "the other half is compared]",
+)
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write plots of attributes and mixing into this folder.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at once.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep features of datasets.")
@@ -104,6 +117,8 @@ def measure_command(
     psi: float,
     sheet: Path | None,
     train: Path | None,
+    labelled: Path | None,
+    plots: Path | None,
     batch_size: int | None,
     device: str,
     no_cache: bool,
@@ -128,6 +143,7 @@ def measure_command(
     check_metrics(names, has_model=not pictures, subject=model)
     check_extractor(extractor_name, weights)
     _check_sheet_options(sheet, train)
+    _check_judge_options(names, labelled, plots)
     if not pictures:  # wrong ones are said before any work
         recipes(seeds=seed_range(first_seed, num or DRAWN)[:1], psi=psi)
     _check_options_of_models(model, pictures)
@@ -153,6 +169,7 @@ def measure_command(
             real_num=real_num,
             fake_num=num,
             keep=keep,
+            judging=_judging(names, dataset, labelled, cache, str(chosen)),
             cache=cache,
             show=progress_bar,
         )
@@ -165,6 +182,8 @@ def measure_command(
                 found["neighbours"] = _neighbours(
                     sheet, fake, comparison, dataset, train_data, train is not None, cache
                 )
+    if plots is not None:
+        found["plots"] = _plots(plots, found, extractor.name)
     made = {} if pictures else {"first_seed": first_seed, "psi": psi}
     report = {
         "model": model,
@@ -230,6 +249,34 @@ def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
         )
     if sheet is not None:
         check_file(sheet)
+
+
+def _check_judge_options(names: tuple[str, ...], labelled: Path | None, plots: Path | None) -> None:
+    """Refuse what would have no effect, and plots that cannot be made."""
+    if labelled is not None and not any(METRICS[name].judge for name in names):
+        judged = ", ".join(name for name, metric in METRICS.items() if metric.judge)
+        raise WspaceError(f"--labelled {labelled} is read for {judged}: ask for one of them.")
+    if plots is None:
+        return
+    if not set(PLOTTED) & set(names):
+        raise WspaceError(f"--plots {plots} shows {' and '.join(PLOTTED)}: ask for one of them.")
+    from wspace.figures.plots import require_plots
+
+    require_plots()
+
+
+def _judging(
+    names: tuple[str, ...], data: Dataset, labelled: Path | None, cache: Path | None, device: str
+) -> Judging | None:
+    """The judge, where a metric needs one."""
+    if not any(METRICS[name].judge for name in names):
+        return None
+    from wspace.data.dataset import Dataset
+    from wspace.metrics.judge import judging_of
+
+    with contextlib.ExitStack() as stack:
+        other = None if labelled is None else stack.enter_context(Dataset.open(labelled))
+        return judging_of(data, other, cache=cache, device=device, show=progress_bar)
 
 
 @contextlib.contextmanager
@@ -306,6 +353,18 @@ def _neighbours(
     return found
 
 
+def _plots(folder: Path, found: Mapping[str, Any], extractor: str) -> list[str]:
+    """Write what can be shown of the figures; return the files."""
+    from wspace.files import atomic_write_bytes
+    from wspace.metrics.plots import plots_of
+
+    written = []
+    for name, content in plots_of(found, extractor).items():
+        atomic_write_bytes(folder / name, content)
+        written.append(str(folder / name))
+    return written
+
+
 def _print_report(report: Mapping[str, Any], names: tuple[str, ...], extractor: Extractor) -> None:
     made = f" from seed {report['first_seed']} on, psi {report['psi']:g}" if "psi" in report else ""
     click.echo(
@@ -316,7 +375,11 @@ def _print_report(report: Mapping[str, Any], names: tuple[str, ...], extractor: 
     shown = titles(names, extractor.name)
     width = max(len(title) for title in shown.values())
     for key, title in shown.items():
-        click.echo(f"{title:{width}} {report[key]:.4g}")
+        if key in report:  # a network of few layers does not mix from four sources
+            click.echo(f"{title:{width}} {report[key]:.4g}")
+    _print_attributes(report)
+    for path in report.get("plots", ()):
+        click.echo(f"plot: {path}")
     if "neighbours" not in report:
         return
     neighbours = report["neighbours"]
@@ -328,3 +391,20 @@ def _print_report(report: Mapping[str, Any], names: tuple[str, ...], extractor: 
                 f"{name:10} at a distance of {values['median']:.2f} (median), "
                 f"{values['first_percentile']:.2f} (1 %), {values['closest']:.2f} (closest)"
             )
+
+
+def _print_attributes(report: Mapping[str, Any]) -> None:
+    """A line for each attribute that a judge sees."""
+    for name, one in report.get("attributes", {}).items():
+        click.echo(
+            f"  {name}: off by {one['off']:.3f} (by chance {one['chance']:.3f}); the judge is "
+            f"{one['sure_generated']:.0%} sure, of real pictures {one['sure_real']:.0%}"
+        )
+    for name, one in report.get("separability", {}).items():
+        click.echo(
+            f"  {name}: {one['entropy']:.2f} bits, of which {one['z']:.2f} are left in z, "
+            f"{one['w']:.2f} in w"
+        )
+    judge = report.get("judge", {})
+    if judge.get("unclear"):
+        click.echo(f"  not told apart by the judge: {', '.join(judge['unclear'])}")

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wspace.errors import WspaceError
-from wspace.metrics.features.datasets import dataset_features, dataset_statistics
+from wspace.metrics.features.datasets import (
+    dataset_features,
+    dataset_indices,
+    dataset_statistics,
+)
 from wspace.metrics.features.extractor import Extractor
 from wspace.metrics.features.generators import Drawing
 from wspace.metrics.features.seen import Collector, Seen
 from wspace.metrics.features.transparent import for_channels
-from wspace.rendering.render import Progress
+from wspace.metrics.judge import Judged, Judging
+from wspace.metrics.quiet import Show, quiet
 
 if TYPE_CHECKING:
     from wspace.data.dataset import Dataset
 
-__all__ = ["Comparison", "Show", "compare", "quiet", "require_same_size"]
-
-# Opens the display of a piece of work: what goes on, and what is counted.
-Show = Callable[[str, str], AbstractContextManager[Progress]]
-
-
-def quiet(_description: str, _unit: str) -> AbstractContextManager[Progress]:
-    """Shows nothing."""
-    return contextlib.nullcontext(lambda _done, _total: None)
+__all__ = ["Comparison", "compare", "require_same_size"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +35,8 @@ class Comparison:
         extractor: which network that was; where either side has alpha, as it sees such pictures.
         drawing: how the others are made, for metrics that ask the model for more; None where
             pictures were given instead of a model.
+        judging: a judge, and what it saw in real pictures; None where none was asked for.
+        judged: what it saw in the others.
         show: displays what takes long.
     """
 
@@ -48,6 +44,8 @@ class Comparison:
     fake: Seen
     extractor: Extractor
     drawing: Drawing | None
+    judging: Judging | None = None
+    judged: Judged | None = None
     show: Show = quiet
 
 
@@ -59,6 +57,7 @@ def compare(
     real_num: int | None = None,
     fake_num: int | None = None,
     keep: bool = True,
+    judging: Judging | None = None,
     cache: Path | None = None,
     show: Show = quiet,
 ) -> Comparison:
@@ -71,6 +70,7 @@ def compare(
         real_num: pictures of ``data``, None: all.
         fake_num: of ``fake`` where those are read, None: all.
         keep: whether features are kept, or only their statistics.
+        judging: a judge that looks at ``fake``, too.
         cache: where what was seen in datasets is kept; see `datasets.dataset_features`.
         show: displays the work.
 
@@ -82,17 +82,30 @@ def compare(
     made = fake.generator if isinstance(fake, Drawing) else fake
     extractor = for_channels(extractor, max(made.image_channels, data.image_channels))
     real = _dataset_seen(data, real_num, extractor, keep, cache, show)
-    if not isinstance(fake, Drawing):
-        other = _dataset_seen(fake, fake_num, extractor, keep, cache, show)
-        return Comparison(real=real, fake=other, extractor=extractor, drawing=None, show=show)
-    collector, done = Collector(keep), 0
-    with show("drawing and looking", "pictures") as progress:
-        for pixels in fake.batches():
-            collector.add(extractor(pixels))
-            done += len(pixels)
-            progress(done, fake.num)
+    drawing = fake if isinstance(fake, Drawing) else None
+    parts: list[Judged] = []
+    if isinstance(fake, Drawing):
+        collector, done = Collector(keep), 0
+        with show("drawing and looking", "pictures") as progress:
+            for pixels in fake.batches():
+                collector.add(extractor(pixels))
+                if judging is not None:
+                    parts.append(judging.judge.look(pixels))
+                done += len(pixels)
+                progress(done, fake.num)
+        seen = collector.seen()
+    else:
+        seen = _dataset_seen(fake, fake_num, extractor, keep, cache, show)
+        if judging is not None:
+            parts.append(judging.judge.look_at(fake, dataset_indices(fake, fake_num), show))
     return Comparison(
-        real=real, fake=collector.seen(), extractor=extractor, drawing=fake, show=show
+        real=real,
+        fake=seen,
+        extractor=extractor,
+        drawing=drawing,
+        judging=judging,
+        judged=Judged.of(parts) if parts else None,
+        show=show,
     )
 
 

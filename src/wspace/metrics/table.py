@@ -28,6 +28,7 @@ class Metric:
             renamed by `named.distance_key`.
         statistics: whether statistics of features are all that it needs.
         model: whether it needs a model, not only pictures.
+        judge: whether it needs a judge, and so labelled data.
     """
 
     module: str
@@ -35,6 +36,7 @@ class Metric:
     titles: Mapping[str, str]
     statistics: bool = False
     model: bool = False
+    judge: bool = False
 
 
 METRICS: Mapping[str, Metric] = {
@@ -63,6 +65,42 @@ METRICS: Mapping[str, Metric] = {
         module="distinct",
         about="share of pictures without a near copy",
         titles={"distinct": "distinct"},
+    ),
+    "ppl": Metric(
+        module="path_length",
+        about="perceptual path length in z and w",
+        titles={
+            f"ppl_{space}_{where}": f"ppl (lite) {space} {where}"
+            for where in ("full", "end")
+            for space in ("z", "w")
+        },
+        statistics=True,
+        model=True,
+    ),
+    "separability": Metric(
+        module="separability",
+        about="linear separability of attributes in z and w",
+        titles={
+            "separability_z": "separability z (judge)",
+            "separability_w": "separability w (judge)",
+        },
+        statistics=True,
+        model=True,
+        judge=True,
+    ),
+    "mixing": Metric(
+        module="mixing",
+        about="Frechet distance of pictures mixed from 2, 3 and 4 sources",
+        titles={f"fd_mixed_{count}": f"FD mixed from {count}" for count in (2, 3, 4)},
+        statistics=True,
+        model=True,
+    ),
+    "attributes": Metric(
+        module="attributes",
+        about="how often attributes or classes occur, by a judge",
+        titles={"attributes_off": "attributes off (judge)", "fd_judge": "FD (judge)"},
+        statistics=True,
+        judge=True,
     ),
 }
 
