@@ -157,7 +157,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "mapping.MappingNetwork.forward": (lambda: generator().mapping(z(), c()), {}),
     "mapping.MappingNetwork.w": (lambda: generator().mapping.w(z(), c()), {}),
     "pretrained.dinov2.DinoTransformer.forward": (
-        lambda: DinoTransformer(dinov2_weights(dim=128))(maps(3, 12)),
+        lambda: DinoTransformer(dinov2_weights(dim=128))(maps(3, (8, 12))),
         {"dim": 128},
     ),
     "pretrained.efficientnet.EfficientNetLite.forward": (

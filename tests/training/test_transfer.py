@@ -471,5 +471,37 @@ def test_a_rectangular_network_goes_on_in_its_shape_alone(name: str) -> None:
     constant = {"small": "synthesis.const", "stylegan2": "synthesis.b4.const"}[name]
     torch.testing.assert_close(new.state_dict()[constant], old.state_dict()[constant])
     assert judging(old_judge, old, resolution=(16, 24))(torch.randn(4, 3, 16, 24)).shape == (4,)
-    with pytest.raises(WspaceError, match=r"begins with a block of 6 x 4, .* with one of 4 x 4"):
-        carried(old, resolution=16)
+    with pytest.raises(WspaceError, match=r"begins with a block of 6 x 4, .* with one of 16 x 9"):
+        carried(old, resolution=(18, 32))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["small", "stylegan2"])
+def test_a_square_network_goes_on_in_rectangles_with_a_stretched_constant(name: str) -> None:
+    old, judge = networks(name)
+    shape = Shape(resolution=(16, 24), num_classes=0, image_channels=3)
+    new, said = carried_generator(old, shape)
+    assert said == ["its constant is stretched to 6 x 4"]
+    synthesis = old.synthesis
+    constant = synthesis.const if name == "small" else synthesis.b4.const
+    constant.copy_(constant.mean(dim=(-2, -1), keepdim=True).expand_as(constant))
+    flat, _ = carried_generator(old, shape)
+    z = torch.randn(2, old.z_dim)
+    narrow = old.synthesis(old.mapping(z), "none")
+    wide = flat.synthesis(flat.mapping(z), "none")
+    assert wide.shape == (2, 3, 16, 24)
+    if name == "stylegan2":  # the same far from the borders, where AdaIN would see more of a map
+        torch.testing.assert_close(wide[..., :2], narrow[..., :2], rtol=0, atol=0.05)
+    judging_rectangles, told = carried_discriminator(judge, shape, old.config.mapping)
+    assert told == ["what it sees at last is stretched to 6 x 4"]
+    assert judging_rectangles is not None
+    assert judging_rectangles(torch.rand(4, 3, 16, 24)).shape == (4,)
+    before, after = (
+        network.dense0 if name == "small" else network.b4.fc  # type: ignore[union-attr]
+        for network in (judge, judging_rectangles)
+    )
+    maps = torch.rand(1, before.weight.shape[1] // 16, 1, 1)  # each flat: alike in any shape
+    flat_maps = [maps.expand(-1, -1, *size).flatten(1) for size in ((4, 4), (4, 6))]
+    torch.testing.assert_close(after(flat_maps[1]), before(flat_maps[0]), rtol=1e-3, atol=1e-3)
+    assert carried(new, resolution=(32, 48))(z).shape == (2, 3, 32, 48)
+    assert carried(new, resolution=(8, 8))(z).shape == (2, 3, 8, 8)

@@ -3,7 +3,7 @@
 The networks are the model's own, made for the size, the channels and the classes of the new
 pictures. What has a place in them is kept; what has not starts as near to it as can be: a new class
 as the mean of those known, grey as what the eye sees of colours, a new size as the old pictures
-enlarged or made smaller.
+enlarged or made smaller, another shape as what the blocks draw from a stretched constant.
 
 Source: blocks that are kept while others come, Karras et al. 2018 (ProGAN), Section 2, without the
 fade; `growing` has that.
@@ -114,11 +114,12 @@ def carried_generator(old: Generator, shape: Shape, kin: Kin = None) -> tuple[Ge
                 f"a StyleGAN3 network of {config.size} cannot go on at {shape.size}: all its "
                 "layers depend on the size; scale the pictures with `wspace data build`."
             )
-        if shape.size.block != config.size.block:
+        if shape.size.block.square_side != config.size.block.square_side:
             raise WspaceError(
                 f"a network of {config.size} cannot go on at {shape.size}: it begins with a block "
-                f"of {config.size.block}, and those pictures with one of {shape.size.block}; scale "
-                f"them with `wspace data build --size {config.size.short}`."
+                f"of {config.size.block}, and those pictures with one of {shape.size.block}, of "
+                "quite another size; scale them with "
+                f"`wspace data build --size {config.size.short}`."
             )
         channels = _channels(config.synthesis.channels, shape.resolution, preset_of(config))
         changes["synthesis"] = replace(config.synthesis, channels=channels)
@@ -167,11 +168,14 @@ def carried_discriminator(
             changes["class_dim"] = None
         new = build_discriminator(replace(config, **vars(shape), **changes))
     _copy(old, new)
+    _carry_last_maps(old, new)
     said = _carry_classes_of_judge(old, new, kin)
     said += _carry_colours(old, new, config.image_channels, shape.image_channels)
-    if shape.size.area > config.size.area:
+    if shape.size.block != config.size.block:
+        said.append(f"what it sees at last is stretched to {shape.size.block}")
+    if shape.size.doublings > config.size.doublings:
         said.append(f"its blocks above {config.size} are new")
-    elif shape.size.area < config.size.area:
+    elif shape.size.doublings < config.size.doublings:
         said.append(f"its layer that reads {shape.size} pictures is new")
     return new.eval().requires_grad_(False), said
 
@@ -447,22 +451,64 @@ def _set_weight(layer: nn.Module, weight: Tensor) -> None:
 # -- size
 
 
+@torch.no_grad()
+def _carry_last_maps(old: nn.Module, new: nn.Module) -> None:
+    """Make a discriminator's first dense layer read maps of another shape as stretched ones."""
+    if isinstance(old, Discriminator) and isinstance(new, Discriminator):
+        was, now = old.dense0, new.dense0
+    elif isinstance(old, DemodulatedDiscriminator) and isinstance(new, DemodulatedDiscriminator):
+        was, now = old.b4.fc, new.b4.fc
+    else:
+        return
+    before, after = (cast(DiscriminatorConfig, cast(Any, n).config).size.block for n in (old, new))
+    if before == after:
+        return
+    weight = _stretched(was.weight.unflatten(1, (-1, *before)), after)
+    gain = before.area / after.area * was.weight_scale / now.weight_scale
+    now.weight.copy_(weight.flatten(start_dim=1) * gain)
+    now.bias.copy_(was.bias)
+
+
+def _stretched(maps: Tensor, size: Size) -> Tensor:
+    """(N, C, H, W) to maps of another height and width."""
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
 def _carry_size(old: Generator, new: Generator) -> str:
-    """Make a generator of another size draw ``old``'s pictures in its own."""
-    up = new.size.area > old.size.area
-    kept = min(new.size, old.size)
+    """Make a generator of another size draw ``old``'s pictures in its own.
+
+    Where its first block has another shape, the constant is stretched to that: what the blocks draw
+    keeps its size, and there is more or less of it.
+    """
+    said = []
+    if new.size.block != old.size.block:
+        _stretch_constant(old.synthesis, new.synthesis, new.size.block)
+        said.append(f"its constant is stretched to {new.size.block}")
+    more = new.size.doublings - old.size.doublings
+    if not more:
+        return "; ".join(said)
+    kept = min(new.size.doublings, old.size.doublings)
+    up = ", those above are new" if more > 0 else ""
+    said.append(f"blocks to {new.size.halved(new.size.doublings - kept)} are kept{up}")
     synthesis = new.synthesis
-    said = f"blocks to {kept} are kept" + (", those above are new" if up else "")
     if isinstance(synthesis, AdaINSynthesis):
         _fit_colours(old, new)
-        return said + "; the layer to colours is fitted to its pictures"
+        return "; ".join([*said, "the layer to colours is fitted to its pictures"])
     assert isinstance(synthesis, DemodulatedSynthesis)
     if synthesis.blocks[-1].architecture != "skip":
-        return said + "; the layer to colours is new"
-    if up:  # they add nothing to what the blocks below have drawn
-        for block in synthesis.blocks[num_blocks(kept) :]:
-            block.torgb.weight.data.zero_()
-    return said
+        return "; ".join([*said, "the layer to colours is new"])
+    for block in synthesis.blocks[kept + 1 :]:  # they add nothing to what those below have drawn
+        block.torgb.weight.data.zero_()
+    return "; ".join(said)
+
+
+@torch.no_grad()
+def _stretch_constant(old: nn.Module, new: nn.Module, block: Size) -> None:
+    if isinstance(old, AdaINSynthesis) and isinstance(new, AdaINSynthesis):
+        new.const.copy_(_stretched(old.const, block))
+    elif isinstance(old, DemodulatedSynthesis) and isinstance(new, DemodulatedSynthesis):
+        first, stretched = new.blocks[0], old.blocks[0].const[None]
+        first.const.copy_(_stretched(stretched, block)[0])
 
 
 @torch.no_grad()
@@ -476,7 +522,7 @@ def _fit_colours(old: Generator, new: Generator) -> None:
         c = F.one_hot(torch.arange(count) % old.num_classes, old.num_classes).float()
     ws = old.mapping(z, c)
     pictures = _colours_of(old.synthesis(ws, "none"), new.image_channels)
-    mode = "nearest" if new.size.area > old.size.area else "area"
+    mode = "nearest" if new.size.doublings > old.size.doublings else "area"
     wanted = F.interpolate(pictures, size=new.size, mode=mode)
     last = synthesis.to_rgb[-1]
     seen: list[Tensor] = []
