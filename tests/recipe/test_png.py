@@ -20,6 +20,7 @@ from wspace.recipe.png import (
     is_own_picture,
     read_document,
     read_pixels,
+    recipe_of_file,
     write_figure,
     write_png,
 )
@@ -258,3 +259,14 @@ def test_pixels_of_any_channels_come_back(
     pixels = np.random.RandomState(0).randint(0, 256, (5, 4, channels), dtype=np.uint8)
     write_png(tmp_path / "picture.png", pixels, document)
     assert (read_pixels(tmp_path / "picture.png") == pixels).all()
+
+
+def test_a_recipe_is_read_from_a_picture_as_from_json(
+    document: PictureDocument, tmp_path: Path
+) -> None:
+    write_png(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), document)
+    (tmp_path / "a.json").write_text(document.recipe.to_json())
+    for name in ("a.png", "a.json"):
+        assert recipe_of_file(tmp_path / name) == document.recipe
+    with pytest.raises(WspaceError, match="cannot read"):
+        recipe_of_file(tmp_path / "b.png")

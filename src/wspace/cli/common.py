@@ -16,6 +16,7 @@ from wspace.errors import WspaceError, command_line
 from wspace.files import check_file
 from wspace.plain import options_of
 from wspace.recipe.classes import Classes, SeedOfClass, parse_seeds_of_classes
+from wspace.recipe.editing import parse_edits
 from wspace.recipe.recipe import PRECISIONS, Edit, Recipe
 from wspace.recipe.request import Request
 from wspace.recipe.syntax import Layers, parse_seeds
@@ -72,6 +73,14 @@ class SteeringOptions:
             WspaceError: an option that this model cannot follow.
         """
         return tuple(self.each(generator, seeds))
+
+    def edits(self, generator: Generator) -> tuple[Edit, ...]:
+        """The steps alone, for a recipe that is there; raises as `recipes`."""
+        if not self.request.edit:
+            return ()
+        return parse_edits(
+            self.request.edit, Layers.of(generator), model_edits(self.model, generator)
+        )
 
     def each(self, generator: Generator, seeds: Sequence[SeedOfClass]) -> Iterator[Recipe]:
         """As `recipes`, made while they are asked for."""

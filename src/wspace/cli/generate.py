@@ -42,7 +42,7 @@ DEFAULT_FOLDER = Path("out")
 _TRIED = 64  # recipes that tell whether compiling pays
 _NEVER_TOGETHER: dict[str, tuple[str, ...]] = {
     "recipe_file": (
-        "seeds", "psi", "cutoff", "centres", "towards", "class_index", "edit", "noise",
+        "seeds", "psi", "cutoff", "centres", "towards", "class_index", "noise",
         "noise_seed", "noise_strength", "precision", "psi_sheet", "classes", "mean",
     ),
     "mean": ("seeds", "psi", "cutoff", "centres", "psi_sheet", "classes"),
@@ -60,7 +60,7 @@ _NEVER_TOGETHER: dict[str, tuple[str, ...]] = {
     "--recipe",
     "recipe_file",
     type=click.Path(path_type=Path),
-    help="Render the recipe in this JSON file instead.",
+    help="Render the recipe in this PNG or JSON file instead.",
 )
 @click.option("--mean", is_flag=True, help="Render the mean picture instead, that of psi 0.")
 @click.option(
@@ -260,9 +260,10 @@ def _recipes(
     steering: SteeringOptions,
 ) -> Iterator[Recipe]:
     if recipe_file is not None:
-        from wspace.recipe.document import read_recipe
+        from wspace.recipe.png import recipe_of_file
 
-        return iter((read_recipe(recipe_file),))
+        recipe = recipe_of_file(recipe_file)
+        return iter((recipe.replace(edits=(*recipe.edits, *steering.edits(generator))),))
     made = steering.each(generator, seeds)
     return (recipe.replace(psi=0.0) for recipe in made) if mean else made
 

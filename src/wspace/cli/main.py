@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "interpolate": ("interpolate", "Walk through latent space as a video."),
     "noise": ("noise", "Show what the noise inputs do."),
     "directions": ("directions", "Find, show and name directions for edits."),
+    "invert": ("invert", "Find what draws pictures of your own."),
     "show": ("show", "Print the recipe that a picture carries."),
     "reproduce": ("reproduce", "Make a picture again from its recipe."),
     "measure": ("measure", "Measure a model against a dataset."),

@@ -1,0 +1,110 @@
+"""``wspace invert``: pictures of your own as recipes of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wspace.cli.common import load_generator, theme_option
+from wspace.cli.progress import progress_bar
+from wspace.errors import WspaceError, command_line
+from wspace.files import check_file, check_folder
+
+if TYPE_CHECKING:
+    from wspace.data.build import Fit
+
+__all__ = ["invert_command"]
+
+
+@click.command("invert")
+@click.argument("model")
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--space",
+    type=click.Choice(["w", "w+"]),
+    default="w+",
+    show_default=True,
+    help="One w for all layers, or one a layer: nearer, and less like the model's own.",
+)
+@click.option("--steps", type=click.IntRange(0, 100_000), default=300, show_default=True)
+@click.option("--seconds", type=float, help="End after that time, if it is sooner.")
+@click.option("--class", "class_index", type=click.IntRange(min=0), help="Start in this class.")
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "squash"]),
+    default="crop",
+    show_default=True,
+    help="How pictures of another shape become the model's.",
+)
+@click.option("--background", default="white", show_default=True, help="Of transparent places.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="inverted",
+    show_default=True,
+    help="Folder of the PNGs, which carry their recipes.",
+)
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The pictures, where they started, and what they became, as FILE.png.",
+)
+@click.option("--film", type=click.Path(path_type=Path), help="How they came about: .mp4 or .gif.")
+@theme_option
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--json", "as_json", is_flag=True, help="Print paths, PSNR and recipes as JSON.")
+def invert_command(
+    model: str,
+    pictures: tuple[Path, ...],
+    space: Literal["w", "w+"],
+    steps: int,
+    seconds: float | None,
+    class_index: int | None,
+    fit: Fit,
+    background: str,
+    out: Path,
+    sheet: Path | None,
+    film: Path | None,
+    theme: Literal["light", "dark"],
+    device: str,
+    as_json: bool,
+) -> None:
+    """Find the w that makes MODEL draw PICTURES, of any size and format.
+
+    Each result is a PNG with its recipe: mix it, edit it, walk from it like any other picture, such
+    as with `wspace generate MODEL --recipe`.
+    """
+    from wspace.inversion.invert import InversionConfig
+    from wspace.inversion.pictures import invert_pictures, read_targets
+
+    check_folder(out)
+    for path, endings in ((sheet, (".png",)), (film, (".mp4", ".webp", ".gif"))):
+        if path is not None and check_file(path).suffix.lower() not in endings:
+            raise WspaceError(f"{path} should end with {' or '.join(endings)}: name it so.")
+    config = InversionConfig(space=space, steps=steps, seconds=seconds)
+    generator = load_generator(model, device)
+    targets = read_targets(pictures, generator, fit=fit, background=background)
+    with progress_bar("inverting", "steps") as progress:
+        made = invert_pictures(
+            generator,
+            targets,
+            config,
+            class_index=class_index,
+            film=film,
+            progress=progress,
+        )
+    paths = made.save(out, sheet=sheet, theme=theme)
+    if as_json:
+        rows = [
+            {"file": str(path), "psnr": one.psnr, "steps": one.steps, "recipe": recipe.to_dict()}
+            for path, one, recipe in zip(paths, made.found, made.pictures.recipes, strict=True)
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for path, one in zip(paths, made.found, strict=True):
+        click.echo(f"{path}: {one.psnr:.1f} dB (from {one.start_psnr:.1f}), {one.steps} steps")
+    again = command_line("wspace", "generate", model, "--recipe", paths[0])
+    click.echo(f"draw it again, with whatever you change: {again}", err=True)
