@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -71,6 +72,32 @@ def test_labels_do_not_matter_to_a_model_without_classes(
     labels = [[f"{i}.png", [0.5, 0.5]] for i in range(NUM)]
     (tmp_path / "data/dataset.json").write_text(json.dumps({"labels": labels}))
     assert run(model, tmp_path / "data", "--num", 5, "--metrics", "fd", "--no-cache") == 0
+
+
+def test_classes_are_drawn_by_the_names_that_the_data_gives_them(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = preset("compact", resolution=16, num_classes=2)[0]
+        generator = build_generator(dataclasses.replace(config, class_names=("coat", "boot")))
+    save(generator, tmp_path / "classes.safetensors")
+
+    def fd(label: int, *classes: str) -> float:
+        folder = tmp_path / "-".join(map(str, (label, *classes)))
+        shutil.copytree(data, folder)
+        told = {"labels": [[f"{i}.png", label] for i in range(NUM)], "classes": list(classes)}
+        (folder / "dataset.json").write_text(json.dumps(told))
+        options = ["--num", 5, "--metrics", "fd", "--no-cache", "--json"]
+        assert run(tmp_path / "classes.safetensors", folder, *options) == 0
+        return float(json.loads(capsys.readouterr().out)["fd_lite"])
+
+    assert fd(0, "boot") == fd(1, "coat", "boot")  # and not the model's class 0
+    (tmp_path / "0-boot/dataset.json").write_text(
+        json.dumps({"labels": [[f"{i}.png", 0] for i in range(NUM)], "classes": ["hat"]})
+    )
+    assert run(tmp_path / "classes.safetensors", tmp_path / "0-boot", "--num", 5) == 2
+    assert "class hat, which is none of the model's 2" in capsys.readouterr().err
 
 
 def test_json_holds_the_figures_and_how_they_were_made(

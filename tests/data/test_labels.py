@@ -87,6 +87,7 @@ def test_classes_of_some_of_the_pictures_are_numbered_anew() -> None:
 def test_labels_are_numbered_as_a_model_knows_them() -> None:
     named = classes_of([["a", 2], ["b", 0]], classes=["boot", "coat", "bag"])
     assert named.as_known(3, ("bag", "boot", "coat")).tolist() == [0, 1]
+    assert named.as_known(3, ("BAG", "Boot", "coat")).tolist() == [0, 1]
     assert named.as_known(3, None).tolist() == [2, 0]
     assert classes_of([["a", 1], ["b", 0]]).as_known(3, ("x", "y", "z")).tolist() == [1, 0]
     assert classes_of([["a", 2], ["b", 1]]).as_known(2, ("1", "2")).tolist() == [1, 0]

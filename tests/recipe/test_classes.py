@@ -30,7 +30,12 @@ def test_a_class_goes_by_its_name_or_number() -> None:
 
 
 def test_a_name_that_is_a_number_means_the_class_of_that_name() -> None:
-    assert [FOLDERS.parse(text) for text in ("1", "2", "10", "0")] == [0, 1, 2, 0]
+    assert [FOLDERS.parse(text) for text in ("1", "2", "10")] == [0, 1, 2]
+    with pytest.raises(WspaceError, match="class '0' is none of this model's 3"):
+        FOLDERS.parse("0")  # no picture was labelled so
+    with pytest.raises(WspaceError, match=r"give 1, 2, 10\.$"):
+        FOLDERS.parse("7")
+    assert Classes(2, ("boot", "1")).parse("0") == 0
 
 
 def test_names_that_differ_in_capital_letters_are_told_apart() -> None:

@@ -304,12 +304,15 @@ def _open_fake(
     from wspace.metrics.features.generators import Drawing
 
     generator = load_generator(model, device)
+    labels = None
+    if generator.num_classes and dataset.classes is not None:
+        labels = dataset.classes.as_known(generator.num_classes, generator.class_names)
     yield Drawing(
         generator=generator,
         num=num or DRAWN,
         first_seed=first_seed,
         psi=psi,
-        labels=dataset.labels if generator.num_classes else None,
+        labels=labels,
         batch_size=batch_size,
     )
 

@@ -70,7 +70,8 @@ class Classes:
         )
 
     def as_known(self, num_classes: int, names: Sequence[str] | None) -> Labels:
-        """The labels as a model numbers its classes: by name where both sides have names.
+        """The labels as a model numbers its classes: by name, capital letters or not, where both
+        sides have names.
 
         Args:
             num_classes: of the model.
@@ -83,11 +84,14 @@ class Classes:
             WspaceError: a class that the model does not know.
         """
         if names is None or self.names is None:
-            own: Sequence[str] = list(map(str, self.numbers))
+            own = list(map(str, self.numbers))
             known = {str(number): number for number in range(num_classes)}
         else:
-            own = self.names
             known = {name: number for number, name in enumerate(names)}
+            alike = {name.casefold(): name for name in names}
+            own = [
+                name if name in known else alike.get(name.casefold(), name) for name in self.names
+            ]
         strange = [name for name in own if name not in known]
         if strange:
             raise WspaceError(

@@ -58,7 +58,13 @@ class Classes:
         numbers = "0" if self.count == 1 else f"0 to {self.count - 1}"
         if self.names is None:
             return numbers
-        return f"{one_line(', '.join(self.names))} (or {numbers})"
+        names = one_line(", ".join(self.names))
+        return names if self._numerals else f"{names} (or {numbers})"
+
+    @property
+    def _numerals(self) -> bool:
+        """Whether all names are numbers, so that no other number can mean a class."""
+        return all(map(str.isdecimal, self.names or ("",)))
 
     def label(self, class_index: int) -> str:
         """What a sheet calls a class: its name, or such as "class 3"."""
@@ -69,7 +75,7 @@ class Classes:
 
         Args:
             text: its name, capital letters or not, or its number; a name that is a number means
-                the class of that name.
+                the class of that name, and where all names are numbers, no other number is one.
 
         Raises:
             WspaceError: there is no such class.
@@ -83,7 +89,7 @@ class Classes:
         alike = [k for k, name in enumerate(names) if name.casefold() == text.casefold()]
         if len(alike) == 1:
             return alike[0]
-        if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < self.count:
+        if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < self.count and not self._numerals:
             return int(text)
         spelt = {name.casefold(): name for name in names}
         near = [spelt[one] for one in difflib.get_close_matches(text[:80].casefold(), spelt, n=3)]
