@@ -9,10 +9,11 @@ import pytest
 
 import wspace
 from wspace.errors import WspaceError
-from wspace.figures.sheet import Sheet
+from wspace.figures.sheet import Sheet, check_sheet
 from wspace.networks.generator import Generator
 from wspace.recipe.document import Cell, SheetDocument, SheetLayout
 from wspace.recipe.png import read_document
+from wspace.recipe.recipe import Recipe, Source
 from wspace.rendering.sheets import render_sheet
 
 
@@ -73,3 +74,11 @@ def test_a_sheet_beyond_all_bounds_is_refused(tiny_generator: Generator) -> None
     )
     with pytest.raises(WspaceError, match="fewer or smaller"):
         _ = sheet.image
+
+
+def test_a_sheet_of_more_recipes_than_a_png_holds_is_refused_before_it_is_drawn() -> None:
+    recipe = Recipe(sources=(Source(w=(1 / 3,) * 2**16),))  # more than a megabyte as text
+    cells = [Cell(recipes=(recipe,))] * 16
+    with pytest.raises(WspaceError, match="the recipes of the sheet take"):
+        check_sheet(SheetLayout(columns=4), cells, (8, 8, 3))
+    check_sheet(SheetLayout(columns=4), cells[:4], (8, 8, 3))

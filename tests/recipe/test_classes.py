@@ -49,6 +49,7 @@ def test_names_that_differ_in_capital_letters_are_told_apart() -> None:
     ("classes", "text", "says"),
     [
         (CLOTHES, "bot", "class 'bot' is none of this model's 4: did you mean Boot?"),
+        (CLOTHES, "shirt", "did you mean T-shirt/top?"),
         (CLOTHES, "xyz", r"give T-shirt/top, Boot, bag, small, coat \(or 0 to 3\)"),
         (CLOTHES, "4", "class '4' is none of this model's 4: give"),
         (CLOTHES, "-1", "class '-1' is none"),

@@ -100,12 +100,12 @@ def measure_generation(
     )
 
 
-def first_picture_seconds(model: Path, *, class_index: int | None, times: int) -> float:
+def first_picture_seconds(model: Path, *, class_name: str | None, times: int) -> float:
     """Seconds from the start of a fresh ``wspace generate`` to its end with one picture written.
 
     Args:
         model: a model file.
-        class_index: for models with classes.
+        class_name: of a class, or its number, for models with classes.
         times: processes that are timed; the fastest counts.
 
     Raises:
@@ -113,7 +113,7 @@ def first_picture_seconds(model: Path, *, class_index: int | None, times: int) -
     """
     command = [sys.executable, "-c", "from wspace.cli.main import main; main()"]
     command += ["generate", str(model.resolve()), "--seeds", "0"]
-    command += [] if class_index is None else ["--class", str(class_index)]
+    command += [] if class_name is None else ["--class", class_name]
     best = float("inf")
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(times):

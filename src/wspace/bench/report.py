@@ -229,8 +229,8 @@ def _first_picture(generator: Generator) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         save(generator, path)
-        class_index = 0 if generator.num_classes else None
-        return first_picture_seconds(path, class_index=class_index, times=FIRST_PICTURES)
+        class_name = (generator.class_names or ("0",))[0] if generator.num_classes else None
+        return first_picture_seconds(path, class_name=class_name, times=FIRST_PICTURES)
 
 
 def _describe_model(generator: Generator) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def _check_grid(
 ) -> tuple[Iterator[Recipe], str]:
     """The recipes again and the note of their sheet, if there can be one of so many."""
     from wspace.figures.sheet import check_sheet, picture_layout
-    from wspace.recipe.document import SheetLayout
+    from wspace.recipe.document import Cell, SheetLayout
     from wspace.rendering.sheets import describe_recipes
 
     SheetLayout(columns=1).check_fits(count)  # before so many are made
@@ -232,7 +232,7 @@ def _check_grid(
     note = describe_recipes(generator, listed)
     shape = (*generator.size, generator.image_channels)
     planned = picture_layout(listed, shape, note=note, **layout)
-    check_sheet(planned, count, shape)
+    check_sheet(planned, [Cell(recipes=(recipe,)) for recipe in listed], shape)
     return iter(listed), note
 
 

@@ -18,7 +18,7 @@ from wspace.figures.frame import Frame, Theme, Tile, readable_scale
 from wspace.files import atomic_write_text
 from wspace.recipe.describe import seed_label
 from wspace.recipe.document import Cell, RenderedBy, SheetDocument, SheetLayout
-from wspace.recipe.png import MAX_PIXELS, write_png
+from wspace.recipe.png import MAX_PIXELS, MAX_TEXT_BYTES, write_png
 from wspace.recipe.recipe import Recipe
 
 __all__ = ["Sheet", "check_sheet", "picture_layout", "picture_sheet"]
@@ -149,19 +149,25 @@ def picture_layout(
     )
 
 
-def check_sheet(layout: SheetLayout, count: int, shape: tuple[int, ...]) -> None:
+def check_sheet(layout: SheetLayout, cells: Sequence[Cell], shape: tuple[int, ...]) -> None:
     """Whether a sheet can be, before its pictures are drawn.
 
     Args:
         layout: of the sheet.
-        count: its cells.
+        cells: row by row.
         shape: (H, W, C) of each picture.
 
     Raises:
-        WspaceError: it would have too many cells or pixels.
+        WspaceError: it would have too many cells or pixels, or more recipes than a PNG should hold.
     """
-    layout.check_fits(count)
-    _checked_frame(layout, [np.broadcast_to(np.uint8(0), shape)] * count)
+    layout.check_fits(len(cells))
+    _checked_frame(layout, [np.broadcast_to(np.uint8(0), shape)] * len(cells))
+    size = sum(len(recipe.to_json()) for cell in cells for recipe in cell.recipes)
+    if size > MAX_TEXT_BYTES:
+        raise WspaceError(
+            f"the recipes of the sheet take {size} bytes, more than {MAX_TEXT_BYTES}: put fewer "
+            "pictures on it."
+        )
 
 
 def _checked_frame(layout: SheetLayout, tiles: Sequence[Tile | None]) -> Frame:

@@ -92,7 +92,9 @@ class Classes:
         if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < self.count and not self._numerals:
             return int(text)
         spelt = {name.casefold(): name for name in names}
-        near = [spelt[one] for one in difflib.get_close_matches(text[:80].casefold(), spelt, n=3)]
+        given = text[:80].casefold()
+        near = [spelt[one] for one in spelt if given and given in one][:3]
+        near = near or [spelt[one] for one in difflib.get_close_matches(given, spelt, n=3)]
         if near and len(names) > len(near):
             hint = f"did you mean {one_line(' or '.join(near))}?"
         else:

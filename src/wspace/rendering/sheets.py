@@ -59,7 +59,7 @@ def render_sheet(
         WspaceError: labels that do not fit the cells; otherwise as `render`.
     """
     shape = (*generator.size, generator.image_channels)
-    check_sheet(layout, len(cells), shape)
+    check_sheet(layout, cells, shape)
     numbers: dict[Recipe, int] = {}
     for cell in cells:
         for recipe in cell.recipes:
