@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from wspace.metrics.features.generators import Drawing
@@ -135,3 +136,18 @@ def test_a_change_twice_as_large_has_four_times_the_distance() -> None:
         small, large = (float(distance(image, image + f * change)) for f in (0.002, 0.004))
     assert large / small == pytest.approx(4, rel=0.1)
     assert not math.isnan(small)
+
+
+def test_a_change_of_alpha_counts_whatever_the_colour() -> None:
+    distance = PerceptualDistance(64)
+    random = torch.Generator().manual_seed(0)
+    alpha = (torch.rand(1, 1, 64, 64, generator=random) > 0.5).float()
+    for colour in (0.0, 1.0):  # black, white: each is invisible on one of the backgrounds
+        whole, faint = (
+            torch.cat([(colour * a).expand(-1, 3, -1, -1), a], dim=1) * 2 - 1
+            for a in (alpha, 0.5 * alpha)
+        )
+        assert distance(whole, faint).item() > 0.01
+    rgb = torch.rand(2, 1, 3, 64, 64, generator=random) * 2 - 1
+    opaque = F.pad(rgb, (0, 0, 0, 0, 0, 1), value=1.0)
+    torch.testing.assert_close(distance(*opaque), distance(*rgb))

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wspace.images import rgb_of
+from wspace.images import BACKGROUNDS, rgb_of
 from wspace.metrics.features.generators import Drawing
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.rendering.synthesis_cache import prepared_synthesis
@@ -87,21 +87,27 @@ class PerceptualDistance:
         return cls(side, generator.w_avg.device)
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N,) of images (N, 1, 3 or 4, H, W), nominally in [-1, 1], not clipped."""
-        maps = self._network.pyramid(self._resized(torch.cat([a, b])))
-        total = torch.zeros(len(a), device=a.device)
+        """Distances (N,) of images (N, 1, 3 or 4, H, W), nominally in [-1, 1], not clipped.
+
+        With alpha, the mean of those of what is seen on black and on white.
+        """
+        images = torch.cat([a, b]).float()
+        backgrounds = BACKGROUNDS if images.shape[1] == 4 else (1.0,)
+        seen = [self._distances(rgb_of(images, background)) for background in backgrounds]
+        return torch.stack(seen).mean(dim=0)
+
+    def _distances(self, rgb: Tensor) -> Tensor:
+        """Of the first half of (2N, 3, H, W) from the second."""
+        maps = self._network.pyramid(self._resized(rgb))
+        total = torch.zeros(len(rgb) // 2, device=rgb.device)
         for one in maps:
             first, second = F.normalize(one.float(), dim=1).chunk(2)
             total = total + (first - second).square().sum(dim=1).mean(dim=(1, 2))
         return total
 
-    def _resized(self, images: Tensor) -> Tensor:
+    def _resized(self, rgb: Tensor) -> Tensor:
         return F.interpolate(
-            rgb_of(images.float()),
-            size=self.side,
-            mode="bicubic",
-            antialias=True,
-            align_corners=False,
+            rgb, size=self.side, mode="bicubic", antialias=True, align_corners=False
         )
 
 
