@@ -170,6 +170,21 @@ def test_profiles_are_applied_and_not_kept() -> None:
     assert decode(cmyk).info == {}
 
 
+def test_a_large_jpeg_may_come_out_smaller_and_shows_the_same() -> None:
+    whole = Image.radial_gradient("L").resize((1000, 600)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(whole, "jpeg", exif=exif, quality=95)
+    assert decode(content).size == (600, 1000)
+    small = decode(content, least_side=128)
+    assert small.size == (150, 250)  # by 4; by 8 it would be 75 wide
+    assert decode(content, least_side=601).size == (600, 1000)
+    reduced = decode(content).resize(small.size, Image.Resampling.BOX)
+    assert np.abs(np.asarray(small, int) - np.asarray(reduced, int)).max() <= 3
+    png = encoded(whole, "png")
+    assert decode(png, least_side=8).size == (1000, 600)
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
 def test_pictures_of_phones_are_read_upright(kind: str, turn: int) -> None:

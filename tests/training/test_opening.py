@@ -146,11 +146,17 @@ def test_a_wrong_size_is_refused(size: Any, message: str) -> None:
         TrainConfig(size=size)
 
 
+def test_a_wrong_colour_is_refused_before_any_work() -> None:
+    with pytest.raises(WspaceError, match="'grue' is no colour"):
+        TrainConfig(background="grue")
+
+
 def test_rectangles_are_made_and_taken_as_they_are(tmp_path: Path) -> None:
     folder = photos(tmp_path / "in")
     config, facts, said = opened(folder, size="24x16")
     assert (config.size, facts) == ("24x16", ((16, 24), 3, 2))
     assert any("pictures of 24 x 16" in line for line in said)
+    assert said[-1].endswith("in-24x16.zip")
     config, facts, _ = opened(photos(tmp_path / "ready", (24, 16)), labels=False)
     assert (config.size, facts) == (None, ((16, 24), 3, 0))
 

@@ -305,8 +305,13 @@ def _convert(
         content = source.read(name, MAX_FILE_BYTES)
         header = read_header(content)
         white = decoding.whites.get(header.mode)
-        keep_alpha = config.alpha == "keep"
-        picture = decode(content, config.background_rgb, white=white, keep_alpha=keep_alpha)
+        picture = decode(
+            content,
+            config.background_rgb,
+            white=white,
+            keep_alpha=config.alpha == "keep",
+            least_side=2 * max(config.shape),  # the rest is for Lanczos
+        )
         largest = largest_value(content) if header.of_16_bits else None
     except UnreadablePictureError as error:
         return _Converted(problem=str(error))

@@ -229,7 +229,7 @@ def place_of(survey: Survey, config: BuildConfig, by_folder: bool) -> Path:
         )
     told = [BUILD, survey.fingerprint, asdict(config), by_folder]
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-    return root / key / f"{one_line(stem)}-{config.size}.zip"
+    return root / key / f"{one_line(stem)}-{config.shape.short}.zip"
 
 
 def _read(place: Path) -> _Kept | None:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from wspace.data.checks import check_size
+from wspace.data.build import BuildConfig
 from wspace.errors import WspaceError, reason
 from wspace.networks.presets import PRESETS
 from wspace.plain import (
@@ -397,8 +397,8 @@ class TrainConfig:
 
     def _check(self) -> None:
         check(self)
-        if self.size is not None:
-            check_size(read_size(self.size).resolution)
+        size = 64 if self.size is None else read_size(self.size).resolution
+        BuildConfig(size=size, background=self.background)  # knows what is wrong with them
         if self.alpha == "lay" and self.image_channels == 4:
             raise WspaceError(
                 "alpha=lay leaves nothing transparent, and image_channels=4 asks for alpha: leave "
