@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,22 @@ def test_a_model_without_classes_has_none_to_show(
         ran = run_wspace("generate", tiny_model, *arguments, "--out", tmp_path / "out")
         assert ran.status == 2
         assert says in ran.err
+
+
+def test_a_picture_is_sought_from_a_class_on(
+    run_wspace: Run, clothes: Path, tmp_path: Path
+) -> None:
+    run_wspace("generate", clothes, "--seeds", 3, "--class", "bag", "--out", tmp_path)
+    picture = tmp_path / "seed0003-class2.png"
+    found = []
+    for name, folder in (("bag", "a"), ("2", "b"), ("boot", "c")):
+        out = tmp_path / folder
+        ran = run_wspace(
+            "invert", clothes, picture, "--class", name, "--steps", 0, "--out", out, "--json"
+        )
+        assert ran.status == 0, ran.err
+        found.append(json.loads(ran.out)[0]["recipe"]["sources"])
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+    ran = run_wspace("invert", clothes, picture, "--class", "hat", "--out", tmp_path / "d")
+    assert (ran.status, "class 'hat' is none" in ran.err) == (2, True)

@@ -12,6 +12,7 @@ from wspace.cli.common import load_generator, theme_option
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError, command_line
 from wspace.files import check_file, check_folder
+from wspace.recipe.classes import Classes
 
 if TYPE_CHECKING:
     from wspace.data.build import Fit
@@ -31,7 +32,7 @@ __all__ = ["invert_command"]
 )
 @click.option("--steps", type=click.IntRange(0, 100_000), default=300, show_default=True)
 @click.option("--seconds", type=float, help="End after that time, if it is sooner.")
-@click.option("--class", "class_index", type=click.IntRange(min=0), help="Start in this class.")
+@click.option("--class", "of", metavar="CLASS", help="Start in this class, a name or a number.")
 @click.option(
     "--fit",
     type=click.Choice(["crop", "pad", "squash"]),
@@ -62,7 +63,7 @@ def invert_command(
     space: Literal["w", "w+"],
     steps: int,
     seconds: float | None,
-    class_index: int | None,
+    of: str | None,
     fit: Fit,
     background: str,
     out: Path,
@@ -86,6 +87,7 @@ def invert_command(
             raise WspaceError(f"{path} should end with {' or '.join(endings)}: name it so.")
     config = InversionConfig(space=space, steps=steps, seconds=seconds)
     generator = load_generator(model, device)
+    class_index = None if of is None else Classes.of(generator).parse(of)
     targets = read_targets(pictures, generator, fit=fit, background=background)
     with progress_bar("inverting", "steps") as progress:
         made = invert_pictures(
