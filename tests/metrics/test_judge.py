@@ -97,6 +97,9 @@ def test_large_pictures_are_averaged_down_and_alpha_has_a_channel() -> None:
     features, logits = network(torch.zeros(2, 1, 256, 128, dtype=torch.uint8))
     assert features.shape == (2, 128)
     assert [one.shape for one in logits] == [(2, 2), (2, 3)]
+    for height, width in ((8, 8), (64, 64), (48, 8), (1024, 96)):
+        pixels = torch.zeros(2, 3, height, width, dtype=torch.uint8)
+        assert Classifier(height, width, 3, (2,)).eval()(pixels)[0].shape == (2, 128)
     alpha = Classifier(16, 16, 4, (2,)).eval()
     opaque = torch.full((2, 4, 16, 16), 255, dtype=torch.uint8)
     for channels in (1, 3):

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "Print the recipe that a picture carries."),
     "reproduce": ("reproduce", "Make a picture again from its recipe."),
     "measure": ("measure", "Measure a model against a dataset."),
+    "claims": ("claims", "Put the article's claims to the test on a model."),
     "import": ("import_", "Turn an official StyleGAN pickle into a wspace model, safely."),
     "bench": ("bench", "Measure this machine's speed with a model."),
     "models": ("models", "List the models that come with the package."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +42,14 @@ __all__ = [
     "truth_of",
 ]
 
-VERSION = 2  # another judge is trained where this changes
+VERSION = 3  # another judge is trained where this changes
 WIDTHS = (32, 64, 128)
 FEATURES = 128
 BATCH = 128
 SEEN = 120_000  # pictures to learn from, all repetitions counted
 REPETITIONS = 200  # of one picture, at most
 LARGEST_SIDE = 64  # pictures are averaged down to this
+PLAIN_SIDE = 32  # larger ones are seen at every other pixel from the first maps on
 CLEAR = 0.5  # share of what guessing the commonest value gets wrong, that a judge has to get right
 CLASS = "class"  # the kind of value that labels give
 
@@ -120,18 +122,19 @@ class Classifier(nn.Module):
         self.shrunk = 1
         while max(height, width) > LARGEST_SIDE * self.shrunk:
             self.shrunk *= 2
+        stride = 2 if max(height, width) > PLAIN_SIDE * self.shrunk else 1
         blocks: list[nn.Module] = []
         before = channels
-        for width_of_block in WIDTHS:
+        for maps in WIDTHS:
             blocks += [
-                nn.Conv2d(before, width_of_block, 3, padding=1, bias=False),
-                nn.BatchNorm2d(width_of_block),
+                nn.Conv2d(before, maps, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(maps),
                 nn.ReLU(),
-                nn.MaxPool2d(2),
+                nn.MaxPool2d(2, ceil_mode=True),
             ]
-            before = width_of_block
-        halved = self.shrunk * 2 ** len(WIDTHS)
-        places = (height // halved) * (width // halved)
+            stride, before = 1, maps
+        halved = 2 ** (len(WIDTHS) + (max(height, width) > PLAIN_SIDE * self.shrunk))
+        places = math.prod(math.ceil(math.ceil(n / self.shrunk) / halved) for n in (height, width))
         self.body = nn.Sequential(
             *blocks, nn.Flatten(), nn.Linear(before * places, FEATURES), nn.ReLU()
         )
@@ -141,7 +144,7 @@ class Classifier(nn.Module):
         """(N, 1, 3 or 4, H, W), uint8, to features (N, 128) and logits, one (N, values) a head."""
         images = from_uint8(pixels)
         if self.shrunk > 1:
-            images = F.avg_pool2d(images, self.shrunk)
+            images = F.avg_pool2d(images, self.shrunk, ceil_mode=True)
         if self.channels == 3:
             images = rgb_of(images)
         elif images.shape[1] != 4:  # opaque

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PrecisionRecall",
     "measure",
+    "memberships",
     "neighbour_radii",
     "precision_recall",
     "require_neighbours",
@@ -50,6 +51,18 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     Raises:
         WspaceError: a set has too few points for ``k``.
     """
+    in_real, in_fake = memberships(real, fake, k)
+    return PrecisionRecall(float(in_real.double().mean()), float(in_fake.double().mean()))
+
+
+def memberships(real: Tensor, fake: Tensor, k: int = 3) -> tuple[Tensor, Tensor]:
+    """Which fake features lie within the real manifold, (M,), and which real ones do the reverse.
+
+    Args and errors are those of `precision_recall`, which is the mean of each.
+
+    Returns:
+        (M,) and (N,), bool.
+    """
     for name, features in (("real", real), ("generated", fake)):
         require_neighbours(name, features, k)
     real_radii = neighbour_radii(real, k)
@@ -59,7 +72,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     for rows, distances in distance_blocks(real, fake):
         in_real |= (distances <= real_radii[rows, None]).any(dim=0)
         in_fake[rows] = (distances <= fake_radii).any(dim=1)
-    return PrecisionRecall(float(in_real.double().mean()), float(in_fake.double().mean()))
+    return in_real, in_fake
 
 
 def require_neighbours(name: str, features: Tensor, k: int) -> None:

@@ -1,0 +1,1 @@
+"""What the StyleGAN article claims, put to the test on a model."""
