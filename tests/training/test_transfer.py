@@ -374,7 +374,8 @@ def test_a_run_says_what_goes_on_and_resumes_exactly(tmp_path: Path) -> None:
     whole, said = messages_of(config, tmp_path / "whole")
     assert said[0] == (
         f"from {config.start_from}: the generator goes on; its 2 classes become one, their mean; "
-        "it becomes colour. The discriminator starts afresh."
+        "it becomes colour. The discriminator starts afresh: with --set "
+        "warmup_kimg=5 it learns alone first, and the generator rests."
     )
     halved = loop.start(config.replace(total_kimg=0.012), tmp_path / "halved").run
     loop.resume(halved, total_kimg=config.total_kimg)

@@ -188,6 +188,8 @@ def first_networks(
             )
         discriminator = build_discriminator(judge)
         said += ". The discriminator starts afresh"
+        if config.discriminator == "preset" and not config.adversarial.warmup_kimg:
+            said += ": with --set warmup_kimg=5 it learns alone first, and the generator rests"
     else:
         said += ". " + "; ".join(["The discriminator goes on", *changed])
     if config.reconstruction.weight:
