@@ -441,6 +441,9 @@ def test_fine_tuning_begins_with_the_discriminator() -> None:
     assert not config.reconstruction.alone
     assert not config.matching.on
     assert TrainConfig().reconstruction.alone
+    in_stages = TrainConfig(start_from="a.safetensors", **{"reconstruction.share": 0.3})
+    assert in_stages.reconstruction.weight == TrainConfig().reconstruction.weight
+    assert in_stages.matching == TrainConfig().matching
 
 
 def test_another_preset_than_the_models_is_refused(

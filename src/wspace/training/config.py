@@ -382,7 +382,8 @@ class TrainConfig:
         chosen = defaults(
             values.get("preset", DEFAULT_PRESET),
             values.get("discriminator"),
-            fine_tuning=values.get("start_from") is not None,
+            stages=values.get("start_from") is None
+            or any(values.get(f"reconstruction.{name}") for name in ("share", "kimg")),
         )
         parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
         for name, value in (chosen | values).items():
@@ -627,18 +628,16 @@ PROJECTED_DEFAULTS: dict[str, Any] = {
 }
 
 
-def defaults(
-    preset: Any, discriminator: Any = None, *, fine_tuning: bool = False
-) -> dict[str, Any]:
+def defaults(preset: Any, discriminator: Any = None, *, stages: bool = True) -> dict[str, Any]:
     """What is trained with where nothing else is said, by whole names; beside the classes' own.
 
-    ``fine_tuning``: a model goes on. There is no stage of reconstruction then: its encoder knows
+    ``stages``: False where a model goes on, unless reconstruction is asked for: its encoder knows
     nothing yet, and teaches a generator to forget what it knows (benchmarks/RESULTS.md).
     """
     own = PRESET_DEFAULTS.get(preset, {}) if isinstance(preset, str) else {}
     kind = own.get("discriminator", "preset") if discriminator is None else discriminator
     if kind == "projected":
-        if fine_tuning:
+        if not stages:
             own = {k: v for k, v in own.items() if k not in _IN_STAGES or k == "discriminator"}
         return own | PROJECTED_DEFAULTS
     # reconstructions are compared through the network that a projected one sees with
