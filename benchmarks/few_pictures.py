@@ -195,7 +195,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             _make_cells(arguments)
         except WspaceError as error:
             parser.exit(2, f"{error}\n")
-    print(table([json.loads(path.read_text()) for path in sorted(arguments.out.glob("*.json"))]))
+    kept = [json.loads(path.read_text()) for path in sorted(arguments.out.glob("*.json"))]
+    print(table([cell for cell in kept if "nearest" in cell]))  # the others were interrupted
 
 
 def _make_cells(arguments: argparse.Namespace) -> None:

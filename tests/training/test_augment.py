@@ -11,7 +11,7 @@ import torch
 from tiny_run import make_config
 
 from wspace.training import loop
-from wspace.training.augment import Augmentation, augmenting_pays
+from wspace.training.augment import Augmentation, decide_augmentation
 from wspace.training.config import AdversarialConfig, TrainConfig
 from wspace.training.run.folder import read_config
 
@@ -100,7 +100,26 @@ def test_at_no_strength_nothing_is_drawn() -> None:
 def test_whether_it_pays_depends_on_the_discriminator_and_the_pictures(
     discriminator: str, count: int, pays: bool
 ) -> None:
-    assert augmenting_pays(TrainConfig(discriminator=discriminator), count) == pays
+    decided = decide_augmentation(TrainConfig(discriminator=discriminator), count)
+    assert decided["adversarial.augment"] == ("ada" if pays else "none")
+
+
+@pytest.mark.parametrize("given", ["ada", "none"])
+def test_what_was_given_is_not_decided(given: str) -> None:
+    decided = decide_augmentation(TrainConfig(augment=given, augment_kimg=7.0), 100)
+    assert decided == {}
+
+
+@pytest.mark.parametrize(
+    ("preset", "start_from", "kimg"),
+    [("small", None, 20.0), ("paper", None, 500.0), ("stylegan2", "model.safetensors", 100.0)],
+)
+def test_how_fast_it_adapts_is_the_release_s_where_training_is_as_long(
+    preset: str, start_from: str | None, kimg: float
+) -> None:
+    config = TrainConfig(preset=preset, start_from=start_from)
+    decided = config.replace(**decide_augmentation(config, 100))
+    assert decided.adversarial.augment_kimg == kimg
 
 
 def test_auto_is_decided_before_a_run_and_kept_with_it(tmp_path: Path) -> None:

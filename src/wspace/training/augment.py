@@ -19,22 +19,30 @@ from torch import Tensor
 from wspace.training.config import AdversarialConfig, TrainConfig
 from wspace.training.transforms import draw_transforms, transform
 
-__all__ = ["Augmentation", "augmenting_pays"]
+__all__ = ["Augmentation", "decide_augmentation"]
 
 ADJUST_STEPS = 4  # from one adjustment of the strength to the next
 FEW = 5_000  # pictures, up to which it pays
+KIMG, KIMG_FROM_A_MODEL = 500.0, 100.0  # as in the release
 
 
-def augmenting_pays(config: TrainConfig, count: int) -> bool:
-    """Whether a run on ``count`` pictures is better with it, where nothing is said."""
-    return config.discriminator == "preset" and count <= FEW
+def decide_augmentation(config: TrainConfig, count: int) -> dict[str, Any]:
+    """What a configuration leaves open, for a run on ``count`` pictures: options and values."""
+    changes: dict[str, Any] = {}
+    if config.adversarial.augment == "auto":
+        pays = config.discriminator == "preset" and count <= FEW
+        changes["adversarial.augment"] = "ada" if pays else "none"
+    if config.adversarial.augment_kimg is None:
+        kimg = KIMG if config.start_from is None else KIMG_FROM_A_MODEL
+        changes["adversarial.augment_kimg"] = kimg
+    return changes
 
 
 class Augmentation:
     """Changes pictures for the discriminator; not at all where its strength is 0.
 
     Args:
-        config: ``augment`` is decided, not "auto".
+        config: ``augment`` is decided, not "auto"; so is ``augment_kimg``.
 
     Attributes:
         on: whether pictures are ever changed.
@@ -49,7 +57,7 @@ class Augmentation:
         self.adapts = config.augment == "ada"
         self.strength = config.augment_strength if self.on else 0.0
         self.overfitting: float | None = None
-        self._config = config
+        self._config, self._kimg = config, config.augment_kimg or KIMG
         self._signs, self._images, self._steps = 0.0, 0, 0  # since the last adjustment
 
     def __call__(self, images: Tensor, random: torch.Generator) -> Tensor:
@@ -80,7 +88,7 @@ class Augmentation:
             return
         self.overfitting = self._signs / self._images
         above = self.overfitting - self._config.augment_target
-        change = self._images / (self._config.augment_kimg * 1000)
+        change = self._images / (self._kimg * 1000)
         self.strength = max(self.strength + change * ((above > 0) - (above < 0)), 0.0)
         self._signs, self._images, self._steps = 0.0, 0, 0
 

@@ -115,8 +115,12 @@ class AdversarialConfig:
         float, Range(-1, 1), About("ada: how sure the discriminator is to be of real pictures")
     ] = 0.6
     augment_kimg: Annotated[
-        float, _Positive, About("ada: images in which the strength can go from 0 to 1", "kimg")
-    ] = 500.0
+        float | None,
+        _Positive,
+        About(
+            "ada: to go from 0 to 1 in; none: 500, or 100 from a model, as StyleGAN2-ADA", "kimg"
+        ),
+    ] = None
     augment_set: Annotated[
         str,
         Choice(*AUGMENT_SETS),
@@ -578,10 +582,6 @@ _IN_STAGES: dict[str, Any] = {
     "matching.share": 0.15,
 }
 
-# Runs of minutes to hours see so few images that augmentation has to find its strength sooner than
-# in StyleGAN2-ADA's release, which trains for 25,000 kimg.
-_FEW_STEPS: dict[str, Any] = {"adversarial.augment_kimg": 20.0}
-
 # What a preset trains with where nothing else is said; then what the discriminator does.
 PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
     "small": {
@@ -589,7 +589,6 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
         **_IN_STAGES,
-        **_FEW_STEPS,
     },
     # For short runs: few steps have to be large, and R1 has to be far above the rule of thumb for
     # long runs, with which the discriminator ran away at 32² (benchmarks/RESULTS.md).
@@ -598,14 +597,12 @@ PRESET_DEFAULTS: dict[str, dict[str, Any]] = {
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
         **_IN_STAGES,
-        **_FEW_STEPS,
     },
     "medium": {
         "adversarial.learning_rate": 0.003,
         "adversarial.r1_gamma": 2.0,
         "adversarial.r1_interval": 8,
         **_IN_STAGES,
-        **_FEW_STEPS,
     },
     "paper": {
         "adversarial.r1_gamma": 10.0,
@@ -625,6 +622,8 @@ PROJECTED_DEFAULTS: dict[str, Any] = {
     "adversarial.learning_rate": 0.002,
     "adversarial.learning_rate_d": 0.0005,
     "adversarial.r1_gamma": 0.0,
+    # after the stages before it, it has few images to find a strength in
+    "adversarial.augment_kimg": 20.0,
 }
 
 

@@ -23,7 +23,7 @@ from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig, ProjectedConfig
 from wspace.networks.generator import Generator
 from wspace.networks.presets import preset, projected_discriminator
-from wspace.training.augment import augmenting_pays
+from wspace.training.augment import decide_augmentation
 from wspace.training.config import TrainConfig
 from wspace.training.transfer import (
     Shape,
@@ -101,8 +101,7 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
             f"{config.data} has no attributes that tell its pictures apart: leave out "
             "--set attributes=true."
         )
-    if config.adversarial.augment == "auto":
-        changes["adversarial.augment"] = "ada" if augmenting_pays(config, len(data)) else "none"
+    changes |= decide_augmentation(config, len(data))
     device = choose_device(config.device)
     changes["device"] = str(device)
     precision = config.precision
