@@ -73,6 +73,8 @@ def test_a_sheet_has_a_row_a_direction(run_wspace: Run, model: Path, tmp_path: P
     [
         (("list", "MODEL"), "find some with `wspace directions find"),
         (("find", "MODEL", "--num", 9), "1 to 8"),
+        (("find", "MODEL", "--method", "labels"), "--data LABELLED"),
+        (("find", "MODEL", "--data", "a.zip"), "--data LABELLED"),
         (("find", "MODEL", "--layers", "9"), "layer 9 does not exist"),
         (("rename", "MODEL", "a", "b"), "no directions"),
     ],

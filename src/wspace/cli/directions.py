@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["directions_command"]
 
-METHODS = {"sefa": "SeFa", "pca": "PCA"}
+METHODS = {"sefa": "SeFa", "pca": "PCA", "labels": "labels"}
 
 
 @click.group("directions")
@@ -41,32 +41,76 @@ def directions_command() -> None:
     type=click.Choice(list(METHODS)),
     default="sefa",
     show_default=True,
-    help="sefa asks the weights, pca the w themselves.",
+    help="sefa asks the weights, pca the w themselves, labels what DATA says of its pictures.",
 )
+@click.option("--data", metavar="DATA", help="Pictures with classes or attributes, for labels.")
 @click.option("--num", type=click.IntRange(1, 100), default=5, show_default=True, help="How many.")
 @click.option(
     "--layers",
     metavar="LAYERS",
     help="That take the step, such as coarse.  [default: sefa a group after the other; pca all]",
 )
-def find_command(model: str, method: str, num: int, layers: str | None) -> None:
+def find_command(model: str, method: str, data: str | None, num: int, layers: str | None) -> None:
     """Find directions of MODEL, and keep them beside its file.
 
-    Strength 1 is one standard deviation of w. What was found before by the same method in the same
-    layers is replaced, unless it was renamed.
+    Strength 1 is one standard deviation of w. With labels, everything that a judge can see gets a
+    direction, and strength 1 is the step that gives it to half of the pictures that lack it. What
+    was found before by the same method in the same layers is replaced, unless it was renamed.
     """
-    from wspace.formats.directions import (
-        Direction,
-        directions_path,
-        read_directions,
-        write_directions,
+    from wspace.formats.directions import directions_path, read_directions, write_directions
+
+    if (method == "labels") != (data is not None):
+        raise WspaceError("--method labels needs --data LABELLED, and the others do without it.")
+    generator = load_generator(model)
+    path = directions_path(model)
+    kept = read_directions(path, generator)
+    found = (
+        _by_weights(generator, method, num, layers)
+        if data is None
+        else _by_labels(generator, data, layers)
     )
+    write_directions(path, generator, kept | found)
+    click.echo(f"{path}: {', '.join(found)}")
+    shown = command_line("wspace", "directions", "sheet", model)
+    click.echo(f"look at them: {shown}", err=True)
+
+
+def _by_labels(generator: Generator, place: str, layers: str | None) -> dict[str, Direction]:
+    """What a judge that learned from labelled data finds."""
+    from wspace.data.dataset import Dataset
+    from wspace.discovery.labelled import labelled_directions
+    from wspace.formats.directions import Direction
+    from wspace.metrics.features.datasets import cache_folder
+    from wspace.metrics.judge import judging_of
+
+    with Dataset.open(place) as data:
+        judging = judging_of(data, cache=cache_folder(), show=progress_bar)
+        labels = data.labels if generator.num_classes else None
+    with progress_bar("finding directions", "attributes") as progress:
+        found = labelled_directions(
+            generator,
+            judging,
+            labels=labels,
+            say=lambda line: click.echo(line, err=True),
+            progress=progress,
+        )
+    if layers is None:
+        return found
+    chosen = parse_layers(layers, Layers.of(generator))
+    return {
+        name: Direction(edit=one.edit.replace(layers=chosen), about=one.about)
+        for name, one in found.items()
+    }
+
+
+def _by_weights(
+    generator: Generator, method: str, num: int, layers: str | None
+) -> dict[str, Direction]:
+    """What weights or w say."""
+    from wspace.formats.directions import Direction
     from wspace.steering.directions import closed_form, principal, sample_w
 
-    generator = load_generator(model)
-    path, known = directions_path(model), Layers.of(generator)
-    kept = read_directions(path, generator)
-    w = sample_w(generator)
+    known, w = Layers.of(generator), sample_w(generator)
     places: dict[str, tuple[int, ...] | None] = {"": None}
     if layers is not None:
         places = {layers: parse_layers(layers, known)}
@@ -84,10 +128,7 @@ def find_command(model: str, method: str, num: int, layers: str | None) -> None:
             name = f"{stem}-{i + 1}"
             about = f"{METHODS[method]}{where}, number {i + 1}"
             found[name] = Direction(edit=edit.replace(name=name), about=about)
-    write_directions(path, generator, kept | found)
-    click.echo(f"{path}: {', '.join(found)}")
-    shown = command_line("wspace", "directions", "sheet", model)
-    click.echo(f"look at them: {shown}", err=True)
+    return found
 
 
 @directions_command.command("list")

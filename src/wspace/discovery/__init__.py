@@ -1,0 +1,1 @@
+"""Directions with names that data gives: what a judge sees is looked for in W."""
