@@ -1,5 +1,5 @@
 # Two commands on a fresh machine with Python 3.11 and make:
-#   make demo     installs into .venv and makes pictures with the bundled model
+#   make demo     installs into .venv and makes pictures with the bundled models
 #   make test     installs into .venv and runs the tests
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,13 +14,14 @@ W := .venv/bin/wspace
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# A sheet, a mixing grid, a noise figure and a short walk from the bundled model.
+# Sheets, a mixing grid, a noise figure and a short walk from the bundled models.
 demo: .venv/.installed
 	$(W) generate avatars --seeds 0-31 --psi 0.7 --out $(DEMO)/pictures --grid $(DEMO)/sheet.png
+	$(W) generate clothes --classes all --seeds 0-9 --psi 0.8 --grid $(DEMO)/clothes.png
 	$(W) mix avatars --rows 1,2,3,4 --cols 5,6,7,8 --layers coarse --psi 0.7 --out $(DEMO)/mixing.png
 	$(W) noise avatars --seed 3 --psi 0.7 --out $(DEMO)/noise
 	$(W) interpolate avatars --seeds 1,2,3,1 --frames 72 --loop --psi 0.7 --out $(DEMO)/walk.mp4
-	@echo "The pictures lie in $(DEMO)/: sheet.png, mixing.png, walk.mp4, noise/, pictures/"
+	@echo "The pictures lie in $(DEMO)/: sheet.png, clothes.png, mixing.png, walk.mp4, noise/, pictures/"
 
 # Draws 4,000 avatars, trains on them for MINUTES by the default command, shows what it has learned.
 demo-train: .venv/.installed

@@ -1,8 +1,10 @@
 """Make a bundled model from a run: the averaged generator alone.
 
     python benchmarks/bundle.py RUN NAME --command TEXT --command TEXT [--quality MEASURED.json]
+        [--data DATA]
 
-The commands, from nothing to the run, go into the model's metadata. MEASURED.json is what
+The commands, from nothing to the run, go into the model's metadata, and the names of its classes,
+where the run does not say them, come from DATA. MEASURED.json is what
 `wspace measure RUN HELDOUT --json` printed. The model goes to src/wspace/models/NAME.safetensors,
 the run's configuration and log to benchmarks/bundled/. Weights are stored in half precision, unless
 that moves a value of 64 pictures by more than 2/255; then those of the synthesis network alone, or
@@ -12,14 +14,16 @@ none.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from wspace.data.dataset import Dataset
 from wspace.formats.model_file import load, load_model_file, save
-from wspace.recipe.recipe import recipes
+from wspace.recipe.recipe import sample_recipes
 from wspace.rendering.render import render
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,9 +37,14 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--quality", type=Path)
     parser.add_argument("--command", dest="commands", action="append", required=True)
+    parser.add_argument("--data", type=Path, help="whose classes have names")
     arguments = parser.parse_args()
 
     model = load_model_file(arguments.run, discriminator=False)
+    generator = model.generator
+    if arguments.data is not None and generator.class_names is None:
+        with Dataset.open(arguments.data) as data:
+            generator.config = dataclasses.replace(generator.config, class_names=data.class_names)
     metadata = dict(model.metadata)
     if arguments.quality is not None:
         measured = json.loads(arguments.quality.read_text())
@@ -43,11 +52,11 @@ def main() -> None:
         metadata["quality"] = measured
     metadata["commands"] = arguments.commands
     target = ROOT / "src/wspace/models" / f"{arguments.name}.safetensors"
-    seeds = recipes(seeds=range(64), precision="fp32")
-    exact = render(model.generator, seeds).pixels.astype(np.int16)
+    seeds = sample_recipes(range(64), num_classes=generator.num_classes)
+    exact = render(generator, seeds).pixels.astype(np.int16)
     # a mapping network of eight layers moves w further than halved convolutions move colours
     for dtype, part in ((torch.float16, ""), (torch.float16, "generator.synthesis"), (None, "")):
-        save(model.generator, target, metadata=metadata, dtype=dtype, part=part)
+        save(generator, target, metadata=metadata, dtype=dtype, part=part)
         stored = render(load(target), seeds).pixels.astype(np.int16)
         worst = int(np.abs(exact - stored).max())
         size = target.stat().st_size / 1e6

@@ -15,7 +15,6 @@ from PIL import Image
 from wspace.formats.model_file import bundled_models, load, read_metadata
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-MAX_BUNDLED_BYTES = 12 * 10**6
 
 
 def commands() -> list[str]:
@@ -47,11 +46,21 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (tmp_path / "sheet.png").exists()
 
 
-def test_the_bundled_model_is_small_and_says_what_it_is() -> None:
-    path = bundled_models()["avatars"]
-    assert path.stat().st_size <= MAX_BUNDLED_BYTES
-    assert load("avatars").resolution == 64
-    metadata = read_metadata("avatars")["metadata"]
+@pytest.mark.parametrize(
+    ("name", "most_bytes", "resolution", "channels", "classes"),
+    [("avatars", 12 * 10**6, 64, 3, 0), ("clothes", 4 * 10**6, 32, 1, 10)],
+)
+def test_a_bundled_model_is_small_and_says_what_it_is(
+    name: str, most_bytes: int, resolution: int, channels: int, classes: int
+) -> None:
+    assert bundled_models()[name].stat().st_size <= most_bytes
+    generator = load(name)
+    made = (generator.resolution, generator.image_channels, generator.num_classes)
+    assert made == (resolution, channels, classes)
+    assert classes == len(generator.class_names or ())
+    metadata = read_metadata(name)["metadata"]
     assert {"licence", "attribution", "kimg", "training", "quality"} <= set(metadata)
     assert metadata["licence"]
-    assert metadata["training"]["style_mixing_probability"] == 0.9
+    training = metadata["training"]
+    adversarial = training.get("adversarial", training)  # as an earlier version wrote it
+    assert adversarial["style_mixing_probability"] == 0.9
