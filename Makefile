@@ -7,7 +7,7 @@ MINUTES ?= 5
 DEMO := demo
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train test check slow bench dist clean
+.PHONY: demo demo-train test check slow claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -48,6 +48,10 @@ check: .venv/.installed
 
 slow: .venv/.installed
 	.venv/bin/python -m pytest -m slow
+
+# What of the article holds for the bundled models: pages in docs/claims.
+claims: .venv/.installed
+	.venv/bin/python benchmarks/claims.py --reports
 
 bench: .venv/.installed
 	$(W) bench

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from labelled_pictures import write_shades
+from PIL import Image
 from small_pictures import write_pictures
 
 from wspace.data.dataset import Dataset
+from wspace.data.writer import png_bytes, write_dataset
 from wspace.errors import WspaceError
 from wspace.metrics import judge as judges
 from wspace.metrics.judge import Classifier, Judging, judging_of, learn_judge, truth_of
@@ -75,6 +77,25 @@ def test_classes_are_learned_where_there_are_no_attributes(tmp_path: Path) -> No
     assert found.decisions[:, 0].tolist() == list(data.labels)
     assert found.features.shape == (60, 128)
     assert found.sureness.min() >= 0.5
+
+
+def test_attributes_that_tell_the_same_count_once(tmp_path: Path) -> None:
+    with write_dataset(tmp_path / "data.zip") as writer:
+        names = [writer.add(png_bytes(Image.new("RGB", (8, 8), (40 * k, 0, 0)))) for k in range(4)]
+        hats = ["none", "tall", "none", "flat"]
+        turns = {"none": None, "tall": 3, "flat": 7}
+        described = {
+            name: {"hat": hat, "turn": turns[hat], "worn": hat != "none"}
+            for name, hat in zip(names, hats, strict=True)
+        }
+        writer.finish({"labels": None, "attributes": described})
+    data = Dataset.open(tmp_path / "data.zip")
+    found = truth_of(data)
+    assert found is not None
+    assert list(found.values) == ["hat", "worn"]
+    asked = truth_of(data, ("turn",))
+    assert asked is not None
+    assert list(asked.values) == ["turn"]
 
 
 def test_a_judge_is_kept_by_what_it_learned(tmp_path: Path, described: Dataset) -> None:

@@ -34,7 +34,7 @@ def changed(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("w_dim", 2**20),
         ("image_channels", 0),
         ("mapping.num_layers", 2**16),  # would take minutes to build
-        ("mapping.num_layers", 0),
+        ("mapping.num_layers", -1),
         ("mapping.hidden_dim", 0),
         ("synthesis.channels", [4]),
         ("synthesis.channels", [0, 0, 0, 0, 0]),

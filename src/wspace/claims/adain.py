@@ -84,7 +84,6 @@ def adain_claim(subject: Subject) -> Claim:
         ],
         title="How far maps are from what they should be",
         value="deviations",
-        reference=NEAR,
     )
     return replace(
         claim,

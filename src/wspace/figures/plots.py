@@ -103,7 +103,7 @@ def bars(
         value: what is measured, beside the axis.
         reference: a dashed line across.
     """
-    figure = _figure(max(4.5, 1.6 + 0.55 * len(names) * len(series)), 3.4)
+    figure = _figure(min(max(4.5, 1.6 + 0.3 * len(names) * len(series)), 9.0), 3.6)
     axes = figure.add_subplot()
     places = np.arange(len(names))
     width = 0.8 / len(series)

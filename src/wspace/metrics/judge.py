@@ -72,6 +72,8 @@ class Truth:
 def truth_of(data: Dataset, kinds: Sequence[str] | None = None) -> Truth | None:
     """The attributes of data, or without any its classes; None where it has neither.
 
+    Attributes that tell the same pictures apart, under whatever values, count once.
+
     Args:
         data: labelled pictures.
         kinds: only these attributes.
@@ -87,7 +89,7 @@ def truth_of(data: Dataset, kinds: Sequence[str] | None = None) -> Truth | None:
             return None
         names = data.class_names or tuple(str(k) for k in range(data.num_classes))
         return Truth(values={CLASS: names}, codes=data.labels[:, None])
-    columns, values = [], {}
+    columns, values, told = [], {}, set()
     for kind in kinds or tuple(attributes.values):
         if kind not in attributes.values:
             raise WspaceError(
@@ -95,9 +97,19 @@ def truth_of(data: Dataset, kinds: Sequence[str] | None = None) -> Truth | None:
                 f"{', '.join(attributes.values)}."
             )
         codes = attributes.codes[:, list(attributes.values).index(kind)]
+        same = _partition(codes)
+        if not kinds and same in told:
+            continue
+        told.add(same)
         columns.append(codes - codes.min())  # codes of one attribute follow each other
         values[kind] = tuple(_as_text(value) for value in attributes.values[kind])
     return Truth(values=values, codes=np.stack(columns, axis=1))
+
+
+def _partition(codes: Indices) -> bytes:
+    """The same for codes that differ in their values alone."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return first[inverse].tobytes()
 
 
 def _as_text(value: str) -> str:

@@ -58,7 +58,7 @@ def channels_per_block(resolution: Resolution, base: float, maximum: int) -> tup
 class MappingConfig:
     """The mapping network of a generator, or of a discriminator that sees classes."""
 
-    num_layers: Annotated[int, Range(0, _MAX_LAYERS)] = 8  # depth; 0 only in a discriminator
+    num_layers: Annotated[int, Range(0, _MAX_LAYERS)] = 8  # depth; 0 in a generator: w is z
     hidden_dim: _Width | None = None  # of the layers before the last; None: w_dim
     embed_dim: _Width | None = None  # of the class embedding; None: w_dim
     lr_multiplier: _Positive = 0.01  # slows the mapping down
@@ -208,8 +208,12 @@ class GeneratorConfig(_OfASize):
             )
         if self.class_names is not None and len(set(self.class_names)) < self.num_classes:
             raise WspaceError("class_names has a name twice: give each class its own.")
-        if self.mapping.num_layers < 1:
-            raise WspaceError("num_layers=0: the mapping of a generator needs one layer or more.")
+        if self.mapping.num_layers < 1 and (self.z_dim != self.w_dim or self.num_classes > 0):
+            raise WspaceError(
+                f"num_layers=0: without layers w is z, but z_dim={self.z_dim}, w_dim={self.w_dim} "
+                f"and num_classes={self.num_classes}: give one layer or more, or train without "
+                "classes."
+            )
         assert isinstance(self.synthesis, _SYNTHESIS[self.architecture])
         if not isinstance(self.synthesis, AliasFreeConfig):
             _check_channels(self.synthesis.channels, self.resolution)

@@ -318,6 +318,11 @@ class TrainConfig:
         About("of pixels that are stored in more than 8 bits; none: as they say", "bits"),
     ] = None
     preset: Annotated[str, Choice(*PRESETS), About("the networks")] = DEFAULT_PRESET
+    mapping_layers: Annotated[
+        int | None,
+        Range(0, 64),
+        About("layers between z and w; none: the preset's; 0: w is z, without classes", "layers"),
+    ] = None
     discriminator: Annotated[
         str,
         Choice(*DISCRIMINATORS),

@@ -123,6 +123,13 @@ def decide(config: TrainConfig, data: Dataset) -> TrainConfig:
     return config.replace(**changes)
 
 
+def _with_mapping(config: GeneratorConfig, layers: int | None) -> GeneratorConfig:
+    """A preset's generator with another depth of mapping; None leaves it as it is."""
+    if layers is None:
+        return config
+    return replace(config, mapping=replace(config.mapping, num_layers=layers))
+
+
 def first_networks(
     config: TrainConfig, data: Dataset, tell: Callable[[str], None] = lambda _: None
 ) -> tuple[Generator, nn.Module]:
@@ -148,7 +155,13 @@ def first_networks(
         judge = projected_discriminator(**cast(Any, vars(shape)))
     names = data.class_names if config.labels else None
     if config.start_from is None:
-        return build_generator(replace(configs[0], class_names=names)), build_discriminator(judge)
+        made = replace(_with_mapping(configs[0], config.mapping_layers), class_names=names)
+        return build_generator(made), build_discriminator(judge)
+    if config.mapping_layers is not None:
+        raise WspaceError(
+            f"mapping_layers={config.mapping_layers}: {config.start_from} has a mapping network of "
+            "its own: leave it out."
+        )
     model = load_model_file(config.start_from)
     lod = getattr(model.generator.config.synthesis, "lod", 0.0)
     if lod > 0:
