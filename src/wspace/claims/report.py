@@ -77,7 +77,8 @@ def _about(about: Mapping[str, Any]) -> str:
 def _summary(claims: Sequence[Claim]) -> str:
     rows = "".join(
         f'<tr><td><a href="#{claim.name}">{html.escape(claim.title)}</a></td>'
-        f"<td>{_number(claim.number)}</td><td><b>{_verdict(claim)}</b></td></tr>"
+        f"<td>{_number(claim.number)}</td>"
+        f'<td style="white-space:nowrap"><b>{_verdict(claim)}</b></td></tr>'
         for claim in claims
     )
     head = "<tr><th>claim</th><th>number (95 % interval)</th><th>verdict</th></tr>"
