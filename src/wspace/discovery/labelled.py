@@ -22,6 +22,7 @@ from wspace.recipe.recipe import Edit, Recipe
 from wspace.rendering.render import default_batch_size, stream
 from wspace.steering.directions import boundary, calibrated, without
 from wspace.steering.latents import w_of_sources
+from wspace.steering.white_space import WhiteSpace
 
 __all__ = ["Wanted", "labelled_directions", "name_of", "wanted_attributes"]
 
@@ -133,14 +134,17 @@ def labelled_directions(
             f"of {', '.join(judging.clear)} nothing is seen in some of {samples} pictures and not "
             "in others: there is no direction to find."
         )
-    normals = [boundary(w, one.in_decisions(judging, decisions).double()) for one in wanted]
+    space = WhiteSpace.of(w)  # a direction is as wide as any other there, and square means apart
+    u = space.u_of(w)
+    normals = [boundary(u, one.in_decisions(judging, decisions).double()) for one in wanted]
     more = Drawing(generator=generator, num=tried, first_seed=samples, labels=labels).recipes()
     before = _decisions(generator, judging, more)
     found: dict[str, Direction] = {}
     for i, one in enumerate(wanted):
         others = [n for n, other in zip(normals, wanted, strict=True) if other.kind != one.kind]
         vector = without(normals[i], torch.stack(others)) if others else normals[i]
-        direction = _measured(generator, judging, one, vector, w, more, before)
+        step = (vector * space.deviations.double()) @ space.axes.double()
+        direction = _measured(generator, judging, one, step, more, before)
         if direction is None:
             say(f"{one.name} is left out: no step gives it to half of the pictures")
         else:
@@ -154,28 +158,29 @@ def _measured(
     generator: Generator,
     judging: Judging,
     wanted: Wanted,
-    vector: Tensor,
-    w: Tensor,
+    step: Tensor,
     recipes: Sequence[Recipe],
     before: Tensor,
 ) -> Direction | None:
-    """The direction, its strength 1 measured; None where it does not do what it should."""
+    """The direction, its strength 1 measured; None where it does not do what it should.
+
+    ``step``: (w_dim,), one deviation of w along the direction.
+    """
     lacking = ~wanted.in_decisions(judging, before)
     if not lacking.any():
         return None
     own = [recipe for recipe, lacks in zip(recipes, lacking.tolist(), strict=True) if lacks]
-    unit = tuple(vector.tolist())
+    one_step = tuple(step.tolist())
     column = list(judging.judge.values).index(wanted.kind)
 
     def stepped(length: float) -> Tensor:
-        edit = Edit(direction=unit, strength=length)
+        edit = Edit(direction=one_step, strength=length)
         return _decisions(generator, judging, [r.replace(edits=(edit,)) for r in own])
 
     def share(length: float) -> float:
         return float(wanted.in_decisions(judging, stepped(length)).double().mean())
 
-    deviation = float((w.double() @ vector).std())
-    length = calibrated(share, deviation, HALVINGS)
+    length = calibrated(share, 1.0, HALVINGS)
     if length is None:
         return None
     changed = (stepped(length) != before[lacking]).double().mean(dim=0)
@@ -183,10 +188,10 @@ def _measured(
     beside = float(changed[seen].mean()) if seen else 0.0
     what = f"{wanted.kind} is there" if wanted.value is None else f"{wanted.kind} is {wanted.value}"
     about = (
-        f"labels: {what}; strength 1 gives it to half of the pictures, {length / deviation:.1f} "
+        f"labels: {what}; strength 1 gives it to half of the pictures, {length:.1f} "
         f"deviations of w, and changes another attribute in {100 * beside:.0f} % of them"
     )
-    scaled = tuple((vector * length).tolist())
+    scaled = tuple((step * length).tolist())
     return Direction(edit=Edit(direction=scaled, name=wanted.name), about=about)
 
 

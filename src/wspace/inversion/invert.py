@@ -1,7 +1,7 @@
 """Inversion: the w, one for all layers or one a layer, that draws a given picture.
 
 Source: Abdal et al. 2019 (Image2StyleGAN), Sections 3 and 5: W+ and a loss of pixels and features,
-descended by Adam; where w may lie is held as Zhu et al. 2020 do, see `inversion.space`.
+descended by Adam; where w may lie is held as Zhu et al. 2020 do, see `steering.white_space`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from wspace.errors import WspaceError
 from wspace.images import from_uint8, rgb_of, to_uint8
-from wspace.inversion.space import WhiteSpace
 from wspace.networks.generator import Generator
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.plain import About, Choice, Range, check
 from wspace.recipe.mixing import assign_recipe
 from wspace.recipe.recipe import Recipe, Source
 from wspace.steering.directions import sample_w
+from wspace.steering.white_space import WhiteSpace
 
 __all__ = ["InversionConfig", "Inverted", "Watch", "invert", "psnr"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from wspace.inversion.space import WhiteSpace
+from wspace.steering.white_space import WhiteSpace
 
 
 def samples() -> torch.Tensor:
