@@ -102,6 +102,11 @@ def test_a_step_is_as_long_as_half_of_the_pictures_need() -> None:
     assert calibrated(lambda _: 0.4, deviation=1.0) is None
 
 
+def test_steps_that_are_far_too_long_do_not_hide_the_right_one() -> None:
+    length = calibrated(lambda step: 0.9 if 1.2 <= step < 5 else 0.0, deviation=1.0)
+    assert length == pytest.approx(1.2, abs=0.01)
+
+
 @pytest.mark.parametrize("count", [0, 9])
 def test_counts_are_checked(tiny_generator: Generator, count: int) -> None:
     w = sample_w(tiny_generator, 20)

@@ -28,7 +28,7 @@ __all__ = ["Wanted", "labelled_directions", "name_of", "wanted_attributes"]
 
 SAMPLES = 4000  # pictures that planes are fitted to
 TRIED = 200  # others, on which a step is measured
-HALVINGS = 7  # of the interval that a step's length lies in
+HALVINGS = 3  # of the interval that a step's length lies in
 LEAST_SHARE = 0.03  # of the pictures that have an attribute, and that lack it
 VALUES_OF_KIND = 3  # most common ones, of what has no "none" among its values
 NONE = "null"  # the value of pictures that lack an attribute

@@ -24,7 +24,7 @@ __all__ = [
 
 SAMPLES = 4096  # w that a spread is measured on
 PENALTY = 1e-3  # of a boundary's squared weights, beside the mean loss
-MOST_DEVIATIONS = 8.0  # a step larger than that leaves W
+TRIED_DEVIATIONS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # longer steps leave what a model draws
 
 
 def sample_w(
@@ -183,22 +183,33 @@ def without(direction: Tensor, others: Tensor) -> Tensor:
     return unit
 
 
-def calibrated(share: Callable[[float], float], deviation: float, steps: int = 12) -> float | None:
-    """The length of the step that changes half of the pictures.
+def calibrated(
+    share: Callable[[float], float], deviation: float, halvings: int = 8
+) -> float | None:
+    """The length of the shortest step that changes half of the pictures.
+
+    Longer steps are tried one after the other: one that is far too long leaves what a model can
+    draw, and changes nothing as asked any more.
 
     Args:
         share: the share of pictures that a step of a length changes as asked, in [0, 1].
-        deviation: a standard deviation of w along the direction; lengths up to
-            `MOST_DEVIATIONS` of it are tried.
-        steps: halvings of the interval.
+        deviation: a standard deviation of w along the direction; `TRIED_DEVIATIONS` of it are
+            tried.
+        halvings: of the interval between the last step that was too short and the first that was
+            long enough.
 
     Returns:
-        The length, > 0; None where even the longest step does not change half of them.
+        The length, > 0; None where no step changes half of them.
     """
-    low, high = 0.0, MOST_DEVIATIONS * deviation
-    if share(high) < 0.5:
+    low = 0.0
+    for count in TRIED_DEVIATIONS:
+        high = count * deviation
+        if share(high) >= 0.5:
+            break
+        low = high
+    else:
         return None
-    for _ in range(steps):
+    for _ in range(halvings):
         middle = (low + high) / 2
         low, high = (middle, high) if share(middle) < 0.5 else (low, middle)
     return high
