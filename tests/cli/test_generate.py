@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -72,38 +73,47 @@ def test_grid_alone_writes_only_the_sheet(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "g.json", "g.png", "h.png"]
 
 
-@pytest.fixture
-def hears_ctrl_c() -> Iterator[None]:
-    """As in a terminal; tests that were started in the background are deaf to it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+# Ctrl-C may come between the opening of a file and its `with`.
+left_open = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def interrupt_at(folder: Path, count: int) -> threading.Thread:
-    """Ctrl-C, once this many pictures are there."""
+@contextlib.contextmanager
+def interrupted_once(ready: Callable[[], bool]) -> Iterator[None]:
+    """Ctrl-C while the block runs, as soon as ``ready``.
+
+    Python loses one that comes while it clears up behind a weak reference; people press it again.
+    """
+    over = threading.Event()
 
     def watch() -> None:
-        while len(list(folder.glob("seed*.png"))) < count:
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
+        while not ready() and not over.wait(0.001):
+            pass
+        while not over.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait(2)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
     thread = threading.Thread(target=watch)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
 
 
+@left_open
 def test_interrupted_it_keeps_what_there_is_and_says_how_to_go_on(
-    run_wspace: Run, tiny_model: Path, tmp_path: Path, hears_ctrl_c: None
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
     model = shutil.copy(tiny_model, tmp_path / "my model.safetensors")
     out = tmp_path / "my pictures"
-    thread = interrupt_at(out, 20)
-    ran = run_wspace(
-        "generate", model, "--seeds", "0-1999", "--psi", "0.5@coarse,1@4-", "--out", out,
-        "--grid", tmp_path / "all.png", "--title", "All", "--sidecar", "--batch-size", 8,
-    )  # fmt: skip
-    thread.join()
+    with interrupted_once(lambda: len(list(out.glob("seed*.png"))) >= 20):
+        ran = run_wspace(
+            "generate", model, "--seeds", "0-1999", "--psi", "0.5@coarse,1@4-", "--out", out,
+            "--grid", tmp_path / "all.png", "--title", "All", "--sidecar", "--batch-size", 8,
+        )  # fmt: skip
     assert ran.status == 130
     written = [Path(line) for line in ran.out.splitlines()]
     assert 19 <= len(written) < 2000  # the last may be there before it is counted
@@ -121,11 +131,15 @@ def test_interrupted_it_keeps_what_there_is_and_says_how_to_go_on(
     assert (out / f"seed{len(written) + 2:04d}.json").is_file()
 
 
+@left_open
 def test_interrupted_before_the_first_picture_there_is_nothing_to_go_on_with(
-    run_wspace: Run, tiny_model: Path, tmp_path: Path, hears_ctrl_c: None
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    ran = run_wspace("generate", tiny_model, "--seeds", "0-3999", "--grid", tmp_path / "all.png")
+    begun = time.monotonic()
+    with interrupted_once(lambda: time.monotonic() > begun + 0.3):
+        ran = run_wspace(
+            "generate", tiny_model, "--seeds", "0-3999", "--grid", tmp_path / "all.png"
+        )
     assert (ran.status, ran.out, ran.err.strip()) == (130, "", "wspace: interrupted")
     assert list(tmp_path.iterdir()) == []
 
