@@ -41,7 +41,7 @@ from quality_data import Task, prepare
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
 from wspace.files import atomic_write_text, cache_root
-from wspace.formats.model_file import read_metadata
+from wspace.formats.model_file import bundled_models, read_metadata
 from wspace.metrics.comparison import compare
 from wspace.metrics.features.generators import Drawing
 from wspace.metrics.features.lite import LiteExtractor
@@ -211,7 +211,7 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 
 def reports(folder: Path, series: Path, num: int) -> None:
     """The report of each bundled model that says which data it is of: docs/claims/MODEL.html."""
-    for model in wspace.bundled_models():
+    for model in bundled_models():
         resolution = size_of(read_metadata(model)["generator"]["resolution"])
         if model not in DATA:
             print(f"{model}: no data is known for it")
