@@ -1,0 +1,57 @@
+"""docs/editing.md: its commands run, and its Python does what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from wspace.formats.directions import directions_path
+from wspace.formats.model_file import bundled_models
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "editing.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
+
+
+def test_the_commands_run(
+    run_wspace: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(bundled_models()["avatars"], "my.safetensors")
+    Image.new("RGB", (90, 80), "tan").save("portrait.jpg")
+    commands = [shlex.split(line) for block in blocks("sh") for line in block.splitlines()]
+    assert len(commands) >= 10
+    for words in commands:
+        if "labels" in words:  # needs labelled pictures, and minutes
+            continue
+        short = ["--steps", "2"] if words[1] == "invert" else []
+        ran = run_wspace(*words[1:], *short)
+        assert ran.status == 0, (words, ran.err)
+
+
+def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    made: dict[str, Any] = {}
+    exec(code, made)
+    assert len(made["pictures"].recipes[0].edits) == 1
+
+
+def test_the_bundled_avatars_have_the_directions_that_are_shown(
+    run_wspace: Callable[..., Any],
+) -> None:
+    assert directions_path("avatars").exists()
+    names = {
+        line.split(":")[0] for line in run_wspace("directions", "list", "avatars").out.splitlines()
+    }
+    assert {"blazer", "small-mouth", "skin-dark", "curly-hair", "skin-light", "long-hair"} <= names
+    assert len(names) >= 10
