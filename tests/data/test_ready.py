@@ -136,6 +136,14 @@ def test_what_was_made_is_kept_and_taken_again(tmp_path: Path) -> None:
     assert place.read_bytes() == content
 
 
+def test_what_is_kept_of_a_rectangle_is_named_by_its_width_and_height(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", CATS_AND_DOGS)
+    place = built_dataset(survey(folder), BuildConfig(size=(16, 24)), by_folder=False)
+    assert place.name == "in-24x16.zip"
+    with Dataset.open(place) as made:
+        assert (made.name, made.size) == ("in-24x16", (16, 24))
+
+
 def test_other_content_and_other_settings_are_kept_apart(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "in", CATS_AND_DOGS)
     config = BuildConfig(size=8)
