@@ -182,7 +182,12 @@ class _Judge(nn.Module):
         self.target = target
         self.network = EfficientNetLite("lite1").to(target.device)
         with torch.no_grad():
-            self.seen = [self._maps(target, ground) for ground in self._grounds]
+            self.seen = [
+                [maps.float() for maps in self._maps(target, ground)] for ground in self._grounds
+            ]
+        # all maps and grounds count alike
+        count = len(self.seen)
+        self.sizes = [[maps.abs().mean() * count for maps in seen] for seen in self.seen]
 
     @property
     def _grounds(self) -> tuple[float, ...]:
@@ -210,10 +215,9 @@ class _Judge(nn.Module):
 
     def _difference(self, images: Tensor, maps: list[list[Tensor]], rows: slice) -> Tensor:
         difference = (images - self.target[rows]).abs().mean(dim=(1, 2, 3))
-        for drawn, given in zip(maps, self.seen, strict=True):
-            for theirs, own in zip(drawn, given, strict=True):
-                size = own.abs().mean() * len(self.seen)
-                change = (theirs.float() - own[rows].float()).abs().mean(dim=(1, 2, 3)) / size
+        for drawn, given, sizes in zip(maps, self.seen, self.sizes, strict=True):
+            for theirs, own, size in zip(drawn, given, sizes, strict=True):
+                change = (theirs.float() - own[rows]).abs().mean(dim=(1, 2, 3)) / size
                 difference = difference + PERCEPTUAL_WEIGHT * change
         return difference
 
