@@ -286,6 +286,10 @@ def _settled(value: Any, shape: Shape) -> Any:
         if set(map(type, value)) == set(shape.items.scalars):
             return value
         return tuple(_settled(inner, shape.items) for inner in value)
+    if isinstance(value, tuple) and len(value) == len(shape.places):
+        return tuple(
+            _settled(inner, place) for inner, place in zip(value, shape.places, strict=True)
+        )
     if isinstance(value, numbers.Integral) and int in shape.scalars:
         return int(value)
     if isinstance(value, numbers.Real) and float in shape.scalars:

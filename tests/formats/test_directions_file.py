@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from wspace.recipe.recipe import Edit
 
 ONE = Direction(edit=Edit(direction=(0.5,) * 8, name="hat", layers=(0, 3)), about="by hand")
 TWO = Direction(edit=Edit(direction=(-1.0,) * 8, name="long hair"))
+THREE = Direction(
+    edit=Edit(channels=((2, 7, 0.5), (5, 0, -3.0)), layers=(2, 5), name="blue"), about="by hand"
+)
 BOTH = {"hat": ONE, "long hair": TWO}
 
 
@@ -48,26 +52,54 @@ def test_directions_of_another_model_are_refused(
         read_directions(path, other_generator)
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "no header", "nan", "too few", "a bad name"])
+def test_channels_are_read_as_they_were_written(tiny_generator: Generator, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.directions.safetensors"
+    mixed = {"hat": ONE, "blue": THREE, "long hair": TWO}
+    write_directions(path, tiny_generator, mixed)
+    assert read_directions(path, tiny_generator) == mixed
+    write_directions(path, tiny_generator, {"blue": THREE})
+    assert read_directions(path, tiny_generator) == {"blue": THREE}
+
+
+def test_without_channels_the_file_is_one_that_an_earlier_wspace_reads(
+    tiny_generator: Generator, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny.directions.safetensors"
+    for directions, version in ((BOTH, 1), (BOTH | {"blue": THREE}, 2)):
+        write_directions(path, tiny_generator, directions)
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["wspace-directions"])
+        assert header["version"] == version
+        assert header["directions"][0] == {"name": "hat", "layers": [0, 3], "about": "by hand"}
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "text", "no header", "nan", "too few", "too few channels", "a bad name"]
+)
 def test_damaged_files_are_refused_in_one_line(
     tiny_generator: Generator, tmp_path: Path, damage: str
 ) -> None:
     path = tmp_path / "tiny.directions.safetensors"
-    write_directions(path, tiny_generator, BOTH)
+    write_directions(path, tiny_generator, BOTH | {"blue": THREE})
     whole = path.read_bytes()
     with safetensors.safe_open(path, framework="pt") as file:
         header = file.metadata()
-    vectors = torch.zeros(2, 8)
+    vectors, channels = torch.zeros(2, 8), torch.zeros(2, 3)
     if damage == "cut":
         path.write_bytes(whole[:-9])
     elif damage == "text":
         path.write_text("no directions")
     elif damage == "no header":
-        safetensors.torch.save_file({"directions": vectors}, path)
+        safetensors.torch.save_file({"directions": vectors, "channels": channels}, path)
     elif damage == "nan":
-        safetensors.torch.save_file({"directions": vectors / 0}, path, metadata=header)
+        tensors = {"directions": vectors / 0, "channels": channels}
+        safetensors.torch.save_file(tensors, path, metadata=header)
     elif damage == "too few":
-        safetensors.torch.save_file({"directions": vectors[:1]}, path, metadata=header)
+        tensors = {"directions": vectors[:1], "channels": channels}
+        safetensors.torch.save_file(tensors, path, metadata=header)
+    elif damage == "too few channels":
+        tensors = {"directions": vectors, "channels": channels[:1]}
+        safetensors.torch.save_file(tensors, path, metadata=header)
     else:
         path.write_bytes(whole.replace(b"long hair", b"long=hair"))
     with pytest.raises(WspaceError) as error:

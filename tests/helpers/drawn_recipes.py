@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from wspace.recipe.recipe import Edit, ModelIdentity, NoiseSettings, Recipe, Source
 
 NUM_WS, W_DIM = 6, 8  # of conftest's tiny_generator
+WIDTH = 8  # of its narrowest styles
 
 _seeds = st.integers(0, 2**32 - 1)
 _vectors = st.lists(st.floats(-100, 100, width=32), min_size=W_DIM, max_size=W_DIM).map(tuple)
@@ -25,13 +26,20 @@ _noise = st.builds(
     seed=_per_layer(_seeds),
     strength=_per_layer(st.floats(0, 100)),
 )
+_strengths, _names = st.floats(-100, 100), st.text(max_size=20)
+_channels = st.dictionaries(
+    st.tuples(st.integers(0, NUM_WS - 1), st.integers(0, WIDTH - 1)),
+    st.floats(-100, 100, width=32),
+    min_size=1,
+    max_size=4,
+).map(lambda amounts: tuple((*place, amount) for place, amount in amounts.items()))
 _edits = st.builds(
     Edit,
     direction=_vectors,
-    strength=st.floats(-100, 100),
+    strength=_strengths,
     layers=st.none() | st.lists(st.integers(0, NUM_WS - 1), min_size=1, unique=True).map(tuple),
-    name=st.text(max_size=20),
-)
+    name=_names,
+) | st.builds(Edit, channels=_channels, strength=_strengths, name=_names)
 models = st.builds(
     ModelIdentity,
     name=st.text("abc-._ é", max_size=20).map(lambda name: f"a{name}"),

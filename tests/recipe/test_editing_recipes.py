@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 
 from wspace.errors import WspaceError
@@ -14,6 +17,7 @@ from wspace.recipe.syntax import Layers
 LAYERS = Layers(6, ((0, 1), (2, 3), (4, 5)))
 GLASSES = Edit(direction=(1.0, 0.0), name="glasses")
 HAIR = Edit(direction=(0.0, 2.0), name="hair length", layers=(0, 1))
+BLUE = Edit(channels=((4, 1, -2.0), (5, 0, 0.5)), name="blue")
 KNOWN = {"glasses": GLASSES, "hair length": HAIR}
 
 
@@ -77,3 +81,33 @@ def test_recipes_without_edits_say_nothing_of_them_and_earlier_ones_load() -> No
     recipe = Recipe(sources=(Source(seed=1),))
     assert "edits" not in recipe.to_dict()
     assert Recipe.from_dict({"version": 1, "sources": [{"seed": 1}]}) == recipe
+
+
+def test_only_a_recipe_with_channels_is_of_version_3_and_it_comes_back() -> None:
+    recipe = Recipe(sources=(Source(seed=1),), edits=(GLASSES,))
+    assert recipe.to_dict()["version"] == 2
+    assert "channels" not in recipe.to_dict()["edits"][0]
+    styled = recipe.replace(edits=(GLASSES, BLUE))
+    assert styled.to_dict()["version"] == 3
+    assert styled.to_dict()["edits"][1] == {
+        "strength": 1.0,
+        "channels": [[4, 1, -2.0], [5, 0, 0.5]],
+        "name": "blue",
+    }
+    assert Recipe.from_json(styled.to_json()) == styled
+
+
+def test_channels_of_any_numbers_are_written_alike() -> None:
+    given = ((np.int64(4), np.int64(1), np.float32(-2)), (5, 0, 0.5))
+    assert Edit(channels=given, name="blue") == BLUE
+    assert json.dumps(Edit(channels=((4, 1, -2), (5, 0, 0.5))).channels) == json.dumps(
+        BLUE.channels
+    )
+
+
+def test_an_edit_in_style_space_is_told_in_words() -> None:
+    recipe = Recipe(sources=(Source(seed=1),), edits=(BLUE.replace(strength=2.0),))
+    assert describe(recipe) == "psi 1; blue 2"
+    (line,) = [line for line in recipe_lines(recipe) if line.startswith("edit")]
+    assert line == f"edit       blue 2 (2 channels {BLUE.fingerprint[:12]})"
+    assert BLUE.fingerprint != BLUE.replace(channels=BLUE.channels[:1]).fingerprint

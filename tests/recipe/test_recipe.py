@@ -148,7 +148,7 @@ def test_what_a_written_recipe_leaves_out_has_its_default() -> None:
     [
         ([], "not a JSON object"),
         ({}, "no version"),
-        (GOOD | {"version": 3}, "newer than this wspace"),
+        (GOOD | {"version": 4}, "newer than this wspace"),
         (GOOD | {"version": True}, "no version"),
         (GOOD | {"version": "1"}, "no version"),
         (GOOD | {"version": 0}, "no version"),
@@ -163,6 +163,14 @@ def test_what_a_written_recipe_leaves_out_has_its_default() -> None:
         (GOOD | {"noise": {"mode": ["const", 3]}}, "noise mode"),
         (GOOD | {"model": {"name": "a"}}, "incomplete"),
         (GOOD | {"edits": [{"strength": 1.0}]}, "incomplete"),
+        (GOOD | {"edits": [{"direction": [1.0], "channels": [[0, 0, 1.0]]}]}, "give one of them"),
+        (GOOD | {"edits": [{"channels": []}]}, "edit channels has 0 values"),
+        (GOOD | {"edits": [{"channels": [[0, 1]]}]}, "edit channels"),
+        (GOOD | {"edits": [{"channels": [[0, -1, 1.0]]}]}, "edit channels"),
+        (
+            GOOD | {"edits": [{"channels": [[0, 1, 1.0], [0, 1, 2.0]]}]},
+            "channel 1 of style 0 twice",
+        ),
         (GOOD | {"edits": [{"direction": [1.0], "strength": 1e9}]}, "edit strength"),
         (GOOD | {"edits": [{"direction": [1.0], "layers": [-1]}]}, "edit layers"),
         (GOOD | {"edits": [{"direction": [1.0]}] * 65}, "0 to 64"),

@@ -16,6 +16,7 @@ from wspace.networks.presets import preset
 from wspace.networks.stylegan2.synthesis import DemodulatedLayer
 from wspace.ops import choose
 from wspace.rendering.prepare import PictureByPicture, fold
+from wspace.steering.editing import styles_of
 
 CONFIGS = {
     "adain": AdaINConfig(channels=(8, 8, 4)),
@@ -61,6 +62,24 @@ def test_the_images_are_the_same(
         folded = fold(generator.synthesis)
         torch.testing.assert_close(folded(ws), plain, rtol=1e-4, atol=1e-5)
         assert torch.equal(folded(ws), folded(ws))
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_styles_are_moved_alike(
+    name: str, by_itself: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "modulates_kernels", lambda x, *_, **__: by_itself)
+    generator = _generator(name)
+    ws = generator.mapping(torch.randn(3, 8))
+    offsets = [torch.randn_like(style) for style in styles_of(generator, ws)]
+    with torch.inference_mode():
+        plain = generator.synthesis(ws, style_offsets=offsets)
+        folded = fold(generator.synthesis)
+        torch.testing.assert_close(folded(ws, style_offsets=offsets), plain, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(plain, generator.synthesis(ws), atol=0.1)
+        still = [torch.zeros_like(offset) for offset in offsets]
+        assert torch.equal(folded(ws, style_offsets=still), folded(ws))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,8 +13,9 @@ from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import Edit, Source
-from wspace.steering.editing import edit_ws
+from wspace.steering.editing import edit_ws, offsets_of_edits, styles_of
 
+BLUE = Edit(channels=((2, 7, 0.5), (5, 0, -3.0)), name="blue")  # styles 2 and 5
 STEP = Edit(direction=(1.0, 0, 0, 0, 0, 0, 0, -2.0))
 
 
@@ -51,6 +55,45 @@ def test_truncation_comes_before_the_step(tiny_generator: Generator) -> None:
     assert (pixels[0] != pixels[2]).any()
 
 
+def test_channels_move_their_styles_of_their_picture_alone(tiny_generator: Generator) -> None:
+    twice = [BLUE.replace(strength=2.0), BLUE.replace(layers=(5,)), STEP]
+    offsets = offsets_of_edits(tiny_generator, [[], twice])
+    assert offsets is not None
+    styles = styles_of(tiny_generator, torch.randn(2, 6, 8))
+    assert [o.shape for o in offsets] == [s.shape for s in styles]
+    assert all((offset[0] == 0).all() for offset in offsets)
+    found = {
+        (style, channel): float(offset[1, channel])
+        for style, offset in enumerate(offsets)
+        for channel in offset[1].nonzero()[:, 0].tolist()
+    }
+    assert found == {(2, 7): 1.0, (5, 0): -9.0}
+    assert offsets_of_edits(tiny_generator, [[STEP], []]) is None
+
+
+def test_an_edited_picture_is_that_of_the_moved_styles(tiny_generator: Generator) -> None:
+    (recipe,) = wspace.recipes(seeds=[5])
+    moved = copy.deepcopy(tiny_generator)
+    for style, channel, amount in BLUE.channels or ():
+        moved.affine_layers[style][1].bias[channel] += 1.5 * amount
+    edit = BLUE.replace(strength=1.5)
+    by_edit = wspace.render(tiny_generator, [recipe.replace(edits=(edit,))]).pixels.astype(int)
+    by_bias = wspace.render(moved, [recipe]).pixels.astype(int)
+    assert abs(by_edit - by_bias).max() <= 1
+    assert (abs(by_edit - wspace.render(tiny_generator, [recipe]).pixels) > 8).any()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_neighbour_with_an_edit_in_style_space_changes_nothing(
+    tiny_generator: Generator, precision: Any
+) -> None:
+    recipes = wspace.recipes(seeds=[1, 2, 3], precision=precision)
+    edited = [recipes[0], recipes[1].replace(edits=(BLUE,)), recipes[2]]
+    plain, beside = (wspace.render(tiny_generator, some).pixels for some in (recipes, edited))
+    assert (plain[[0, 2]] == beside[[0, 2]]).all()
+    assert (plain[1] != beside[1]).any()
+
+
 def test_mixing_keeps_the_edits_of_the_first_picture() -> None:
     first, second = wspace.recipes(seeds=[1, 2])
     mixed = mix_recipes(first.replace(edits=(STEP,)), second, [0, 1], 6)
@@ -63,6 +106,9 @@ def test_mixing_keeps_the_edits_of_the_first_picture() -> None:
     [
         (Edit(direction=(1.0,), name="hat"), "'hat' has 1 numbers"),
         (STEP.replace(layers=(6,)), "names layer 6"),
+        (Edit(channels=((6, 0, 1.0),)), "channel 0 of style 6: this model has 6"),
+        (Edit(channels=((5, 8, 1.0),), name="hat"), "'hat' names channel 8 of style 5.*has 8"),
+        (BLUE.replace(layers=(0, 1)), "layers 2,5, and is to be taken in layers 0,1"),
     ],
 )
 def test_edits_of_another_model_are_refused(

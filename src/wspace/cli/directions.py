@@ -31,7 +31,7 @@ METHODS = {"sefa": "SeFa", "pca": "PCA", "labels": "labels"}
 
 @click.group("directions")
 def directions_command() -> None:
-    """Named directions in W: steps such as --edit glasses=1.5 for every command that draws."""
+    """Named directions: steps such as --edit glasses=1.5 for every command that draws."""
 
 
 @directions_command.command("find")
@@ -146,6 +146,7 @@ def list_command(model: str, as_json: bool) -> None:
                 "layers": one.edit.layers,
                 "fingerprint": one.edit.fingerprint,
                 "direction": one.edit.direction,
+                "channels": one.edit.channels,
             }
             for name, one in known.items()
         ]

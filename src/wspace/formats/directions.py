@@ -1,8 +1,10 @@
-"""Named directions in the W of a model: one safetensors file beside the model's own.
+"""Named directions of a model, in W and in style space: one safetensors file beside its own.
 
 ``MODEL.safetensors`` has them in ``MODEL.directions.safetensors``, so that finding, renaming and
-removing them leaves the model as it is. The tensor "directions" is (K, w_dim), float32; the header
-is JSON, and nothing in the file is executed.
+removing them leaves the model as it is. The header is JSON, and nothing in the file is executed.
+Two tensors hold what it names, one after the other: "directions" is (K, w_dim), float32, a row for
+each in W; "channels" is (C, 3), float32: style, channel and amount (`Edit.channels`) of those in
+style space, which a file of version 1 has none of.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ from typing import Annotated, Any
 import safetensors
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
 from wspace.formats.model_file import find_model, model_sha256
 from wspace.networks.generator import Generator
 from wspace.plain import Length, Range, check, from_plain, to_plain
-from wspace.recipe.recipe import MAX_LAYERS, MAX_NAME, Edit
+from wspace.recipe.recipe import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, Edit
 
 __all__ = [
     "MAX_DIRECTIONS",
@@ -35,7 +38,7 @@ __all__ = [
 ]
 
 SUFFIX = ".directions.safetensors"
-VERSION = 1
+VERSION = 2  # the first that knows style space; files without it are of version 1
 MAX_DIRECTIONS = 1000
 MAX_BYTES = 64 * 2**20
 
@@ -60,6 +63,7 @@ class _Entry:
     name: Annotated[str, Length(1, MAX_NAME)]
     layers: Annotated[tuple[int, ...] | None, Length(1, MAX_LAYERS), Range(0, 255)] = None
     about: Annotated[str, Length(0, 1000)] = ""
+    channels: Annotated[int | None, Range(1, MAX_CHANNELS)] = None  # how many; None: it lies in W
 
     def __post_init__(self) -> None:
         check(self)
@@ -114,10 +118,11 @@ def read_directions(path: Path, generator: Generator) -> dict[str, Direction]:
         with safetensors.safe_open(path, framework="pt") as file:
             written = json.loads((file.metadata() or {})["wspace-directions"])
             vectors = file.get_tensor("directions")
+            channels = torch.zeros(0, 3)
+            if "channels" in file.keys():  # noqa: SIM118  the file itself cannot be asked
+                channels = file.get_tensor("channels")
         header = from_plain(_Header, written, what="its header")
-        fits = vectors.dtype == torch.float32 and vectors.isfinite().all()
-        if not fits or vectors.shape != (len(header.directions), generator.w_dim):
-            raise ValueError(f"{tuple(vectors.shape)} numbers for {len(header.directions)} names")
+        edits = _edits(header, vectors, channels, generator.w_dim)
     except OSError as error:
         raise WspaceError(f"cannot read {path}: {error.strerror or error}: check it.") from None
     except (safetensors.SafetensorError, ValueError, KeyError, RecursionError) as error:
@@ -125,11 +130,28 @@ def read_directions(path: Path, generator: Generator) -> dict[str, Direction]:
     if header.model_sha256 != model_sha256(generator):
         raise WspaceError(f"{path} belongs to another model than the one beside it: {advice}.")
     found: dict[str, Direction] = {}
-    for entry, vector in zip(header.directions, vectors.tolist(), strict=True):
-        name = check_name(entry.name)
-        edit = Edit(direction=tuple(vector), layers=entry.layers, name=name)
-        found[name] = Direction(edit=edit, about=entry.about)
+    for entry, edit in zip(header.directions, edits, strict=True):
+        found[edit.name] = Direction(edit=edit, about=entry.about)
     return found
+
+
+def _edits(header: _Header, vectors: Tensor, channels: Tensor, w_dim: int) -> list[Edit]:
+    """The edits that a header names; ValueError where the numbers are not theirs."""
+    counts = [entry.channels or 0 for entry in header.directions]
+    for numbers, shape in ((vectors, (counts.count(0), w_dim)), (channels, (sum(counts), 3))):
+        fits = numbers.dtype == torch.float32 and numbers.isfinite().all()
+        if not fits or numbers.shape != shape:
+            raise ValueError(f"{tuple(numbers.shape)} numbers where {shape} belong")
+    in_w, in_style = iter(vectors.tolist()), channels.split(counts)
+    edits = []
+    for entry, own in zip(header.directions, in_style, strict=True):
+        where: dict[str, Any] = {"layers": entry.layers, "name": check_name(entry.name)}
+        if entry.channels is None:
+            where["direction"] = tuple(next(in_w))
+        else:
+            where["channels"] = tuple((int(s), int(c), amount) for s, c, amount in own.tolist())
+        edits.append(Edit(**where))
+    return edits
 
 
 def write_directions(path: Path, generator: Generator, directions: Mapping[str, Direction]) -> None:
@@ -140,13 +162,27 @@ def write_directions(path: Path, generator: Generator, directions: Mapping[str, 
     """
     if len(directions) > MAX_DIRECTIONS:
         raise WspaceError(f"{len(directions)} directions are more than {MAX_DIRECTIONS}.")
+    edits = [one.edit for one in directions.values()]
     entries = tuple(
-        _Entry(name=check_name(name), layers=one.edit.layers, about=one.about)
+        _Entry(
+            name=check_name(name),
+            layers=one.edit.layers,
+            about=one.about,
+            channels=None if one.edit.channels is None else len(one.edit.channels),
+        )
         for name, one in directions.items()
     )
-    header = _Header(version=VERSION, model_sha256=model_sha256(generator), directions=entries)
-    rows = [one.edit.direction for one in directions.values()]
-    vectors = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), generator.w_dim)
-    text: dict[str, Any] = {"wspace-directions": json.dumps(to_plain(header))}
+    rows = [edit.direction for edit in edits if edit.direction is not None]
+    channels = [channel for edit in edits for channel in edit.channels or ()]
+    stored = {"directions": torch.tensor(rows).reshape(len(rows), generator.w_dim)}
+    if channels:
+        stored["channels"] = torch.tensor(channels)
+    version = 2 if channels else 1
+    header = _Header(version=version, model_sha256=model_sha256(generator), directions=entries)
+    written = to_plain(header)
+    for entry in written["directions"]:
+        if entry["channels"] is None:
+            del entry["channels"]  # which version 1 does not know
+    text: dict[str, Any] = {"wspace-directions": json.dumps(written)}
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file({"directions": vectors}, temporary, metadata=text)
+        safetensors.torch.save_file(stored, temporary, metadata=text)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedLinear
+from wspace.networks.style_space import shifted
 from wspace.ops.instance_norm import instance_norm
 
 __all__ = ["AdaIN", "pixel_norm"]
@@ -37,17 +38,18 @@ class AdaIN(nn.Module):
         self.affine = EqualizedLinear(w_dim, 2 * channels)
         self.normalize = normalize
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, offset: Tensor | None = None) -> Tensor:
         """Normalise each map of ``x`` over its pixels, then restyle it.
 
         Args:
             x: (N, C, H, W), activations, H * W > 1.
             w: (N, w_dim), this layer's slice of ws.
+            offset: see `style_space.shifted`.
 
         Returns:
             (N, C, H, W).
         """
-        styles = self.affine(w.to(self.affine.weight.dtype))
+        styles = shifted(self.affine(w.to(self.affine.weight.dtype)), offset)
         scale, bias = styles[:, :, None, None].chunk(2, dim=1)  # each (N, C, 1, 1)
         if self.normalize:
             x = instance_norm(x)

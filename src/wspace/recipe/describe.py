@@ -59,7 +59,8 @@ def recipe_lines(recipe: Recipe) -> list[str]:
     lines.append(f"psi        {psi}{cutoff}")
     for i, edit in enumerate(recipe.edits):
         what = edit_label(edit)
-        lines.append(f"{'edit' if i == 0 else '':10s} {what} (direction {edit.fingerprint[:12]})")
+        kind = "direction" if edit.channels is None else f"{len(edit.channels)} channels"
+        lines.append(f"{'edit' if i == 0 else '':10s} {what} ({kind} {edit.fingerprint[:12]})")
     noise = recipe.noise
     for name, value in (("noise", noise.mode), ("strength", noise.strength), ("seed", noise.seed)):
         if name != "seed" or "seeded" in spread_per_layer(noise.mode, 1):

@@ -1,6 +1,7 @@
 """Edits of recipes, as people write them: ``NAME=STRENGTH@LAYERS``.
 
-A named direction is an `Edit` of strength 1 with a name; `formats.directions` reads a model's.
+A named direction, in W or in style space, is an `Edit` of strength 1 with a name;
+`formats.directions` reads a model's.
 """
 
 from __future__ import annotations

@@ -36,12 +36,13 @@ __all__ = [
     "sample_recipes",
 ]
 
-RECIPE_VERSION = 2  # what a newer wspace adds to recipes raises it; older versions stay readable
+RECIPE_VERSION = 3  # what a newer wspace adds to recipes raises it; older versions stay readable
 MIN_PSI, MAX_PSI = -1.0, 1.5
 MAX_STRENGTH = 100.0
 MAX_EDITS = 64
 MAX_NAME = 100  # characters of a direction's name
 MAX_CLASS_NAME = 200  # characters
+MAX_CHANNELS = 2**16  # of an edit in style space
 MAX_LAYERS = 256  # more than any network has; keeps hostile files small
 
 NoiseMode = Literal["const", "seeded", "none"]
@@ -53,6 +54,13 @@ _T = TypeVar("_T")
 _PerLayer = Annotated[_T | tuple[_T, ...], Length(1, MAX_LAYERS)]
 _Vector = Annotated[tuple[float, ...], Length(1, 2**16), Range(-3e38, 3e38)]  # float32's numbers
 _Seed = Annotated[int, Range(0, MAX_SEED)]
+# style, channel and amount
+_Channel = tuple[
+    Annotated[int, Range(0, 1023)],
+    Annotated[int, Range(0, 2**16 - 1)],
+    Annotated[float, Range(-3e38, 3e38)],
+]
+_Channels = Annotated[tuple[_Channel, ...], Length(1, MAX_CHANNELS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,27 +136,46 @@ class NoiseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A step in W, from where a picture's w lies after truncation.
+    """A step in W, from where a picture's w lies after truncation, or in style space.
 
     Attributes:
-        direction: w_dim numbers; strength 1 adds them once.
+        direction: w_dim numbers; strength 1 adds them once. None where channels are given.
         strength: `-MAX_STRENGTH` to `MAX_STRENGTH`.
         layers: of ws, those that take the step; None for all.
+        channels: single channels of styles, none twice: the number of the style (see
+            `networks.generator.Generator.affine_layers`), the channel's in it, and what strength 1
+            adds there. None where a direction is given.
         name: what people call the direction; "" where it has no name.
     """
 
-    direction: _Vector
+    direction: _Vector | None = None
     strength: Annotated[float, Range(-MAX_STRENGTH, MAX_STRENGTH)] = 1.0
     layers: Annotated[tuple[int, ...] | None, Length(1, MAX_LAYERS), Range(0, 255)] = None
+    channels: _Channels | None = None
     name: Annotated[str, Length(0, MAX_NAME)] = ""
 
     def __post_init__(self) -> None:
         settle(self, "recipe: edit ")
+        if self.direction is None and self.channels is None:
+            raise WspaceError("recipe: an edit is incomplete: give a direction, or channels.")
+        if self.direction is not None and self.channels is not None:
+            raise WspaceError("recipe: an edit has a direction and channels: give one of them.")
+        places = [(style, channel) for style, channel, _ in self.channels or ()]
+        if len(set(places)) < len(places):
+            twice = next(place for place in places if places.count(place) > 1)
+            raise WspaceError(
+                f"recipe: an edit names channel {twice[1]} of style {twice[0]} twice: add them up."
+            )
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) of the direction, as float32: two of the same name may differ."""
-        return hashlib.sha256(struct.pack(f"<{len(self.direction)}f", *self.direction)).hexdigest()
+        """sha256 (hex) of direction or channels, as float32: two of the same name may differ."""
+        if self.channels is not None:
+            packed = b"".join(struct.pack("<IIf", *channel) for channel in self.channels)
+        else:
+            vector = self.direction or ()
+            packed = struct.pack(f"<{len(vector)}f", *vector)
+        return hashlib.sha256(packed).hexdigest()
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed; raises as the constructor."""
@@ -166,7 +193,7 @@ class Recipe:
         psi: truncation, from `MIN_PSI` to `MAX_PSI`; 1 = off, 0 = the centre; one value or one a
             layer.
         cutoff: layers from it on are not truncated; None for no cutoff.
-        edits: steps in W, one after the other.
+        edits: steps in W and in style space, one after the other.
         noise: see `NoiseSettings`.
         precision: that of the synthesis network.
         model: None until `render` fills it in; with it set, other models are refused.
@@ -200,14 +227,19 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON; fields that hold None are left out."""
         data = to_plain(self, leave_out_none=True)
-        newer = self.edits or any(source.class_name is not None for source in self.sources)
         # the first version that can say this, so that older readers read what they can
-        first: dict[str, Any] = {"version": 2 if newer else 1}
+        first: dict[str, Any] = {"version": self._version}
         if "model" in data:
             first["model"] = data.pop("model")
         if not self.edits:
             del data["edits"]
         return first | data
+
+    @property
+    def _version(self) -> int:
+        if any(edit.channels is not None for edit in self.edits):
+            return 3
+        return 2 if self.edits or any(s.class_name is not None for s in self.sources) else 1
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:

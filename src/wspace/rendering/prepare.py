@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wspace.networks.layers import EqualizedConv2d
 from wspace.networks.noise import Noise
+from wspace.networks.style_space import StyleOffsets, layer_offsets
 from wspace.networks.stylegan1.synthesis import AdaINLayer, AdaINSynthesis
 from wspace.networks.stylegan2.synthesis import DemodulatedLayer, DemodulatedSynthesis
 from wspace.ops import choose
@@ -56,10 +57,13 @@ class PictureByPicture(nn.Module):
         super().__init__()
         self.synthesis = synthesis
 
-    def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
+    def forward(
+        self, ws: Tensor, noise: Noise = "const", *, style_offsets: StyleOffsets = None
+    ) -> Tensor:
         """Make images, as `DemodulatedSynthesis.forward`."""
         x, ws, maps = self.synthesis.start(ws, noise)
-        return self._from_block(0, x, None, ws, maps)
+        offsets = layer_offsets(style_offsets, self.synthesis.num_styles)
+        return self._from_block(0, x, None, ws, maps, offsets)
 
     def _from_block(
         self,
@@ -68,6 +72,7 @@ class PictureByPicture(nn.Module):
         image: Tensor | None,
         ws: Tensor,
         noise: Sequence[Tensor | None],
+        offsets: Sequence[Tensor | None],
     ) -> Tensor:
         """Run the blocks from that number on, whose inputs are given; to the image."""
         for k, block in list(enumerate(self.synthesis.blocks))[first:]:
@@ -78,9 +83,10 @@ class PictureByPicture(nn.Module):
                     one = slice(n, n + 1)
                     own = [m if m is None or len(m) == 1 else m[one] for m in noise]
                     so_far = None if image is None else image[one]
-                    pictures.append(self._from_block(k, x[one], so_far, ws[one], own))
+                    shifts = [offset if offset is None else offset[one] for offset in offsets]
+                    pictures.append(self._from_block(k, x[one], so_far, ws[one], own, shifts))
                 return torch.cat(pictures)
-            x, image = self.synthesis.run_block(k, x, image, ws, noise)
+            x, image = self.synthesis.run_block(k, x, image, ws, noise, offsets)
         assert image is not None  # the last block has a torgb
         return image
 

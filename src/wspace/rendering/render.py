@@ -17,7 +17,7 @@ from wspace.recipe.recipe import Recipe, Source
 from wspace.rendering.identity import identity_of, rendered_by, signed
 from wspace.rendering.pictures import Pictures
 from wspace.rendering.synthesis_cache import DTYPES, RenderPath, prepared_synthesis
-from wspace.steering.editing import check_edits, edit_ws
+from wspace.steering.editing import check_edits, edit_ws, offsets_of_edits
 from wspace.steering.latents import w_of_sources
 from wspace.steering.mixing import gather_styles
 from wspace.steering.noise import NoiseInputs, check_noise
@@ -188,7 +188,9 @@ def _render_batch(
         synthesis = prepared_synthesis(generator, precision, path)
         dtype = DTYPES[precision]
         maps = noise.of([recipes[i].noise for i in filled], dtype)
-        images = synthesis(ws, maps)
+        offsets = offsets_of_edits(generator, [recipes[i].edits for i in filled])
+        own = {} if offsets is None else {"style_offsets": offsets}
+        images = synthesis(ws, maps, **own)
         for i, picture in zip(members, to_uint8(images[: len(members)]).cpu().numpy(), strict=True):
             pixels[i] = picture
     return np.stack([picture for picture in pixels if picture is not None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import torch
@@ -23,7 +23,7 @@ DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfl
 WeightsState = tuple[tuple[int, int], ...]
 
 # by precision and path: the synthesis made ready to draw, and the weights that it was made of
-_Ready = dict[tuple[Precision, RenderPath], tuple[WeightsState, Callable[[Tensor, Any], Tensor]]]
+_Ready = dict[tuple[Precision, RenderPath], tuple[WeightsState, Callable[..., Tensor]]]
 _made_ready: WeakKeyDictionary[Generator, _Ready] = WeakKeyDictionary()
 
 
@@ -35,7 +35,7 @@ def weights_state(generator: Generator) -> WeightsState:
 
 def prepared_synthesis(
     generator: Generator, precision: Precision, path: RenderPath
-) -> Callable[[Tensor, Any], Tensor]:
+) -> Callable[..., Tensor]:
     """The synthesis to call, made anew where the weights have changed."""
     state = weights_state(generator)
     kept = _made_ready.setdefault(generator, {})

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from wspace.networks.config import AdaINConfig
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate
 from wspace.networks.noise import Noise, noise_maps
+from wspace.networks.style_space import StyleOffsets, layer_offsets
 from wspace.networks.styles import AdaIN, pixel_norm
 from wspace.ops import choose
 from wspace.ops.blurred_resampling import BlurredResampling
@@ -51,13 +52,16 @@ class AdaINLayer(nn.Module):
         self.register_buffer("noise_const", torch.randn(1, 1, *size))
         self.style = AdaIN(out_channels, w_dim, normalize=config.instance_norm)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | None = None
+    ) -> Tensor:
         """Run the layer.
 
         Args:
             x: (N, in_channels, H, W), or the constant (N, out_channels, H, W) in the first layer.
             w: (N, w_dim), this layer's slice of ws.
             noise: (N or 1, 1, H', W'), or None to add none.
+            offset: see `style_space.shifted`.
 
         Returns:
             (N, out_channels, H', W'), H' = 2H and W' = 2W where it upsamples, H and W otherwise.
@@ -74,7 +78,7 @@ class AdaINLayer(nn.Module):
         x = activate(x, self.activation, gain=1.0, overwrite=True)
         if self.pixel_norm:
             x = pixel_norm(x)
-        restyled: Tensor = self.style(x, w)
+        restyled: Tensor = self.style(x, w, offset)
         return restyled
 
 
@@ -139,6 +143,7 @@ class AdaINSynthesis(nn.Module):
         noise: Noise = "const",
         *,
         update_emas: bool = False,
+        style_offsets: StyleOffsets = None,
         lod: float | None = None,
         full_size: bool = True,
     ) -> Tensor:
@@ -148,6 +153,7 @@ class AdaINSynthesis(nn.Module):
             ws: (N, num_ws, w_dim).
             noise: see `noise.noise_maps`.
             update_emas: without effect: only StyleGAN3's synthesis keeps running means.
+            style_offsets: see `style_space.layer_offsets`.
             lod: level of detail, 0 for the full resolution, 1 for half of it, enlarged; between
                 them the two are blended (Karras et al. 2018, Figure 2). Blocks that it does not ask
                 for are not computed. None: the network's own.
@@ -158,6 +164,7 @@ class AdaINSynthesis(nn.Module):
         """
         lod = self.lod if lod is None else lod
         maps = noise_maps(noise, self.const_noise, len(ws))
+        offsets = layer_offsets(style_offsets, self.num_ws)
         last = len(self.to_rgb) - 1 - math.floor(lod)
         x = self.const.to(choose.working_dtype(self.const)).expand(len(ws), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -165,7 +172,7 @@ class AdaINSynthesis(nn.Module):
         for k in range(last + 1):
             previous = x
             for i in self.block_layers[k]:
-                x = self.layers[i](x, ws[:, i], maps[i])
+                x = self.layers[i](x, ws[:, i], maps[i], offsets[i])
         image: Tensor = self.to_rgb[last](x).float()
         fraction = lod - math.floor(lod)
         if fraction > 0:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wspace.networks.config import DemodulatedConfig
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, gain_around
 from wspace.networks.noise import Noise, noise_maps
+from wspace.networks.style_space import StyleOffsets, layer_offsets, shifted
 from wspace.ops import choose
 from wspace.ops.modulated import ModulatedConvolution, modulated_pixelwise
 from wspace.ops.resample import fir_kernel, fir_upsample
@@ -50,19 +51,28 @@ class DemodulatedLayer(nn.Module):
             fir_kernel(config.resample_filter) if upsample else None
         )
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, *, gain: float = 1.0) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        w: Tensor,
+        noise: Tensor | None,
+        offset: Tensor | None = None,
+        *,
+        gain: float = 1.0,
+    ) -> Tensor:
         """Run the layer.
 
         Args:
             x: (N, in_channels, H, W).
             w: (N, w_dim), this layer's slice of ws.
             noise: (N or 1, 1, H', W'), or None to add none.
+            offset: see `style_space.shifted`.
             gain: factor on the output.
 
         Returns:
             (N, out_channels, H', W'), H' = 2H and W' = 2W where it upsamples, H and W otherwise.
         """
-        styles = self.affine(w)
+        styles = shifted(self.affine(w), offset)
         before, after = gain_around(self.activation, gain)
         if noise is not None:
             noise = noise * (self.noise_strength * before)
@@ -87,9 +97,9 @@ class ToRGB(nn.Module):
         self.weight_scale = 1 / math.sqrt(in_channels)
         self.clamp = clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, offset: Tensor | None = None) -> Tensor:
         """(N, in_channels, H, W) and (N, w_dim) to (N, image_channels, H, W), float32."""
-        styles = self.affine(w) * self.weight_scale
+        styles = shifted(self.affine(w), offset) * self.weight_scale
         image = modulated_pixelwise(x, self.weight, styles, self.bias)
         return activate(image, "linear", clamp=self.clamp).float()
 
@@ -131,6 +141,7 @@ class DemodulatedBlock(nn.Module):
         self.has_skip = in_channels is not None and config.architecture == "resnet"
         if in_channels is not None and config.architecture == "resnet":
             self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False)
+        self.num_styles = 2 - self.is_first + self.has_torgb
         kernel = fir_kernel(config.resample_filter)
         self.register_buffer("resample_filter", kernel, persistent=False)
 
@@ -140,7 +151,12 @@ class DemodulatedBlock(nn.Module):
         return self.conv1 if self.is_first else self.conv0
 
     def forward(
-        self, x: Tensor, image: Tensor | None, ws: Tensor, noise: Sequence[Tensor | None]
+        self,
+        x: Tensor,
+        image: Tensor | None,
+        ws: Tensor,
+        noise: Sequence[Tensor | None],
+        offsets: Sequence[Tensor | None] = (None, None, None),
     ) -> tuple[Tensor, Tensor | None]:
         """Run the block.
 
@@ -149,26 +165,27 @@ class DemodulatedBlock(nn.Module):
             image: (N, image_channels, H / 2, W / 2), what earlier blocks made of it.
             ws: (N, 1 or 2 [+ 1], w_dim): for conv0, conv1 and torgb.
             noise: one entry a convolution, see `DemodulatedLayer`.
+            offsets: one entry a style, see `style_space.shifted`.
 
         Returns:
             The maps (N, out_channels, H, W), and the image so far, (N, image_channels, H, W), or
             None.
         """
         w = iter(ws.unbind(dim=1))
-        maps = iter(noise)
+        maps, shifts = iter(noise), iter(offsets)
         if self.has_skip:
             y = fir_upsample(self.skip(x), self.resample_filter)
-            x = self.conv0(x, next(w), next(maps))
-            x = self.conv1(x, next(w), next(maps), gain=math.sqrt(0.5))
+            x = self.conv0(x, next(w), next(maps), next(shifts))
+            x = self.conv1(x, next(w), next(maps), next(shifts), gain=math.sqrt(0.5))
             x = torch.add(x, y, alpha=math.sqrt(0.5))
         else:
             if not self.is_first:
-                x = self.conv0(x, next(w), next(maps))
-            x = self.conv1(x, next(w), next(maps))
+                x = self.conv0(x, next(w), next(maps), next(shifts))
+            x = self.conv1(x, next(w), next(maps), next(shifts))
         if image is not None:
             image = fir_upsample(image, self.resample_filter)
         if self.has_torgb:
-            rgb = self.torgb(x, next(w))
+            rgb = self.torgb(x, next(w), next(shifts))
             image = rgb if image is None else image + rgb
         return x, image
 
@@ -204,6 +221,11 @@ class DemodulatedSynthesis(nn.Module):
         return [getattr(self, f"b{side}") for side in self.sides]
 
     @property
+    def num_styles(self) -> int:
+        """Styles of all blocks."""
+        return sum(block.num_styles for block in self.blocks)
+
+    @property
     def const_noise(self) -> list[Tensor]:
         """The stored noise maps, (1, 1, H, W) a layer; empty in a network without noise."""
         convolutions = [m for m in self.modules() if isinstance(m, DemodulatedLayer)]
@@ -231,21 +253,30 @@ class DemodulatedSynthesis(nn.Module):
         layers[-1] = (*layers[-1], self.num_ws - 1)
         return tuple(layers)
 
-    def forward(self, ws: Tensor, noise: Noise = "const", *, update_emas: bool = False) -> Tensor:
+    def forward(
+        self,
+        ws: Tensor,
+        noise: Noise = "const",
+        *,
+        update_emas: bool = False,
+        style_offsets: StyleOffsets = None,
+    ) -> Tensor:
         """Make images.
 
         Args:
             ws: (N, num_ws, w_dim).
             noise: see `noise.noise_maps`.
             update_emas: without effect: only StyleGAN3's synthesis keeps running means.
+            style_offsets: see `style_space.layer_offsets`.
 
         Returns:
             (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
         x, ws, maps = self.start(ws, noise)
+        offsets = layer_offsets(style_offsets, self.num_styles)
         image: Tensor | None = None
         for k in range(len(self.sides)):
-            x, image = self.run_block(k, x, image, ws, maps)
+            x, image = self.run_block(k, x, image, ws, maps, offsets)
         assert image is not None  # the last block has a torgb
         return image
 
@@ -271,11 +302,17 @@ class DemodulatedSynthesis(nn.Module):
         image: Tensor | None,
         ws: Tensor,
         noise: Sequence[Tensor | None],
+        offsets: Sequence[Tensor | None],
     ) -> tuple[Tensor, Tensor | None]:
-        """Run block k with its share of all ws and noise maps; see `DemodulatedBlock.forward`."""
+        """Run block k with its share of ws, maps and offsets; see `DemodulatedBlock.forward`."""
         first = max(2 * k - 1, 0)  # its first layer
         last = 2 * k + 2
-        result: tuple[Tensor, Tensor | None] = self.blocks[k](
-            x, image, ws[:, first:last], noise[first : last - 1]
+        block, style = self.blocks[k], sum(earlier.num_styles for earlier in self.blocks[:k])
+        result: tuple[Tensor, Tensor | None] = block(
+            x,
+            image,
+            ws[:, first:last],
+            noise[first : last - 1],
+            offsets[style : style + block.num_styles],
         )
         return result

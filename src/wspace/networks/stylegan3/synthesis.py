@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from wspace.networks.config import AliasFreeConfig
 from wspace.networks.layers import EqualizedLinear
 from wspace.networks.noise import Noise, noise_maps
+from wspace.networks.style_space import StyleOffsets, layer_offsets, shifted
 from wspace.ops import choose
 from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter
 from wspace.ops.modulated import demodulation, modulate
@@ -124,14 +125,16 @@ class FourierFeatures(nn.Module):
         super()._apply(move, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def forward(self, w: Tensor) -> Tensor:
-        """(N, w_dim) to (N, channels, size, size), float32."""
+    def forward(self, w: Tensor, offset: Tensor | None = None) -> Tensor:
+        """(N, w_dim) to (N, channels, size, size), float32; ``offset`` (N, 4) goes to the style."""
         with choose.without_autocast(w):
-            return self._forward(w.to(self.affine.weight.dtype))
+            return self._forward(w.to(self.affine.weight.dtype), offset)
 
-    def _forward(self, w: Tensor) -> Tensor:
+    def _forward(self, w: Tensor, offset: Tensor | None) -> Tensor:
         signal = self.signal
-        t = self.affine(w)  # (N, 4): cosine and sine of the turn, shift right and down
+        t = shifted(
+            self.affine(w), offset
+        )  # (N, 4): cosine and sine of the turn, shift right and down
         t = t / t[:, :2].norm(dim=1, keepdim=True)
         cosine, sine, right, down = t.unbind(dim=1)
         zero, one = torch.zeros_like(cosine), torch.ones_like(cosine)
@@ -207,12 +210,15 @@ class AliasFreeLayer(nn.Module):
         )
         self.padding = (first, last, first, last)
 
-    def forward(self, x: Tensor, w: Tensor, *, update_emas: bool = False) -> Tensor:
+    def forward(
+        self, x: Tensor, w: Tensor, offset: Tensor | None = None, *, update_emas: bool = False
+    ) -> Tensor:
         """Run the layer.
 
         Args:
             x: (N, C, H, W), what the layer before made.
             w: (N, w_dim), this layer's slice of ws.
+            offset: see `style_space.shifted`.
             update_emas: move the running mean of the input's magnitude a step towards this batch.
 
         Returns:
@@ -221,7 +227,7 @@ class AliasFreeLayer(nn.Module):
         if update_emas:
             self._track_magnitude(x)
         weight: Tensor = self.weight
-        styles: Tensor = self.affine(w).float()
+        styles: Tensor = shifted(self.affine(w), offset).float()
         scale: Tensor | None = None
         if self.is_torgb:
             styles = styles / math.sqrt(weight.shape[1])
@@ -307,7 +313,14 @@ class AliasFreeSynthesis(nn.Module):
         """Empty: StyleGAN3 has layers, not blocks."""
         return ()
 
-    def forward(self, ws: Tensor, noise: Noise = "const", *, update_emas: bool = False) -> Tensor:
+    def forward(
+        self,
+        ws: Tensor,
+        noise: Noise = "const",
+        *,
+        update_emas: bool = False,
+        style_offsets: StyleOffsets = None,
+    ) -> Tensor:
         """Make images.
 
         Args:
@@ -315,14 +328,16 @@ class AliasFreeSynthesis(nn.Module):
             noise: a mode or an empty list, without effect.
             update_emas: move each layer's running mean of its input's magnitude a step towards
                 this batch. Training does so where the discriminator learns from the images.
+            style_offsets: see `style_space.layer_offsets`.
 
         Returns:
             (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
         noise_maps(noise, self.const_noise, len(ws))
         layers = self.layers
-        x: Tensor = self.input(ws[:, 0]).to(layers[0].weight.dtype)
+        offsets = layer_offsets(style_offsets, self.num_ws)
+        x: Tensor = self.input(ws[:, 0], offsets[0]).to(layers[0].weight.dtype)
         ws = ws.to(x.dtype)
         for i, layer in enumerate(layers):
-            x = layer(x, ws[:, i + 1], update_emas=update_emas)
+            x = layer(x, ws[:, i + 1], offsets[i + 1], update_emas=update_emas)
         return x.float() * self.output_scale
