@@ -1,5 +1,6 @@
-# Two commands on a fresh machine with Python 3.11 and make:
+# Three commands on a fresh machine with Python 3.11 and make:
 #   make demo     installs into .venv and makes pictures with the bundled models
+#   make studio   installs into .venv and opens the studio in the browser
 #   make test     installs into .venv and runs the tests
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -7,7 +8,7 @@ MINUTES ?= 5
 DEMO := demo
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train test check slow claims bench dist clean
+.PHONY: demo demo-train studio test check slow claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -22,6 +23,10 @@ demo: .venv/.installed
 	$(W) noise avatars --seed 3 --psi 0.7 --out $(DEMO)/noise
 	$(W) interpolate avatars --seeds 1,2,3,1 --frames 72 --loop --psi 0.7 --out $(DEMO)/walk.mp4
 	@echo "The pictures lie in $(DEMO)/: sheet.png, clothes.png, mixing.png, walk.mp4, noise/, pictures/"
+
+# The studio with the bundled models, in the browser.
+studio: .venv/.installed
+	$(W) studio
 
 # Draws 4,000 avatars, trains on them for MINUTES by the default command, shows what it has learned.
 demo-train: .venv/.installed

@@ -20,7 +20,7 @@ def bundled(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     path = tmp_path / "package" / "faces.safetensors"
     path.parent.mkdir()
     shutil.copy(tiny_model, path)
-    for module in ("formats.model_file", "rendering.reproduce"):
+    for module in ("formats.finding", "formats.model_file", "rendering.reproduce"):
         monkeypatch.setattr(f"wspace.{module}.bundled_models", lambda: {"faces": path})
     return path
 

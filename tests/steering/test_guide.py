@@ -32,8 +32,8 @@ def avatars(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bundled(avatars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder where the stand-in is the bundled model."""
-    monkeypatch.setattr("wspace.formats.model_file.bundled_models", lambda: {"avatars": avatars})
-    monkeypatch.setattr("wspace.rendering.reproduce.bundled_models", lambda: {"avatars": avatars})
+    for module in ("formats.finding", "formats.model_file", "rendering.reproduce"):
+        monkeypatch.setattr(f"wspace.{module}.bundled_models", lambda: {"avatars": avatars})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

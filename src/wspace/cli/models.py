@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from wspace.errors import one_line
+from wspace.formats.facts import model_facts
 from wspace.sizes import size_of
 
 __all__ = ["models_command"]
-
-# What a model says at length: every option that it was trained with.
-ONLY_AS_JSON = ("training", "fingerprint")
 
 
 @click.command("models")
@@ -35,14 +32,5 @@ def models_command(as_json: bool) -> None:
         if names := config.get("class_names"):
             kinds += f": {one_line(', '.join(map(str, names)))}"
         click.echo(f"{name}: {size} pixels, {config.get('architecture')}{kinds}")
-        for key, value in header["metadata"].items():
-            if key not in ONLY_AS_JSON:
-                click.echo(f"  {key.replace('_', ' ')}: {_readable(value)}")
-
-
-def _readable(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items() if inner != [])
-    if isinstance(value, list):
-        return "; ".join(_readable(inner) for inner in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        for label, text in model_facts(header["metadata"]):
+            click.echo(f"  {label}: {text}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["on_checks", "on_colour", "premultiplied"]
+__all__ = ["on_checks", "on_colour", "premultiplied", "with_alpha"]
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, C), C 1, 3 or 4
 
@@ -61,6 +61,22 @@ def premultiplied(pixels: Pixels) -> npt.NDArray[np.float64]:
     if pixels.shape[-1] == 4:
         values[..., :3] *= values[..., 3:] / 255
     return values
+
+
+def with_alpha(pixels: Pixels) -> Pixels:
+    """Pixels of any channels as red, green, blue and straight alpha.
+
+    Args:
+        pixels: (..., C), C 1, 3 or 4.
+
+    Returns:
+        (..., 4); what had no alpha is opaque.
+    """
+    if pixels.shape[-1] == 4:
+        return pixels
+    filled = np.full((*pixels.shape[:-1], 4), 255, dtype=np.uint8)
+    filled[..., :3] = pixels  # grey is repeated
+    return filled
 
 
 def _laid(pixels: Pixels, ground: npt.NDArray[np.float32]) -> Pixels:

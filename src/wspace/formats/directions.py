@@ -22,7 +22,8 @@ from torch import Tensor
 
 from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
-from wspace.formats.model_file import find_model, model_sha256
+from wspace.formats.finding import find_model
+from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
 from wspace.plain import Length, Range, check, from_plain, to_plain
 from wspace.recipe.recipe import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, Edit

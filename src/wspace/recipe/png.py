@@ -5,6 +5,7 @@ Reading trusts nothing: sizes are checked before memory is taken, and nothing is
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
 from wspace.errors import WspaceError
-from wspace.files import atomic_path
+from wspace.files import atomic_write_bytes
 from wspace.recipe.document import (
     FIGURE_JSON,
     MAX_TEXT_BYTES,
@@ -27,7 +28,7 @@ from wspace.recipe.document import (
 from wspace.recipe.recipe import Recipe
 
 __all__ = [
-    "MAX_PIXELS", "MAX_TEXT_BYTES", "is_own_picture", "read_document", "read_pixels",
+    "MAX_PIXELS", "MAX_TEXT_BYTES", "is_own_picture", "png_bytes", "read_document", "read_pixels",
     "recipe_of_file",
     "write_figure", "write_png",
 ]  # fmt: skip
@@ -62,24 +63,38 @@ def recipe_of_file(path: Path | str) -> Recipe:
 def write_png(
     path: Path | str, pixels: npt.NDArray[np.uint8], document: PictureDocument | SheetDocument
 ) -> None:
-    """Write a PNG that says how it was made, whole or not at all.
-
-    Args:
-        path: NAME.png.
-        pixels: (H, W, C), C 1, 3 or 4.
-        document: goes into the text chunk.
+    """Write a PNG that says how it was made, whole or not at all; see `png_bytes`.
 
     Raises:
         WspaceError: the file cannot be written, or a sheet has more recipes than a PNG should
             hold.
     """
+    atomic_write_bytes(path, png_bytes(pixels, document, what=path))
+
+
+def png_bytes(
+    pixels: npt.NDArray[np.uint8],
+    document: PictureDocument | SheetDocument,
+    *,
+    what: Path | str = "the picture",
+) -> bytes:
+    """A PNG that says how it was made.
+
+    Args:
+        pixels: (H, W, C), C 1, 3 or 4.
+        document: goes into the text chunk.
+        what: it is called in messages.
+
+    Raises:
+        WspaceError: a sheet has more recipes than a PNG should hold.
+    """
     text = document.to_json()
     if len(text) > MAX_TEXT_BYTES:
         raise WspaceError(
-            f"the recipes of {path} take {len(text)} bytes, more than {MAX_TEXT_BYTES}: "
+            f"the recipes of {what} take {len(text)} bytes, more than {MAX_TEXT_BYTES}: "
             "put fewer pictures on the sheet."
         )
-    _write(path, Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels), text)
+    return _encoded(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels), text)
 
 
 def write_figure(path: Path | str, picture: Image.Image) -> None:
@@ -87,14 +102,15 @@ def write_figure(path: Path | str, picture: Image.Image) -> None:
 
     Such sheets show real pictures, so that they may lie near data, and are not to become data.
     """
-    _write(path, picture, FIGURE_JSON)
+    atomic_write_bytes(path, _encoded(picture, FIGURE_JSON))
 
 
-def _write(path: Path | str, picture: Image.Image, text: str) -> None:
+def _encoded(picture: Image.Image, text: str) -> bytes:
     info = PngImagePlugin.PngInfo()
     info.add_text(KEYWORD.decode(), text, zip=_PACK_FROM < len(text) < _PILLOW_UNPACKS)
-    with atomic_path(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=info)
+    file = io.BytesIO()
+    picture.save(file, format="PNG", pnginfo=info)
+    return file.getvalue()
 
 
 def is_own_picture(head: bytes) -> bool:

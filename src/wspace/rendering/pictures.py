@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wspace.figures.sheet import Sheet, picture_sheet
+from wspace.figures.transparency import with_alpha
 from wspace.files import atomic_write_text
 from wspace.recipe.document import PictureDocument, RenderedBy
-from wspace.recipe.png import write_png
+from wspace.recipe.png import png_bytes, write_png
 from wspace.recipe.recipe import Recipe
 
 __all__ = ["PictureNames", "Pictures"]
@@ -65,6 +66,16 @@ class Pictures:
             if sidecar:
                 atomic_write_text(path.with_suffix(".json"), document.to_json() + "\n")
             yield path
+
+    def png(self, index: int) -> bytes:
+        """One of the pictures as the PNG that `save` writes."""
+        document = PictureDocument(recipe=self.recipes[index], rendered_by=self.rendered_by)
+        return png_bytes(self.pixels[index], document)
+
+    @property
+    def rgba(self) -> npt.NDArray[np.uint8]:
+        """(N, H, W, 4): red, green, blue and straight alpha, as screens and browsers take them."""
+        return with_alpha(self.pixels)
 
     @classmethod
     def joined(cls, parts: Sequence[Pictures]) -> Self:

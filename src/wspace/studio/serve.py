@@ -1,0 +1,181 @@
+"""The studio's server: it listens first, and loads what is slow when it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from wspace.errors import WspaceError
+from wspace.studio.access import Access
+from wspace.studio.calls import Calls
+from wspace.studio.frames import MAX_BINARY
+from wspace.studio.shelf import Shelf
+from wspace.studio.turns import Turns
+from wspace.studio.web import PAGE, make_app
+
+__all__ = ["FIRST_PORT", "address_of", "bind", "serve"]
+
+FIRST_PORT = 8765
+HEAD_SECONDS = 10.0  # that a client may take for the head of a request
+GOODBYE_SECONDS = 2  # that open connections get when the server ends
+_LOOPBACK = "127.0.0.1"
+
+
+def bind(port: int | None, address: str | None = None) -> socket.socket:
+    """A socket that listens.
+
+    Args:
+        port: None: `FIRST_PORT`, or one that is free where that is taken; 0: any free one.
+        address: None: loopback.
+
+    Raises:
+        WspaceError: the port is taken, or there is no such address here.
+    """
+    host, number = address or _LOOPBACK, FIRST_PORT if port is None else port
+    try:
+        try:
+            return _listening(host, number)
+        except OSError as error:
+            if port is not None or error.errno != errno.EADDRINUSE:
+                raise
+            return _listening(host, 0)
+    except OSError as error:
+        advice = "choose another --port, or leave it out"
+        if error.errno != errno.EADDRINUSE and address is not None:
+            advice = "give --listen an address that this machine has"
+        raise WspaceError(
+            f"cannot listen on {host} port {number}: {error.strerror or error}: {advice}."
+        ) from None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, place = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(place)
+        listening.listen(128)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def address_of(listening: socket.socket, address: str | None = None) -> str:
+    """The address that a browser opens, such as "http://127.0.0.1:8765"."""
+    host, port = listening.getsockname()[:2]
+    name = address or _LOOPBACK
+    if host in ("0.0.0.0", "::"):
+        name = socket.gethostname() if address is None else _LOOPBACK
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def serve(
+    listening: socket.socket,
+    access: Access,
+    shelf: Shelf,
+    *,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        listening: see `bind`.
+        access: who may come in.
+        shelf: the models.
+        ready: called once it answers, in a thread of its own.
+    """
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # strangers' garbage is no news
+    turns = Turns()
+    app = make_app(access, Calls(shelf), turns, page=PAGE)
+    try:
+        Server(app, ready).run(sockets=[listening])
+    finally:
+        turns.end()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which ends without an error when it is told to, and waits for no one for ever."""
+
+    def __init__(self, app: ASGIApp, ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_ImpatientProtocol,
+                ws="websockets-sansio",
+                ws_max_size=MAX_BINARY,
+                ws_per_message_deflate=False,  # a bomb could lie in it; pictures gain little
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=GOODBYE_SECONDS,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets=sockets)
+        threading.Thread(target=self._ready, name="wspace-ready", daemon=True).start()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but what has ended the server is not raised again after that."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {name: signal.signal(name, self._end) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self.handle_exit(number, frame)
+
+
+class _ImpatientProtocol(H11Protocol):
+    """HTTP that ends a connection which does not say what it wants.
+
+    uvicorn waits for ever for the head of a request that has begun, or of the first.
+    """
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        waits = self.conn.their_state is h11.IDLE
+        if waits and self._patience is None:
+            self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        elif not waits and self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        if self.conn.their_state is h11.IDLE:
+            self.transport.close()

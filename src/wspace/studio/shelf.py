@@ -1,0 +1,264 @@
+"""The models that the studio shows: which there are, and the few of them that are open.
+
+A page names a model by its key, which says nothing of where it lies. Keys stay the same when the
+server is started again with the same models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from wspace.errors import WspaceError, shown
+from wspace.formats.finding import bundled_models, find_model
+from wspace.recipe.syntax import Layers
+
+if TYPE_CHECKING:
+    from wspace.formats.directions import Direction
+    from wspace.networks.generator import Generator
+
+__all__ = ["Entry", "OpenModel", "Shelf"]
+
+MOST_OPEN = 3  # models; the one that was used longest ago is closed for another
+RUN_FILES = ("model.safetensors", "model-newest.safetensors")  # of a run folder; the best, if two
+
+Kind = Literal["bundled", "file", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A model on the shelf.
+
+    Attributes:
+        key: what the page calls it.
+        title: what people call it.
+        kind: "bundled", "file" or "run".
+        named: as commands name it: a bundled name, or the path as it was given.
+    """
+
+    key: str
+    title: str
+    kind: Kind
+    named: str
+
+    @property
+    def run(self) -> Path:
+        """The run folder.
+
+        Raises:
+            WspaceError: it is no run.
+        """
+        if self.kind != "run":
+            raise WspaceError(f"{self.title} is no run folder: choose one that is trained.")
+        return Path(self.named)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenModel:
+    """A model that is loaded.
+
+    Attributes:
+        entry: of it.
+        path: of the file that it was loaded from.
+        named: as commands name that file.
+        generator: the network.
+        sha256: of its weights.
+        directions: its named ones.
+        facts: what its file says of itself, pairs of a label and a text.
+    """
+
+    entry: Entry
+    path: Path
+    named: str
+    generator: Generator
+    sha256: str
+    directions: dict[str, Direction]
+    facts: list[tuple[str, str]]
+
+    @property
+    def layers(self) -> Layers:
+        """Its layers of ws."""
+        return Layers.of(self.generator)
+
+    def described(self) -> dict[str, Any]:
+        """All that a page needs to know of it, as JSON."""
+        generator, groups = self.generator, self.layers.groups
+        return {
+            "key": self.entry.key,
+            "title": self.entry.title,
+            "kind": self.entry.kind,
+            "open": True,
+            "error": None,
+            "sha256": self.sha256,
+            "width": generator.size.width,
+            "height": generator.size.height,
+            "channels": generator.image_channels,
+            "num_ws": generator.num_ws,
+            "w_dim": generator.w_dim,
+            "groups": {name: list(layers) for name, layers in groups.items()},
+            "num_classes": generator.num_classes,
+            "classes": None if generator.class_names is None else list(generator.class_names),
+            "noise_layers": list(generator.noise_layers),
+            "directions": [
+                {"name": name, "edit": _plain(one), "method": _method(one), "about": one.about}
+                for name, one in self.directions.items()
+            ],
+            "facts": [list(fact) for fact in self.facts],
+        }
+
+
+class Shelf:
+    """The models by their keys. But for `listed`, it is asked by one thread at a time."""
+
+    def __init__(self, given: Sequence[str], device: str = "auto") -> None:
+        """Put models on the shelf: those given, then the bundled ones.
+
+        Args:
+            given: bundled names, model files, run folders; a run may be without a model yet.
+            device: where they are opened.
+
+        Raises:
+            WspaceError: there is no such model.
+        """
+        self._device = device
+        bundled = [_entry(name) for name in bundled_models()]
+        entries = [*map(_entry, given), *bundled]
+        self._entries = {entry.key: entry for entry in entries}
+        self._open: OrderedDict[str, OpenModel] = OrderedDict()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """What there is, in order, as JSON; opens nothing and needs no torch."""
+        return [
+            {
+                "key": entry.key,
+                "title": entry.title,
+                "kind": entry.kind,
+                "open": entry.key in self._open,
+                "error": _missing(entry),
+            }
+            for entry in self._entries.values()
+        ]
+
+    def entry(self, key: str) -> Entry:
+        """The model of that key.
+
+        Raises:
+            WspaceError: there is none.
+        """
+        if key not in self._entries:
+            raise WspaceError(f"model={shown(key)} is none of this studio's: choose one of them.")
+        return self._entries[key]
+
+    def get(self, key: str) -> OpenModel:
+        """The model of that key, opened where it is not.
+
+        Raises:
+            WspaceError: there is none, or it cannot be loaded.
+        """
+        if key not in self._open:
+            entry = self.entry(key)
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)
+            path = _newest(entry.run)[0] if entry.kind == "run" else _file(entry)
+            self._open[key] = self._load(entry, path)
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def again(self, key: str) -> OpenModel:
+        """The model of that key from its file as it is now: a run's newest snapshot."""
+        self.entry(key)
+        self._open.pop(key, None)
+        return self.get(key)
+
+    def _load(self, entry: Entry, path: Path) -> OpenModel:
+        from wspace.formats.directions import directions_path, read_directions
+        from wspace.formats.facts import model_facts
+        from wspace.formats.model_file import load, read_metadata
+        from wspace.machine import choose_device
+        from wspace.rendering.identity import identity_of
+
+        # A run's model goes by the folder's name, as in `wspace generate`.
+        of_run = entry.kind == "run" and path.name == RUN_FILES[0]
+        generator = load(path.parent if of_run else path, device=choose_device(self._device))
+        facts = model_facts(read_metadata(path)["metadata"])
+        directions: dict[str, Direction] = {}
+        try:
+            directions = read_directions(directions_path(path), generator)
+        except WspaceError as error:  # such as those of a model that a run has replaced
+            facts.append(("directions", str(error)))
+        return OpenModel(
+            entry=entry,
+            path=path,
+            named=entry.named if of_run or entry.kind != "run" else str(path),
+            generator=generator,
+            sha256=identity_of(generator).sha256,
+            directions=directions,
+            facts=facts,
+        )
+
+
+def _entry(given: str) -> Entry:
+    """The entry of a model as a command names it; raises as `find_model`."""
+    if given in bundled_models():
+        find_model(given)  # tells of something else that lies here under that name
+        return Entry(key=f"bundled-{given}", title=given, kind="bundled", named=given)
+    path = Path(given)
+    kind: Kind = "run" if (path / "config.json").is_file() else "file"
+    if kind == "file":
+        find_model(given)
+    place = os.path.realpath(given)
+    digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:12]
+    title = Path(place).name.removesuffix(".safetensors")
+    return Entry(key=f"{kind}-{digest}", title=title, kind=kind, named=given)
+
+
+def _file(entry: Entry) -> Path:
+    """The file of a model that is no run; raises as `find_model`."""
+    if entry.kind == "bundled":
+        return bundled_models()[entry.named]
+    return find_model(Path(entry.named))
+
+
+def _newest(run: Path) -> list[Path]:
+    """The models of a run folder, the one that was written last first.
+
+    Raises:
+        WspaceError: there are none yet.
+    """
+    times = {}
+    for name in RUN_FILES:
+        try:
+            times[run / name] = (run / name).stat().st_mtime_ns
+        except OSError:
+            continue
+    if not times:
+        raise WspaceError(f"{run.name} has no model yet: a run writes one from time to time.")
+    return sorted(times, key=lambda path: times[path], reverse=True)
+
+
+def _missing(entry: Entry) -> str | None:
+    """Why a model cannot be opened now; None where it can."""
+    try:
+        if entry.kind == "run":
+            _newest(entry.run)
+        else:
+            _file(entry)
+    except WspaceError as error:
+        return str(error)
+    return None
+
+
+def _plain(direction: Direction) -> dict[str, Any]:
+    from wspace.plain import to_plain
+
+    return to_plain(direction.edit, leave_out_none=True)
+
+
+def _method(direction: Direction) -> str:
+    """How it was found: the first word of what is said of it."""
+    return direction.about.partition(" ")[0].rstrip(",:")
