@@ -23,6 +23,7 @@ from wspace.networks.config import (
     ProjectedConfig,
 )
 from wspace.networks.encoder import Encoder
+from wspace.networks.features import SynthesisWithMaps
 from wspace.networks.flow import VelocityField
 from wspace.networks.generator import Generator
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
@@ -143,6 +144,10 @@ Call = Callable[[], Any]
 # by name: the call, and what the names in its docstring stand for beside `SIZES`
 CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "encoder.Encoder.forward": (lambda: Encoder(generator().config)(images()), {}),
+    "features.SynthesisWithMaps.forward": (
+        lambda: SynthesisWithMaps(generator().synthesis, 3)(ws()),
+        {"C": 6},
+    ),
     "flow.VelocityField.forward": (
         lambda: VelocityField(generator().config)(w(), torch.rand(2), c()),
         {},

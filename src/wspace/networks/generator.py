@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from wspace.networks.config import GeneratorConfig
+from wspace.networks.features import FeatureMaps
 from wspace.networks.layers import EqualizedLinear
 from wspace.networks.mapping import MappingNetwork
 from wspace.networks.noise import Noise
@@ -89,6 +90,11 @@ class Generator(nn.Module):
     def affine_layers(self) -> tuple[tuple[int, EqualizedLinear], ...]:
         """What makes styles of w, each with the layer of ws that it takes, from 4² up."""
         return self.synthesis.affine_layers  # type: ignore[return-value]
+
+    @property
+    def feature_maps(self) -> tuple[FeatureMaps, ...]:
+        """The maps on the way to the image that can be looked at, the first ones first."""
+        return self.synthesis.feature_maps  # type: ignore[return-value]
 
     @property
     def const_noise(self) -> list[Tensor]:

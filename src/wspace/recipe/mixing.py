@@ -5,11 +5,12 @@ Source: Karras et al. 2019 (StyleGAN), Section 3.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wspace.recipe.recipe import Recipe, Source
+from wspace.recipe.syntax import spread_per_layer
 
-__all__ = ["assign_recipe", "mix_recipes"]
+__all__ = ["assign_recipe", "mix_recipes", "put_w"]
 
 
 def mix_recipes(recipe: Recipe, other: Recipe, layers: Iterable[int], num_ws: int) -> Recipe:
@@ -33,6 +34,28 @@ def mix_recipes(recipe: Recipe, other: Recipe, layers: Iterable[int], num_ws: in
 def assign_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
     """The recipe with one source given for each layer of ws."""
     return _with_sources(recipe, sources)
+
+
+def put_w(recipe: Recipe, w: Mapping[int, tuple[float, ...]], num_ws: int) -> Recipe:
+    """The recipe with a w of their own in some layers; the others keep theirs, and their psi.
+
+    Edits are still to come: those of the recipe stay in it.
+
+    Args:
+        recipe: gives all else.
+        w: by layer, w_dim numbers each, as truncation would leave them.
+        num_ws: of the model.
+    """
+    cutoff = num_ws if recipe.cutoff is None else recipe.cutoff
+    before = spread_per_layer(recipe.psi, num_ws)[:cutoff] + (1.0,) * (num_ws - cutoff)
+    psi = tuple(1.0 if layer in w else before[layer] for layer in range(num_ws))
+    chosen = [
+        Source(w=w[layer]) if layer in w else _source_of_layer(recipe, layer)
+        for layer in range(num_ws)
+    ]
+    return _with_sources(
+        recipe.replace(psi=psi[0] if len(set(psi)) == 1 else psi, cutoff=None), chosen
+    )
 
 
 def _source_of_layer(recipe: Recipe, layer: int) -> Source:

@@ -29,6 +29,7 @@ __all__ = [
     "even_batch_size",
     "render",
     "stream",
+    "ws_before_edits",
 ]
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
@@ -104,20 +105,27 @@ def stream(
         WspaceError: as `render`, before the first batch.
     """
     check_recipes(generator, recipes)
-    numbers: dict[Source, int] = {}
-    for recipe in recipes:
-        for source in recipe.sources:
-            numbers.setdefault(source, len(numbers))
-    sources = list(numbers)
-    w = w_of_sources(generator, sources)
-    centres = w.new_empty(w.shape)
-    for i, source in enumerate(sources):
-        centres[i] = generator.w_avg if source.centre is None else torch.tensor(source.centre).to(w)
+    all_rows, w, centres = _mapped(generator, recipes)
     noise = NoiseInputs(generator)
     for start in range(0, len(recipes), batch_size):
-        batch = recipes[start : start + batch_size]
-        rows = [[numbers[source] for source in recipe.sources] for recipe in batch]
-        yield _render_batch(generator, batch, rows, w, centres, noise, batch_size, path)
+        batch = slice(start, start + batch_size)
+        rows = all_rows[batch]
+        yield _render_batch(generator, recipes[batch], rows, w, centres, noise, batch_size, path)
+
+
+@torch.inference_mode()
+def ws_before_edits(generator: Generator, recipe: Recipe) -> Tensor:
+    """The ws of a recipe, mixed and truncated; its edits are still to come.
+
+    Returns:
+        (1, num_ws, w_dim), float32.
+
+    Raises:
+        WspaceError: as `check_recipes`.
+    """
+    check_recipes(generator, [recipe])
+    plain = [recipe.replace(edits=())]
+    return _ws_of(generator, plain, *_mapped(generator, plain))
 
 
 def check_recipes(generator: Generator, recipes: Sequence[Recipe]) -> None:
@@ -166,6 +174,22 @@ def even_batch_size(count: int, most: int) -> int:
     if most < 1:
         raise WspaceError(f"batch_size={most} is too small: give at least 1.")
     return -(-count // -(-count // most))
+
+
+def _mapped(
+    generator: Generator, recipes: Sequence[Recipe]
+) -> tuple[list[list[int]], Tensor, Tensor]:
+    """For each recipe the rows of its sources; of all sources the w, (S, w_dim), and centres."""
+    numbers: dict[Source, int] = {}
+    for recipe in recipes:
+        for source in recipe.sources:
+            numbers.setdefault(source, len(numbers))
+    sources = list(numbers)
+    w = w_of_sources(generator, sources)
+    centres = w.new_empty(w.shape)
+    for i, source in enumerate(sources):
+        centres[i] = generator.w_avg if source.centre is None else torch.tensor(source.centre).to(w)
+    return [[numbers[source] for source in recipe.sources] for recipe in recipes], w, centres
 
 
 @torch.inference_mode()

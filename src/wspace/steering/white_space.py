@@ -45,7 +45,11 @@ class WhiteSpace:
 
     def w_of(self, u: Tensor) -> Tensor:
         """(..., w_dim) to the same shape."""
-        return self.mean + (u * self.deviations) @ self.axes
+        return self.mean + self.step_of(u)
+
+    def step_of(self, u: Tensor) -> Tensor:
+        """What w changes by where u changes so, (..., w_dim)."""
+        return (u * self.deviations) @ self.axes
 
     def u_of(self, w: Tensor) -> Tensor:
         """The inverse of `w_of`."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.config import AdaINConfig
+from wspace.networks.features import FeatureMaps
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.style_space import StyleOffsets, layer_offsets
@@ -131,6 +132,16 @@ class AdaINSynthesis(nn.Module):
         """What makes styles of w, each with the layer of ws that it takes."""
         layers: list[Any] = list(self.layers)
         return tuple((i, layer.style.affine) for i, layer in enumerate(layers))
+
+    @property
+    def feature_maps(self) -> tuple[FeatureMaps, ...]:
+        """The maps that leave each layer."""
+        layers: list[Any] = list(self.layers)
+        sizes = [Size(*layer.noise_const.shape[2:]) for layer in layers]
+        return tuple(
+            FeatureMaps(layer=i, size=size, module=layer)
+            for i, (layer, size) in enumerate(zip(layers, sizes, strict=True))
+        )
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wspace.networks.config import DemodulatedConfig
+from wspace.networks.features import FeatureMaps
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, gain_around
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.style_space import StyleOffsets, layer_offsets, shifted
@@ -201,6 +202,7 @@ class DemodulatedSynthesis(nn.Module):
         self, config: DemodulatedConfig, *, size: Size, image_channels: int, w_dim: int
     ) -> None:
         super().__init__()
+        self.size = size
         self.sides = tuple(4 * 2**k for k in range(size.doublings + 1))
         self.num_ws = 2 * len(self.sides)
         for k, side in enumerate(self.sides):
@@ -245,6 +247,14 @@ class DemodulatedSynthesis(nn.Module):
             first = max(2 * k - 1, 0)
             found += [(first + i, getattr(block, name).affine) for i, name in enumerate(names)]
         return tuple(found)
+
+    @property
+    def feature_maps(self) -> tuple[FeatureMaps, ...]:
+        """The maps that leave each block."""
+        return tuple(
+            FeatureMaps(layer=2 * k, size=self.size.halved(len(self.sides) - 1 - k), module=block)
+            for k, block in enumerate(self.blocks)
+        )
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:

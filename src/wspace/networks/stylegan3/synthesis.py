@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wspace.networks.config import AliasFreeConfig
+from wspace.networks.features import FeatureMaps
 from wspace.networks.layers import EqualizedLinear
 from wspace.networks.noise import Noise, noise_maps
 from wspace.networks.style_space import StyleOffsets, layer_offsets, shifted
@@ -272,6 +273,7 @@ class AliasFreeSynthesis(nn.Module):
         super().__init__()
         assert size.height == size.width  # the configuration has checked it
         signals = layer_signals(config, resolution=size.height, image_channels=image_channels)
+        self.signals = signals
         self.num_ws = config.num_layers + 2
         self.output_scale = config.output_scale
         self.input = FourierFeatures(signals[0], w_dim)
@@ -307,6 +309,18 @@ class AliasFreeSynthesis(nn.Module):
         """What makes styles of w, each with the layer of ws that it takes."""
         made = [(i + 1, layer.affine) for i, layer in enumerate(self.layers)]
         return ((0, self.input.affine), *made)
+
+    @property
+    def feature_maps(self) -> tuple[FeatureMaps, ...]:
+        """The maps that leave each layer but ToRGB."""
+        found = []
+        for i, (layer, signal) in enumerate(zip(self.layers[:-1], self.signals, strict=False)):
+            side = min(signal.rate, signal.size)
+            margin = (signal.size - side) // 2
+            found.append(
+                FeatureMaps(layer=i + 1, size=Size(side, side), margin=margin, module=layer)
+            )
+        return tuple(found)
 
     @property
     def block_layers(self) -> tuple[tuple[int, ...], ...]:

@@ -1,0 +1,1 @@
+"""Points of a picture dragged elsewhere: the w that draw it so."""
