@@ -5,11 +5,10 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MINUTES ?= 5
-PROCESSES ?= 2
 DEMO := demo
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train studio test check slow claims bench dist clean
+.PHONY: demo demo-train studio test test-studio check slow claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -45,7 +44,15 @@ test: .venv/.installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(PROCESSES) --dist loadfile
+	.venv/bin/python -m pytest
+
+# The studio's page in a browser. Needs chromium, and node with npm.
+STUDIO_NODE := tests/studio/node_modules/.package-lock.json
+$(STUDIO_NODE): tests/studio/package-lock.json
+	cd tests/studio && npm ci --ignore-scripts --no-audit --no-fund --silent
+
+test-studio: .venv/.installed $(STUDIO_NODE)
+	.venv/bin/python -m pytest -m browser tests/studio
 
 check: .venv/.installed
 	.venv/bin/ruff check .

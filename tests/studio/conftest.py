@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from studio_client import Page, Studio, make_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from studio_page import StudioPage
 
 
 @pytest.fixture
@@ -26,3 +31,46 @@ def studio(page_folder: Path, tiny_model: Path) -> Iterator[Studio]:
 def open_page(studio: Studio) -> Page:
     """An open page of `studio`."""
     return studio.open_page()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+    from studio_page import find_chromium
+
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had by root, which CI often is.
+        made = playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def studio_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the command that runs, with the bundled models."""
+    from running_studio import RunningStudio
+
+    running = RunningStudio(cache=tmp_path_factory.mktemp("cache"))
+    yield running.address
+    running.end()
+
+
+@pytest.fixture
+def new_page(browser: Browser, studio_address: str) -> Iterator[Callable[..., StudioPage]]:
+    """Opens the studio's page in a browser; whatever it complains of fails the test."""
+    from studio_page import StudioPage
+
+    opened: list[StudioPage] = []
+
+    def open_it(**options: Any) -> StudioPage:
+        opened.append(StudioPage(browser, studio_address, **options))
+        return opened[-1]
+
+    yield open_it
+    complaints = [text for one in opened for text in one.errors]
+    for context in {one.context for one in opened}:
+        context.close()
+    assert not complaints

@@ -1,1 +1,0 @@
-"""Models that leave wspace: ONNX graphs, torch programs."""

@@ -1,0 +1,125 @@
+/**
+ * The big picture, and who paints it.
+ *
+ * @import {Engine} from "./engine.js"
+ * @import {Images, Recipe} from "./types.js"
+ */
+
+import { Dropped, Lost } from "./engine.js";
+
+/** A canvas that shows pictures, and the last one again when it is put into the page anew. */
+export class Screen {
+  /** @type {HTMLCanvasElement | null} */
+  #canvas = null;
+  /** @type {ImageData | null} */
+  #shown = null;
+
+  /** @param {HTMLCanvasElement | null} canvas */
+  attach(canvas) {
+    this.#canvas = canvas;
+    this.#draw();
+  }
+
+  /**
+   * @param {Images} images
+   * @param {number} [number] which of them
+   */
+  paint(images, number = 0) {
+    this.put(imageData(images, number));
+  }
+
+  /** @param {ImageData} data */
+  put(data) {
+    this.#shown = data;
+    this.#draw();
+  }
+
+  /** @returns {Promise<Blob | null>} what is shown, as a PNG without a recipe */
+  async blob() {
+    return await new Promise((resolve) =>
+      this.#canvas ? this.#canvas.toBlob(resolve) : resolve(null),
+    );
+  }
+
+  #draw() {
+    if (this.#canvas && this.#shown) paintOn(this.#canvas, this.#shown);
+  }
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {ImageData} data
+ */
+export function paintOn(canvas, data) {
+  if (canvas.width !== data.width || canvas.height !== data.height) {
+    canvas.width = data.width;
+    canvas.height = data.height;
+  }
+  canvas.getContext("2d")?.putImageData(data, 0, 0);
+}
+
+/**
+ * One of several pictures, without copying.
+ *
+ * @param {Images} images
+ * @param {number} number
+ */
+export function imageData({ width, height, pixels }, number) {
+  const size = 4 * width * height;
+  return new ImageData(pixels.subarray(number * size, (number + 1) * size), width, height);
+}
+
+/** Draws what is wanted: one picture is on its way at a time, and the newest wish is the next. */
+export class Live {
+  #engine;
+  #show;
+  #fail;
+  /** @type {{model: string, recipe: Recipe} | null} */
+  #wanted = null;
+  #busy = false;
+  #turn = 0; // what was wanted in an earlier one is not shown
+
+  /**
+   * @param {Engine} engine
+   * @param {(images: Images) => void} show
+   * @param {(error: Error) => void} fail
+   */
+  constructor(engine, show, fail) {
+    this.#engine = engine;
+    this.#show = show;
+    this.#fail = fail;
+  }
+
+  /**
+   * @param {string} model
+   * @param {Recipe} recipe
+   */
+  want(model, recipe) {
+    this.#wanted = { model, recipe };
+    if (!this.#busy) void this.#run();
+  }
+
+  /** Forget what is wanted; what is on its way is not shown any more. */
+  rest() {
+    this.#wanted = null;
+    this.#turn++;
+  }
+
+  async #run() {
+    this.#busy = true;
+    while (this.#wanted) {
+      const { model, recipe } = this.#wanted;
+      const turn = this.#turn;
+      this.#wanted = null;
+      try {
+        const { images } = await this.#engine.render(model, [recipe], "main");
+        if (turn === this.#turn) this.#show(images);
+      } catch (error) {
+        // What is lost is asked for again when the connection is back.
+        if (error instanceof Lost || error instanceof Dropped) continue;
+        if (turn === this.#turn) this.#fail(/** @type {Error} */ (error));
+      }
+    }
+    this.#busy = false;
+  }
+}
