@@ -5,6 +5,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MINUTES ?= 5
+PROCESSES ?= 2
 DEMO := demo
 W := .venv/bin/wspace
 
@@ -44,7 +45,7 @@ test: .venv/.installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(PROCESSES) --dist loadfile
 
 # The studio's page in a browser. Needs chromium, and node with npm.
 STUDIO_NODE := tests/studio/node_modules/.package-lock.json

@@ -105,6 +105,7 @@ def main() -> None:
             seed=arguments.seed,
             reconstruction_weight=arguments.reconstruction,
             pretraining_kimg=arguments.pretraining_kimg,
+            **({} if arguments.pretraining_kimg else {"matching.share": 0.0}),
             precision=precision,
             compile="off",
             device="cpu",

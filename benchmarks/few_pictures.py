@@ -9,7 +9,7 @@ finished cell is a JSON file in --out, beside its run and a sheet; what is there
 Budgets in minutes want a machine on which nothing else runs; those in kimg do not.
 
 - projected: the plain command, `wspace train DATA`: stages, then the projected discriminator.
-- preset: `--set discriminator=preset`: the preset's own discriminator from the first step on.
+- preset: `--set discriminator=preset`: the same stages, then the preset's own discriminator.
 - FD (lite), precision, recall: of --num pictures against the held-out ones.
 - FD of training: against the training pictures. Far below the other one: they are repeated.
 - nearest: the median distance of generated pictures to the nearest training picture, in features

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wspace.errors import WspaceError
-from wspace.files import cache_root, check_file, check_folder
+from wspace.files import atomic_folder, cache_root, check_file, check_folder
 
 
 def _unknown_home() -> Path:
@@ -61,3 +61,32 @@ def test_a_place_that_cannot_be_written_is_named(
     monkeypatch.setattr("wspace.files.os.access", lambda *_: False)
     with pytest.raises(WspaceError, match="cannot be written"):
         check_file(tmp_path / "new.png")
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "new/deep") as folder:
+        (folder / "a.txt").write_text("a")
+        assert not (tmp_path / "new/deep").exists()
+    assert [path.name for path in (tmp_path / "new/deep").iterdir()] == ["a.txt"]
+    with pytest.raises(ValueError, match="half"), atomic_folder(tmp_path / "other") as folder:
+        (folder / "a.txt").write_text(str(int("half")))
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_folder_never_takes_the_place_of_something(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "empty", "link"):
+        with (
+            pytest.raises(WspaceError, match=f"{name} is there already"),
+            atomic_folder(tmp_path / name),
+        ):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "link"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(WspaceError, match="file is a file"), atomic_folder(tmp_path / "file/sub"):
+        pass

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import safetensors
 from wspace.errors import WspaceError
 
 __all__ = [
+    "atomic_folder",
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
     "cache_root",
+    "check_absent",
     "check_file",
     "check_folder",
     "flush_file",
@@ -125,6 +128,51 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path | str) -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder``; on success it is renamed to it.
+
+    Whatever goes wrong inside, nothing of it stays.
+
+    Args:
+        folder: the folder to make, which is not there yet; the one it lies in is created.
+
+    Raises:
+        WspaceError: something is there already, or the system refused.
+    """
+    folder = Path(folder)
+    check_absent(folder)
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise WspaceError(
+            f"cannot write {folder}: {system_reason(error)}: free some space or choose another "
+            "place."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_absent(path: Path | str) -> Path:
+    """Whether something new can be made at a place where nothing lies; touches nothing.
+
+    Returns:
+        The path.
+
+    Raises:
+        WspaceError: something is there, or it cannot be written.
+    """
+    path = Path(path)
+    if os.path.lexists(path):
+        raise WspaceError(f"{path} is there already: remove it, or choose another name.")
+    check_folder(path.parent)
+    return path
 
 
 def atomic_write_bytes(path: Path | str, content: bytes) -> None:

@@ -23,7 +23,7 @@ from wspace.training.config import TrainConfig
 from wspace.training.context import SECTIONS
 
 # Other stages, and pictures that are changed for the discriminator, which `bench` trains without.
-NOT_MEASURED = {"reconstruction", "flow", "matching", "augment"}
+NOT_MEASURED = {"r2", "reconstruction", "flow", "matching", "augment"}
 
 
 @pytest.fixture(scope="module")

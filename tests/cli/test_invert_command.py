@@ -50,6 +50,45 @@ def test_a_photo_becomes_a_picture_that_is_made_again_and_edited(
     assert (read_pixels(copy) == read_pixels(made)).all()
 
 
+def test_a_tuned_model_lies_beside_its_pictures_and_draws_them_again(
+    run_wspace: Run, tiny_model: Path, photo: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base.safetensors"
+    base.write_bytes(tiny_model.read_bytes())
+    run_wspace("directions", "find", base, "--num", 1)
+    out, sheet = tmp_path / "out", tmp_path / "sheet.png"
+    ran = run_wspace(
+        "invert", base, photo, photo, "--steps", 4, "--noise", "--tune", "--out", out,
+        "--sheet", sheet, "--film", tmp_path / "film.gif", "--json",
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    rows = json.loads(ran.out)
+    tuned = out / "my photo.tuned.safetensors"
+    assert rows[0]["model"] == str(tuned)
+    assert rows[0]["recipe"]["model"]["name"] == tuned.name
+    assert rows[0]["recipe"]["noise"]["mode"] == "given"
+    assert tuned.stat().st_size < base.stat().st_size
+    with Image.open(sheet) as shown:
+        assert shown.width > 4 * 16
+    made = out / "my photo.png"
+    again = run_wspace("reproduce", made, "--verify")
+    assert again.status == 0, again.err
+    assert "largest difference 0 / 255" in again.out
+    assert "given" in run_wspace("show", made).out
+    edited = run_wspace(
+        "generate", tuned, "--recipe", made, "--edit", "sefa-coarse-1=1", "--out", tmp_path / "more"
+    )
+    assert edited.status == 0, edited.err
+    wrong = run_wspace("reproduce", made, "--model", base)
+    assert wrong.status == 2
+    assert "my photo.tuned.safetensors" in wrong.err
+    base.unlink()
+    lost = run_wspace("generate", tuned, "--seeds", 1, "--out", tmp_path / "lost")
+    assert lost.status == 2
+    assert "put that model beside it" in lost.err
+    assert lost.err.count("\n") == 1
+
+
 def test_a_recipe_from_a_picture_takes_edits(
     run_wspace: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -74,7 +113,7 @@ def test_a_recipe_from_a_picture_takes_edits(
         (("nothing.png",), "cannot read"),
         (("text.png",), "no picture that can be read"),
         (("PHOTO", "--sheet", "sheet.jpg"), "should end with .png"),
-        (("PHOTO", "--seconds", "0"), "seconds=0"),
+        (("PHOTO", "--seconds", "-1"), "seconds=-1"),
         (("PHOTO", "--class", "1"), "no classes"),
         (("PHOTO", "--background", "whitish"), "whitish"),
     ],

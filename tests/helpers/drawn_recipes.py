@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import strategies as st
 
+from wspace.recipe.noise_maps import map_to_text
 from wspace.recipe.recipe import Edit, ModelIdentity, NoiseSettings, Recipe, Source
 
 NUM_WS, W_DIM = 6, 8  # of conftest's tiny_generator
@@ -20,11 +22,27 @@ def _per_layer(values: st.SearchStrategy) -> st.SearchStrategy:
 _sources = st.builds(Source, seed=_seeds, centre=st.none() | _vectors) | st.builds(
     Source, w=_vectors, centre=st.none() | _vectors
 )
+SHAPES = ((4, 4), (4, 4), (8, 8), (8, 8), (16, 16), (16, 16))  # of its noise maps
+
+
+def _given(seed: int, modes: tuple[str, ...], strength: object) -> NoiseSettings:
+    """Noise with a map in every layer that asks for one."""
+    random = np.random.RandomState(seed)
+    drawn = [map_to_text(random.randn(*shape)) for shape in SHAPES]
+    texts = [text if mode == "given" else None for text, mode in zip(drawn, modes, strict=True)]
+    return NoiseSettings(mode=modes, strength=strength, maps=tuple(texts))  # type: ignore[arg-type]
+
+
 _noise = st.builds(
     NoiseSettings,
     mode=_per_layer(st.sampled_from(["const", "seeded", "none"])),
     seed=_per_layer(_seeds),
     strength=_per_layer(st.floats(0, 100)),
+) | st.builds(
+    _given,
+    _seeds,
+    st.tuples(st.just("given"), *[st.sampled_from(["given", "const", "none"])] * (NUM_WS - 1)),
+    _per_layer(st.floats(0, 100)),
 )
 _strengths, _names = st.floats(-100, 100), st.text(max_size=20)
 _channels = st.dictionaries(

@@ -108,7 +108,9 @@ def test_psnr_is_that_of_the_definition() -> None:
     assert psnr(pair[0], pair[0]) == math.inf
 
 
-@pytest.mark.parametrize("change", [{"steps": -1}, {"rate": 0.0}, {"space": "z"}, {"seconds": 0.0}])
+@pytest.mark.parametrize(
+    "change", [{"steps": -1}, {"rate": 0.0}, {"space": "z"}, {"seconds": -1.0}]
+)
 def test_settings_are_checked(change: dict[str, object]) -> None:
     with pytest.raises(WspaceError, match="inversion: "):
         InversionConfig(**change)  # type: ignore[arg-type]

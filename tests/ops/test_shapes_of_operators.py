@@ -15,7 +15,7 @@ from wspace.ops import winograd
 from wspace.ops.bands import BANDS, amplify_bands, filter_bank
 from wspace.ops.blurred_resampling import BlurredResampling
 from wspace.ops.convolution import convolve
-from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter
+from wspace.ops.filtered_lrelu import filtered_lrelu, lowpass_filter, upsample_axis
 from wspace.ops.frozen import FrozenConvolution
 from wspace.ops.instance_norm import instance_norm
 from wspace.ops.modulated import (
@@ -101,6 +101,12 @@ CALLS: dict[str, list[tuple[Callable[[], Result], dict[str, int]]]] = {
                 x(), torch.ones(12), torch.ones(12), up=2, down=2, padding=(9, 8, 11, 10)
             ),
             {"H'": (16 + 21 - 11 - 11 - 1) // 2 + 1, "W'": (24 + 17 - 11 - 11 - 1) // 2 + 1},
+        )
+    ],
+    "filtered_lrelu.upsample_axis": [
+        (
+            lambda: upsample_axis(x(), torch.ones(4), 2, 3, -1, axis=2),
+            {"H'": 2 * H + 3 - 1 - 3},
         )
     ],
     "frozen.FrozenConvolution.forward": [

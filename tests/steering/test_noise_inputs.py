@@ -9,6 +9,7 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
+from wspace.recipe.noise_maps import map_to_text
 from wspace.recipe.recipe import NoiseSettings
 from wspace.steering.noise import NoiseInputs, check_noise, seeded_map
 
@@ -97,3 +98,43 @@ def test_a_map_has_a_seed_and_a_layer() -> None:
     for seed, layer in ((-1, 0), (2**32, 0), (0, -1)):
         with pytest.raises(WspaceError, match="outside 0 to"):
             seeded_map(seed, layer, 4, 4)
+
+
+def given(shapes: Any, **more: Any) -> NoiseSettings:
+    """Maps of these shapes, None for none."""
+    random = np.random.RandomState(0)
+    texts = tuple(None if s is None else map_to_text(random.randn(*s)) for s in shapes)
+    return NoiseSettings(maps=texts, **{"mode": "given"} | more)
+
+
+def test_given_maps_are_added_in_their_layers(tiny_generator: Generator) -> None:
+    shapes = list(tiny_generator.noise_shapes)
+    shapes[2] = None  # type: ignore[call-overload]
+    settings = given(shapes, mode=("given", "given", "none", "given", "const", "given"))
+    check_noise(tiny_generator, settings)
+    maps = NoiseInputs(tiny_generator).of([settings, CONST], torch.float32)
+    random = np.random.RandomState(0)
+    first = random.randn(4, 4).astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(maps[0][0, 0], first)  # type: ignore[index]
+    assert torch.equal(maps[0][1:], tiny_generator.const_noise[0])  # type: ignore[index]
+    assert not maps[2][0].any()  # type: ignore[index]
+    assert torch.equal(maps[4], tiny_generator.const_noise[4])  # type: ignore[arg-type]
+    modes = ("given",) * 2 + ("const",) * 4
+    louder = given([*shapes[:2], *[None] * 4], strength=2.0, mode=modes)
+    doubled = NoiseInputs(tiny_generator).of([louder], torch.float32)
+    np.testing.assert_array_equal(doubled[0][0, 0], 2 * first)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "says"),
+    [
+        ([(4, 4)] * 5, "5 maps: this model has 6 layers"),
+        ([(4, 4)] * 6, "map of layer 2 has 16 values, this model's has 8 x 8"),
+        ([None] * 6, "map of layer 0 has 0 values"),
+    ],
+)
+def test_maps_of_another_model_are_refused(
+    tiny_generator: Generator, shapes: Any, says: str
+) -> None:
+    with pytest.raises(WspaceError, match=says):
+        rendered(tiny_generator, given(shapes))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 from wspace.errors import WspaceError
 from wspace.networks.presets import PRESETS
-from wspace.training.config import TrainConfig
+from wspace.training.config import ADVERSARIAL_LOSSES, TrainConfig
+from wspace.training.losses import LOSSES
+
+NO_STAGES = {"reconstruction.weight": 0.0, "reconstruction.share": 0.0, "matching.share": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,8 @@ from wspace.training.config import TrainConfig
         ("preset", "huge"),
         ("discriminator", "huge"),
         ("learning_rate_d", 0.0),
+        ("loss", "wasserstein"),
+        ("r2_gamma", -1.0),
         ("precision", "fp8"),
         ("compile", "maybe"),
         ("seed", -1),
@@ -61,8 +67,30 @@ from wspace.training.config import TrainConfig
 )
 def test_a_value_out_of_range_is_named(name: str, value: object) -> None:
     with pytest.raises(WspaceError, match=name) as caught:
-        TrainConfig(**({"discriminator": "preset"} | {name: value}))
+        TrainConfig(**({"discriminator": "preset"} | NO_STAGES | {name: value}))
     assert len(str(caught.value)) < 300
+
+
+def test_every_loss_can_be_asked_for() -> None:
+    assert set(ADVERSARIAL_LOSSES) == set(LOSSES)
+
+
+@pytest.mark.parametrize("preset", ["small", "compact", "medium"])
+def test_stages_come_first_whatever_the_discriminator(preset: str) -> None:
+    # from nothing, the preset's own draws one picture a class (benchmarks/RESULTS.md)
+    usual, own = TrainConfig(preset=preset), TrainConfig(preset=preset, discriminator="preset")
+    assert usual.discriminator == "projected"
+    assert (own.reconstruction, own.matching) == (usual.reconstruction, usual.matching)
+    assert own.reconstruction.alone
+    assert own.matching.on
+    assert own.adversarial.r1_gamma  # the projected one's settings are not its own
+
+
+@pytest.mark.parametrize("changes", [{"start_from": "a"}, {"fade_kimg": 9.0, "total_kimg": 99.0}])
+def test_nothing_is_reconstructed_where_a_model_goes_on_or_grows(changes: dict[str, Any]) -> None:
+    config = TrainConfig(discriminator="preset", **changes)
+    assert not config.reconstruction.weight
+    assert not config.matching.on
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

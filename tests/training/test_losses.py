@@ -1,4 +1,4 @@
-"""The logistic losses: values worked out by hand."""
+"""The losses: values worked out by hand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from wspace.training.losses import (
     hinge_generator_loss,
     perceptual_loss,
     reconstruction_loss,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
 )
 
 
@@ -41,6 +43,16 @@ def test_hinge_leaves_alone_what_is_beyond_the_margin() -> None:
     fake = torch.tensor([-2.0, -0.5, 1.0])
     torch.testing.assert_close(hinge_discriminator_loss(real, fake), torch.tensor([0.0, 1.0, 4.0]))
     torch.testing.assert_close(hinge_generator_loss(fake), torch.tensor([2.0, 0.5, -1.0]))
+
+
+def test_only_the_difference_of_a_pair_counts() -> None:
+    real, fake = torch.tensor([3.0, 50.0, 0.0]), torch.tensor([3.0, 20.0, 40.0])
+    torch.testing.assert_close(
+        relativistic_discriminator_loss(real, fake), torch.tensor([math.log(2), 0.0, 40.0])
+    )
+    torch.testing.assert_close(
+        relativistic_generator_loss(fake, real), torch.tensor([math.log(2), 30.0, 0.0])
+    )
 
 
 def test_a_reconstruction_costs_its_mean_absolute_difference_image_by_image() -> None:

@@ -8,10 +8,12 @@ from wspace.training.config import TrainConfig
 from wspace.training.plan import Plan
 from wspace.training.schedule import Part, part_at
 
+ONE_STAGE = {"reconstruction.weight": 0.0, "reconstruction.share": 0.0, "matching.share": 0.0}
+
 
 def timed(minutes: float = 1.0) -> Plan:
     """Of a run with one stage."""
-    return Plan(TrainConfig(discriminator="preset", minutes=minutes))
+    return Plan(TrainConfig(**ONE_STAGE, minutes=minutes))
 
 
 def run_at(plan: Plan, rate: float, seen: int = 0, most: float = 200.0) -> tuple[float, int]:
@@ -25,7 +27,7 @@ def run_at(plan: Plan, rate: float, seen: int = 0, most: float = 200.0) -> tuple
 
 
 def test_a_number_of_images_needs_no_clock() -> None:
-    plan = Plan(TrainConfig(discriminator="preset", total_kimg=2.0))
+    plan = Plan(TrainConfig(**ONE_STAGE, total_kimg=2.0))
     assert not plan.passed(1000.0, 500)
     assert (plan.total_images, plan.left(500), plan.over(1999), plan.over(2000)) == (
         2000,
@@ -77,10 +79,10 @@ def test_a_restored_plan_goes_on_as_it_was() -> None:
 def test_a_run_that_goes_on_gets_a_time_of_its_own() -> None:
     plan = timed()
     _, seen = run_at(plan, 50)
-    plan.extend(TrainConfig(discriminator="preset", minutes=2.0), seen)
+    plan.extend(TrainConfig(**ONE_STAGE, minutes=2.0), seen)
     seconds, _ = run_at(plan, 50, seen)
     assert seconds == 120
-    plan.extend(TrainConfig(discriminator="preset", total_kimg=1000.0), seen)
+    plan.extend(TrainConfig(**ONE_STAGE, total_kimg=1000.0), seen)
     assert plan.total_images == 1_000_000
 
 
@@ -124,7 +126,7 @@ def test_a_part_knows_how_much_of_it_is_left() -> None:
 
 
 def test_how_much_of_a_run_is_over_is_told_by_its_images_or_its_time() -> None:
-    plan = Plan(TrainConfig(discriminator="preset", total_kimg=2.0))
+    plan = Plan(TrainConfig(**ONE_STAGE, total_kimg=2.0))
     assert [plan.share(seen) for seen in (0, 500, 2000, 3000)] == [0.0, 0.25, 1.0, 1.0]
     plan = timed(1.0)
     assert plan.share(10_000) == 0.0

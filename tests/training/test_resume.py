@@ -284,7 +284,8 @@ def test_a_part_may_last_longer_and_the_run_goes_back_to_it(tmp_path: Path) -> N
     ("began_with", "change"), [(0.0, 1.0), (BATCH / 1000, 0.0)], ids=["comes", "goes"]
 )
 def test_a_part_may_not_come_or_go(tmp_path: Path, began_with: float, change: float) -> None:
-    config = make_config(tmp_path, steps=1, reconstruction_weight=10.0, pretraining_kimg=began_with)
+    parts = {"pretraining_kimg": began_with, "matching_kimg": 0.0}
+    config = make_config(tmp_path, steps=1, reconstruction_weight=10.0, **parts)
     run = loop.start(config, tmp_path / "runs").run
     with pytest.raises(WspaceError, match=rf"reconstruction\.kimg={change} cannot change from"):
         loop.resume(run, pretraining_kimg=change)

@@ -11,7 +11,7 @@ import torch
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.presets import preset, projected_discriminator
 from wspace.training.config import EARLIER_VALUES, TrainConfig, whole_name
-from wspace.training.losses import HINGE, LOGISTIC
+from wspace.training.losses import HINGE, LOGISTIC, RELATIVISTIC
 from wspace.training.plan import Plan
 from wspace.training.stages.adversarial import judge_both
 from wspace.training.stages.autoencoder import Autoencoder
@@ -171,6 +171,33 @@ def test_mixing_off_gives_every_layer_the_same_w() -> None:
 def test_the_kind_of_discriminator_decides_the_loss() -> None:
     assert make_state().adversarial.loss is LOGISTIC
     assert make_state(discriminator="projected").adversarial.loss is HINGE
+    assert make_state(loss="relativistic").adversarial.loss is RELATIVISTIC
+
+
+@pytest.mark.parametrize("discriminator", ["preset", "projected"])
+def test_pairs_of_real_and_generated_images_teach_both_networks(discriminator: str) -> None:
+    state = make_state(discriminator=discriminator, loss="relativistic", r2_gamma=1.0, r1_gamma=1.0)
+    before = [snapshot(m) for m in (state.generator, state.discriminator)]
+    result = state.run(real_batch(), None)
+    assert result.finite
+    assert {"r1", "r2"} <= set(result.losses)
+    for module, then in zip((state.generator, state.discriminator), before, strict=True):
+        assert changed(module, then)
+
+
+def test_r2_flattens_the_discriminator_where_images_are_generated() -> None:
+    def slope(gamma: float) -> float:
+        state = make_state(r1_gamma=0.0, r2_gamma=gamma, r1_interval=1)
+        for _ in range(20):
+            result = state.run(real_batch(), None)
+        images = state.context.synthesize(state.context.mixed_ws(8, None)[0])
+        images = images.detach().requires_grad_()
+        logits = state.context.judge(images, None)
+        (gradient,) = torch.autograd.grad(logits.sum(), images)
+        assert ("r2" in result.losses) == bool(gamma)
+        return float(gradient.square().sum())
+
+    assert slope(100.0) < 0.5 * slope(0.0)
 
 
 def test_reconstructions_come_from_the_images_own_latents() -> None:

@@ -19,6 +19,8 @@ from wspace.training.state import TrainingState
 
 __all__ = ["TrainingSpeed", "measure_training"]
 
+NO_STAGES = {"reconstruction.weight": 0.0, "reconstruction.share": 0.0, "matching.share": 0.0}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpeed:
@@ -57,7 +59,7 @@ def measure_training(
     *,
     seconds: float,
 ) -> TrainingSpeed:
-    """Train freshly initialised networks on noise.
+    """Train freshly initialised networks against each other on noise, whatever stages a run has.
 
     Args:
         networks: generator and discriminator.
@@ -105,6 +107,7 @@ class _Steps:
         device: torch.device,
     ) -> None:
         generator, discriminator = build_generator(networks[0]), build_discriminator(networks[1])
+        config = config.replace(**NO_STAGES)
         self.state = TrainingState(generator, discriminator, config, device)
         own = config.adversarial
         lazy = {

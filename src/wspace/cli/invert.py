@@ -31,7 +31,15 @@ __all__ = ["invert_command"]
     help="One w for all layers, or one a layer: nearer, and less like the model's own.",
 )
 @click.option("--steps", type=click.IntRange(0, 100_000), default=300, show_default=True)
-@click.option("--seconds", type=float, help="End after that time, if it is sooner.")
+@click.option(
+    "--seconds", type=float, help="End after that time, if it is sooner; 0: the start alone."
+)
+@click.option("--noise", is_flag=True, help="Find noise maps, too, after as many steps again.")
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="Tune the model for the pictures; what changes is saved beside them, as a model.",
+)
 @click.option("--class", "of", metavar="CLASS", help="Start in this class, a name or a number.")
 @click.option(
     "--fit",
@@ -63,6 +71,8 @@ def invert_command(
     space: Literal["w", "w+"],
     steps: int,
     seconds: float | None,
+    noise: bool,
+    tune: bool,
     of: str | None,
     fit: Fit,
     background: str,
@@ -75,38 +85,59 @@ def invert_command(
 ) -> None:
     """Find the w that makes MODEL draw PICTURES, of any size and format.
 
+    It starts from the model's encoder, where its file has one, else from the nearest of random w.
     Each result is a PNG with its recipe: mix it, edit it, walk from it like any other picture, such
     as with `wspace generate MODEL --recipe`.
     """
+    from wspace.formats.model_file import base_of, load, load_model_file
     from wspace.inversion.invert import InversionConfig
     from wspace.inversion.pictures import invert_pictures, read_targets
+    from wspace.inversion.tuning import TuningConfig
 
     check_folder(out)
     for path, endings in ((sheet, (".png",)), (film, (".mp4", ".webp", ".gif"))):
         if path is not None and check_file(path).suffix.lower() not in endings:
             raise WspaceError(f"{path} should end with {' or '.join(endings)}: name it so.")
-    config = InversionConfig(space=space, steps=steps, seconds=seconds)
+    share = seconds / 2 if tune and seconds is not None else seconds
+    config = InversionConfig(space=space, steps=steps, seconds=share, noise=noise)
+    tuning = TuningConfig(steps=steps, seconds=share) if tune else None
     generator = load_generator(model, device)
     class_index = None if of is None else Classes.of(generator).parse(of)
     targets = read_targets(pictures, generator, fit=fit, background=background)
+    encoder = load_model_file(model, discriminator=False, encoder=True).encoder
+    base = load(base_of(model)) if tune else None
     with progress_bar("inverting", "steps") as progress:
         made = invert_pictures(
             generator,
             targets,
             config,
             class_index=class_index,
+            encoder=None if encoder is None else encoder.to(generator.w_avg.device),
+            tuning=tuning,
+            base=base,
             film=film,
             progress=progress,
         )
-    paths = made.save(out, sheet=sheet, theme=theme)
+    paths = made.save(out, model=model if tune else None, sheet=sheet, theme=theme)
+    drawn_by = model if made.tuned is None else str(out / made.tuned.generator.name)
     if as_json:
         rows = [
-            {"file": str(path), "psnr": one.psnr, "steps": one.steps, "recipe": recipe.to_dict()}
-            for path, one, recipe in zip(paths, made.found, made.pictures.recipes, strict=True)
+            {
+                "file": str(path),
+                "psnr": psnr,
+                "start_psnr": one.start_psnr,
+                "steps": one.steps,
+                "model": drawn_by,
+                "recipe": recipe.to_dict(),
+            }
+            for path, psnr, one, recipe in zip(
+                paths, made.psnr, made.found, made.last.recipes, strict=True
+            )
         ]
         click.echo(json.dumps(rows))
         return
-    for path, one in zip(paths, made.found, strict=True):
-        click.echo(f"{path}: {one.psnr:.1f} dB (from {one.start_psnr:.1f}), {one.steps} steps")
-    again = command_line("wspace", "generate", model, "--recipe", paths[0])
+    for path, psnr, one in zip(paths, made.psnr, made.found, strict=True):
+        tuned = "" if made.tuned is None else f", {one.psnr:.1f} before tuning"
+        click.echo(f"{path}: {psnr:.1f} dB (from {one.start_psnr:.1f}{tuned}), {one.steps} steps")
+    again = command_line("wspace", "generate", drawn_by, "--recipe", paths[0])
     click.echo(f"draw it again, with whatever you change: {again}", err=True)

@@ -53,7 +53,7 @@ def reproduce_command(
     if out is not None:
         file_path(out, ".png")
     chosen = choose_recorded_device(document.rendered_by) if device == "auto" else device
-    generator = find_recipe_model(document, model=model, device=chosen)
+    generator = find_recipe_model(document, model=model, device=chosen, beside=picture)
     with progress_bar("rendering", "pictures") as progress:
         made = remake(document, generator, progress=progress)
     others = made.rendered_by.differences(document.rendered_by)

@@ -1,18 +1,24 @@
 """The model file: one safetensors file that describes itself.
 
-Its tensors are the weights of the generator and, if asked for, of the discriminator. Its header is
-JSON: the configuration, what the model was trained on, its measured quality. Nothing in it is ever
-executed.
+Its tensors are the weights of the generator and, if asked for, of the discriminator and of an
+encoder. Its header is JSON: the configuration, what the model was trained on, its measured quality.
+Nothing in it is ever executed.
+
+A tuned model is a file of the same kind, whose tensors are how it differs from the model that it
+was tuned from: see `difference`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import safetensors
 import safetensors.torch
@@ -22,19 +28,26 @@ from torch.overrides import TorchFunctionMode
 
 from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
+from wspace.formats.difference import Base, with_changes
 from wspace.formats.finding import bundled_models, find_model
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     DiscriminatorConfig,
+    EncoderConfig,
     GeneratorConfig,
     ProjectedConfig,
     discriminator_config,
 )
+from wspace.networks.encoder import Encoder
 from wspace.networks.generator import Generator
+from wspace.plain import from_plain, to_plain
+from wspace.recipe.recipe import ModelIdentity
 
 __all__ = [
     "FORMAT_VERSION",
     "ModelFile",
+    "add_encoder",
+    "base_of",
     "bundled_models",
     "find_model",
     "load",
@@ -42,10 +55,13 @@ __all__ = [
     "model_sha256",
     "read_metadata",
     "save",
+    "save_tuned",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: whole models; 2: tuned ones, which are a difference from their base
 MAX_HEADER_BYTES = 16 * 2**20
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +71,14 @@ class ModelFile:
     Attributes:
         generator: the generator to sample from, in eval mode.
         discriminator: None where the file has none or it was not asked for.
+        encoder: likewise; in eval mode.
         metadata: what the file says of itself beside its configuration: "trained_on", "kimg",
             "quality", "licence", "attribution" and the like.
     """
 
     generator: Generator
     discriminator: nn.Module | None
+    encoder: Encoder | None
     metadata: dict[str, Any]
 
 
@@ -69,6 +87,7 @@ def save(
     path: Path | str,
     *,
     discriminator: nn.Module | None = None,
+    encoder: Encoder | None = None,
     metadata: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
     part: str = "",
@@ -79,6 +98,8 @@ def save(
         generator: its weights, buffers and configuration are stored.
         path: NAME.safetensors.
         discriminator: stored too, for fine-tuning.
+        encoder: stored too, for inversion, in half precision: it finds a place to start from. It
+            is told no attributes, see `Encoder.untold`.
         metadata: plain JSON data that describes the model.
         dtype: storage type of floating-point tensors, such as torch.float16; None keeps theirs.
         part: ``dtype`` is only for tensors whose names start with this, such as
@@ -88,7 +109,7 @@ def save(
         WspaceError: the file cannot be written.
     """
     header: dict[str, Any] = {
-        "version": FORMAT_VERSION,
+        "version": 1,
         "generator": generator.config.to_dict(),
         "metadata": metadata or {},
     }
@@ -100,8 +121,30 @@ def save(
         name: _to_storage(tensor, dtype if name.startswith(part) else None)
         for name, tensor in tensors.items()
     }
-    with atomic_path(path) as temporary:
-        safetensors.torch.save_file(stored, temporary, metadata={"wspace": json.dumps(header)})
+    if encoder is not None:
+        header["encoder"] = encoder.config.to_dict()
+        stored |= _encoder_tensors(encoder)
+    _write(path, stored, header)
+
+
+def add_encoder(model: Path | str, encoder: Encoder, path: Path | str) -> None:
+    """Write a model file again with an encoder in it, and everything else as it was.
+
+    Args:
+        model: as `load` takes it, no tuned one.
+        encoder: takes the place of one that was there.
+        path: of the file to write; it may be the model's own.
+
+    Raises:
+        WspaceError: as `load`, or the file cannot be written.
+    """
+    place = find_model(model)
+    header, tensors = _read(place)
+    if "base" in header:
+        raise WspaceError(f"{place} is a tuned model: teach an encoder for the one it came from.")
+    header["encoder"] = encoder.config.to_dict()
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("encoder.")}
+    _write(path, kept | _encoder_tensors(encoder), header)
 
 
 def load(
@@ -128,24 +171,23 @@ def load(
     return generator
 
 
-def load_model_file(model: Path | str, *, discriminator: bool = True) -> ModelFile:
-    """Load everything that a model file holds.
+def load_model_file(
+    model: Path | str, *, discriminator: bool = True, encoder: bool = False
+) -> ModelFile:
+    """Load what a model file holds.
 
     Args:
         model: as `load` takes it.
         discriminator: whether to load the discriminator, too, if the file has one.
+        encoder: whether to load the encoder, too, if the file has one.
 
     Raises:
         WspaceError: as `load`; or the discriminator needs a package that is not installed.
     """
     path = find_model(model)
-    header = _read_header(path)
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise WspaceError(
-            f"{path} is damaged ({reason(error)}): fetch or train it again."
-        ) from None
+    header, tensors = _read(path)
+    if "base" in header:
+        return _load_tuned(model, path, header, tensors, discriminator, encoder)
     config = GeneratorConfig.from_dict(header["generator"])
     generator = _build_with_tensors(config, tensors, "generator", path)
     judge = None
@@ -155,7 +197,102 @@ def load_model_file(model: Path | str, *, discriminator: bool = True) -> ModelFi
         )
     assert isinstance(generator, Generator)
     generator.name = _plain_name(model, path)
-    return ModelFile(generator=generator, discriminator=judge, metadata=header["metadata"])
+    inverse = None
+    if encoder and "encoder" in header:
+        network = Encoder(config, own=EncoderConfig.from_dict(header["encoder"]))
+        inverse = _with_tensors(network, tensors, "encoder", path)
+    return ModelFile(
+        generator=generator, discriminator=judge, encoder=inverse, metadata=header["metadata"]
+    )
+
+
+def save_tuned(
+    changes: Mapping[str, Tensor],
+    path: Path | str,
+    *,
+    base: Path | str,
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Write what was tuned of a model, as a file that every command takes as a model.
+
+    It holds no more than that, and is one as long as its base is found: among the bundled models,
+    beside the file, or where it lay, as seen from the file, when that was written.
+
+    Args:
+        changes: of the base's synthesis network, as `difference.packed` gives them.
+        path: NAME.safetensors, not the base's own.
+        base: the model that was tuned, as `load` takes it; of a tuned one, its base is meant.
+        metadata: plain JSON data that describes the model.
+
+    Raises:
+        WspaceError: the file cannot be written, or the changes are none of this base.
+    """
+    path, place = Path(path), base_of(base)
+    origin = load(place)
+    with_changes(origin, changes)
+    if path.resolve() == place.resolve():
+        raise WspaceError(f"{path} is the model itself: write the tuned one to another file.")
+    bundled = place in bundled_models().values()
+    identity = ModelIdentity(name=_plain_name(place, place), sha256=model_sha256(origin))
+    near = "" if bundled else os.path.relpath(place.resolve(), path.resolve().parent)
+    header = {
+        "version": FORMAT_VERSION,
+        "generator": origin.config.to_dict(),
+        "metadata": metadata or {},
+        "base": to_plain(Base(model=identity, path=near)),
+    }
+    _write(path, dict(changes), header)
+
+
+def base_of(model: Path | str) -> Path:
+    """The file of a whole model: that of ``model``, or of the one that it was tuned from.
+
+    Raises:
+        WspaceError: as `load`.
+    """
+    path = find_model(model)
+    header = _read_header(path)
+    return _find_base(path, header) if "base" in header else path
+
+
+def _load_tuned(
+    model: Path | str,
+    path: Path,
+    header: dict[str, Any],
+    tensors: dict[str, Tensor],
+    discriminator: bool,
+    encoder: bool,
+) -> ModelFile:
+    file = load_model_file(_find_base(path, header), discriminator=discriminator, encoder=encoder)
+    generator = file.generator
+    try:
+        tuned = with_changes(generator, tensors)
+    except WspaceError as error:
+        raise WspaceError(f"{path} is damaged: {error}: tune the model again.") from None
+    tuned.name = _plain_name(model, path)
+    return replace(file, generator=tuned, metadata=header["metadata"])
+
+
+def _find_base(path: Path, header: dict[str, Any]) -> Path:
+    """The file of the whole model that a tuned one came from, by the fingerprint of its weights."""
+    try:
+        base = from_plain(Base, header["base"], what="base")
+    except WspaceError as error:
+        raise WspaceError(f"{path} is damaged ({error}): tune the model again.") from None
+    model, bundled = base.model, bundled_models()
+    places = [bundled[model.name]] if model.name in bundled else []
+    stored = [base.path] if base.path and "\0" not in base.path else []
+    for name in (*stored, model.name, f"{model.name}.safetensors"):
+        near = path.parent / name
+        places.append(near / "model.safetensors" if os.path.isdir(near) else near)
+    tried = [place for place in dict.fromkeys(places) if os.path.isfile(place)]
+    for place in tried:
+        with contextlib.suppress(WspaceError):
+            if "base" not in _read_header(place) and model_sha256(load(place)) == model.sha256:
+                return place
+    what = f"{model.name or 'a model without a name'} (sha256 {model.sha256[:12]}...)"
+    found = f"{tried[0]} has other weights" if tried else "it is not found"
+    raise WspaceError(f"{path} was tuned from {what}, and {found}: put that model beside it.")
 
 
 def _plain_name(model: Path | str, path: Path) -> str:
@@ -190,6 +327,29 @@ def _to_storage(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     if dtype is not None and tensor.is_floating_point():
         tensor = tensor.to(dtype)
     return tensor.detach().cpu().contiguous()
+
+
+def _write(path: Path | str, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary, metadata={"wspace": json.dumps(header)})
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The header and all tensors, which stay memory-mapped."""
+    header = _read_header(path)
+    try:
+        return header, safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise WspaceError(
+            f"{path} is damaged ({reason(error)}): fetch or train it again."
+        ) from None
+
+
+def _encoder_tensors(encoder: Encoder) -> dict[str, Tensor]:
+    return {
+        f"encoder.{name}": _to_storage(tensor, torch.float16)
+        for name, tensor in encoder.state_dict().items()
+    }
 
 
 def _read_header(path: Path) -> dict[str, Any]:
@@ -235,11 +395,7 @@ def _build_with_tensors(
     part: str,
     path: Path,
 ) -> nn.Module:
-    """The network with the tensors of the file, without drawing random weights first.
-
-    The tensors stay memory-mapped where their type is float32 already.
-    """
-    own = {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
+    """The network with the tensors of the file, without drawing random weights first."""
     network: nn.Module
     with _NothingDrawn():
         network = (
@@ -247,6 +403,15 @@ def _build_with_tensors(
             if isinstance(config, GeneratorConfig)
             else build_discriminator(config)
         )
+    return _with_tensors(network, tensors, part, path)
+
+
+def _with_tensors(network: _Network, tensors: dict[str, Tensor], part: str, path: Path) -> _Network:
+    """The network with the tensors of the file, in eval mode, without gradients.
+
+    The tensors stay memory-mapped where their type is float32 already.
+    """
+    own = {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
     expected = network.state_dict()
     for name, tensor in expected.items():
         if name not in own or own[name].shape != tensor.shape:

@@ -1,25 +1,28 @@
 """Inversion: the w, one for all layers or one a layer, that draws a given picture.
 
 Source: Abdal et al. 2019 (Image2StyleGAN), Sections 3 and 5: W+ and a loss of pixels and features,
-descended by Adam; where w may lie is held as Zhu et al. 2020 do, see `steering.white_space`.
+descended by Adam; where w may lie is held as Zhu et al. 2020 do, see `steering.white_space`. Noise
+maps come after w, see `inversion.noise`.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wspace.errors import WspaceError
-from wspace.images import from_uint8, rgb_of, to_uint8
+from wspace.images import from_uint8, to_uint8
+from wspace.inversion.descent import Clock, descend
+from wspace.inversion.judge import Judge, Seen
+from wspace.inversion.noise import correlation, noise_settings, normalised, start_maps
+from wspace.networks.encoder import Encoder
 from wspace.networks.generator import Generator
-from wspace.networks.pretrained.efficientnet import EfficientNetLite
+from wspace.networks.noise import Noise
 from wspace.plain import About, Choice, Range, check
 from wspace.recipe.mixing import assign_recipe
 from wspace.recipe.recipe import Recipe, Source
@@ -30,10 +33,7 @@ __all__ = ["InversionConfig", "Inverted", "Watch", "invert", "psnr"]
 
 CANDIDATES = 256  # random w, the nearest of which a picture starts from
 TOGETHER = 32  # of them drawn at once
-PERCEPTUAL_WEIGHT = 0.1  # beside pixels, as in training
-LEAST_SIDE = 32  # of what the pretrained network is shown
-OUTSIDE = 0.01  # how much of what lies outside [-1, 1] counts
-BETAS = (0.9, 0.99)
+NOISE_RATE = 0.1  # Adam's, for maps of variance 1
 
 Watch = Callable[[int, Tensor | None], None]  # steps done; pixels (N, H, W, C) where asked for
 
@@ -47,7 +47,9 @@ class InversionConfig:
     ] = "w+"
     steps: Annotated[int, Range(0, 100_000), About("of the optimiser", "steps")] = 300
     seconds: Annotated[
-        float | None, Range(above=0), About("it ends after that time, if it is sooner", "seconds")
+        float | None,
+        Range(low=0),
+        About("it ends after that time, if it is sooner; 0: the start alone", "seconds"),
     ] = None
     rate: Annotated[
         float, Range(above=0, high=10), About("Adam's, in deviations of w; falls to 0")
@@ -55,9 +57,20 @@ class InversionConfig:
     prior_weight: Annotated[
         float, Range(low=0, high=1e6), About("of how unusual the w are, beside the difference")
     ] = 0.001
+    noise: Annotated[bool, About("noise maps of their own, after as many steps again")] = False
+    noise_weight: Annotated[
+        float,
+        Range(low=0, high=1e6),
+        About("of how much those are no noise, beside the difference"),
+    ] = 1.0
 
     def __post_init__(self) -> None:
         check(self, "inversion: ")
+
+    @property
+    def all_steps(self) -> int:
+        """Of the optimiser, for w and for noise."""
+        return self.steps * (2 if self.noise else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +79,8 @@ class Inverted:
 
     Attributes:
         recipe: draws it.
-        start: the recipe that the optimiser began with, the nearest of random ones.
+        start: the recipe that the optimiser began with: the encoder's, or the nearest of random
+            ones.
         psnr: of the picture that ``recipe`` draws, in dB.
         start_psnr: of the one that ``start`` draws.
         steps: that were taken.
@@ -85,6 +99,7 @@ def invert(
     config: InversionConfig = InversionConfig(),
     *,
     class_index: int | None = None,
+    encoder: Encoder | None = None,
     seed: int = 0,
     watch: Watch | None = None,
     show_every: int | None = None,
@@ -92,10 +107,12 @@ def invert(
     """Find the w that draw pictures.
 
     Args:
-        generator: the model; its own noise maps are added, as recipes do where they say nothing.
+        generator: the model; its own noise maps are added, as recipes do where they say nothing,
+            until those of the pictures are found.
         pixels: (N, H, W, C), uint8, N >= 1, of the model's size and channels.
         config: see `InversionConfig`.
-        class_index: only start from w of this class, where the model has classes.
+        class_index: only start from random w of this class, where the model has classes.
+        encoder: of the model; says where to start from, unless a class does.
         seed: of the random w.
         watch: called before the first step and after each one.
         show_every: of so many steps one hands its pictures to ``watch``, and the last; None: none.
@@ -104,7 +121,8 @@ def invert(
         One a picture, in order.
 
     Raises:
-        WspaceError: pictures of another size, or a class that does not fit.
+        WspaceError: pictures of another size, a class that does not fit, or noise for a model
+            without noise inputs.
     """
     size, channels = generator.size, generator.image_channels
     if pixels.dtype != torch.uint8 or tuple(pixels.shape[1:]) != (*size, channels):
@@ -112,60 +130,20 @@ def invert(
             f"the pictures are {tuple(pixels.shape[1:])}, this model draws "
             f"{(*size, channels)}: fit them first."
         )
-    device = generator.w_avg.device
-    target = from_uint8(pixels.to(device).permute(0, 3, 1, 2))
-    judge = _Judge(target)
-    w = sample_w(generator, seed=seed, class_index=class_index).clone()
-    space = WhiteSpace.of(w)
-    started = time.monotonic()
-    start = w[_nearest(generator, judge, w[:CANDIDATES])]  # (N, w_dim)
-    layers = generator.num_ws if config.space == "w+" else 1
-    u = space.u_of(start)[:, None].expand(-1, layers, -1).clone().requires_grad_()
-    begun = u.detach().clone()
-    optimizer = torch.optim.Adam([u], lr=config.rate, betas=BETAS)
-
-    def ws_of(u: Tensor) -> Tensor:
-        return space.w_of(u).expand(-1, generator.num_ws, -1)
-
-    @torch.inference_mode()
-    def drawn() -> Tensor:
-        return to_uint8(generator.synthesis(ws_of(u))).cpu()
-
-    def tell(step: int, *, shown: bool) -> None:
-        if watch is not None:
-            watch(step, drawn() if shown and show_every is not None else None)
-
-    def quality() -> list[float]:
-        return [psnr(one, other) for one, other in zip(drawn(), pixels.cpu(), strict=True)]
-
-    first = quality()
-    tell(0, shown=True)
-    done = 0
-    synthesis = _frozen(generator.synthesis)
-    while done < config.steps:
-        passed = 0.0
-        if config.seconds is not None:
-            passed = (time.monotonic() - started) / config.seconds
-            if passed >= 1:
-                break
-        left = 1 - max(done / config.steps, passed)
-        optimizer.param_groups[0]["lr"] = config.rate * math.sin(math.pi / 2 * left)
-        with torch.enable_grad():
-            images = synthesis(ws_of(u))
-            difference = judge(images)  # (N,)
-            unusual = u.square().mean(dim=(1, 2))
-            loss = (difference + config.prior_weight * unusual).sum()
-            (u.grad,) = torch.autograd.grad(loss, [u])
-        optimizer.step()
-        done += 1
-        tell(done, shown=done % (show_every or 1) == 0 and done < config.steps)
-    tell(done, shown=True)
-    last = quality()
-    recipes, starts = _recipes(generator, ws_of(u)), _recipes(generator, ws_of(begun))
-    return tuple(
-        Inverted(recipe=recipe, start=begin, psnr=now, start_psnr=then, steps=done)
-        for recipe, begin, now, then in zip(recipes, starts, last, first, strict=True)
-    )
+    if config.noise and not generator.const_noise:
+        raise WspaceError("this model has no noise inputs (StyleGAN3 has none): leave noise out.")
+    clock = Clock(config.seconds)
+    target = from_uint8(pixels.to(generator.w_avg.device).permute(0, 3, 1, 2))
+    seen = Seen(Judge(channels, target.device), target)
+    space = start = None
+    if encoder is None or class_index is not None:
+        w = sample_w(generator, seed=seed, class_index=class_index).clone()
+        space, start = WhiteSpace.of(w), w[_nearest(generator, seen, w[:CANDIDATES])]
+    else:
+        with torch.no_grad():
+            start = encoder(target)  # (N, w_dim)
+    search = _Search(generator, seen, config, clock, pixels, watch, show_every)
+    return search.run(start, space, seed)
 
 
 def psnr(pixels: Tensor, other: Tensor) -> float:
@@ -174,62 +152,126 @@ def psnr(pixels: Tensor, other: Tensor) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-class _Judge(nn.Module):
-    """How much images differ from the given ones, in pixels and in what a network sees."""
+class _Search:
+    """A search under way: the ws and noise maps that have been found so far."""
 
-    def __init__(self, target: Tensor) -> None:
-        super().__init__()
-        self.target = target
-        self.network = EfficientNetLite("lite1").to(target.device)
-        with torch.no_grad():
-            self.seen = [
-                [maps.float() for maps in self._maps(target, ground)] for ground in self._grounds
-            ]
-        # all maps and grounds count alike
-        count = len(self.seen)
-        self.sizes = [[maps.abs().mean() * count for maps in seen] for seen in self.seen]
+    def __init__(
+        self,
+        generator: Generator,
+        seen: Seen,
+        config: InversionConfig,
+        clock: Clock,
+        pixels: Tensor,
+        watch: Watch | None,
+        show_every: int | None,
+    ) -> None:
+        self.generator, self.seen, self.config, self.clock = generator, seen, config, clock
+        self.pixels, self.watch, self.show_every = pixels.cpu(), watch, show_every
+        self.synthesis = _frozen(generator.synthesis)
+        self.ws = torch.empty(0)  # (N, num_ws, w_dim)
+        self.noise: Noise = "const"
 
-    @property
-    def _grounds(self) -> tuple[float, ...]:
-        return (0.0, 1.0) if self.target.shape[1] == 4 else (1.0,)
+    def run(self, start: Tensor, space: WhiteSpace | None, seed: int) -> tuple[Inverted, ...]:
+        """From w, (N, w_dim); ``space`` is worked out where it is needed and not given."""
+        config, generator = self.config, self.generator
+        self.ws = start[:, None].expand(-1, generator.num_ws, -1)
+        starts, first = _recipes(generator, self.ws), self._quality()
+        self._tell(0, shown=True)
+        done = 0
+        half = 0.5 if config.noise else 1.0
+        if config.steps and self.clock.passed < half:
+            done = self._find_ws(
+                start, space or WhiteSpace.of(sample_w(generator, seed=seed)), half
+            )
+        recipes = _recipes(generator, self.ws)
+        if config.noise and config.steps and self.clock.passed < 1:
+            maps = start_maps(generator, len(start))
+            done = self._find_noise(maps, done)
+            settings = noise_settings(generator, maps)
+            recipes = [one.replace(noise=own) for one, own in zip(recipes, settings, strict=True)]
+        self._tell(done, shown=True)
+        last = self._quality()
+        return tuple(
+            Inverted(recipe=recipe, start=begin, psnr=now, start_psnr=then, steps=done)
+            for recipe, begin, now, then in zip(recipes, starts, last, first, strict=True)
+        )
 
-    def _maps(self, images: Tensor, ground: float) -> list[Tensor]:
-        rgb = rgb_of(images, ground)
-        sides = [max(LEAST_SIDE, -(-side // LEAST_SIDE) * LEAST_SIDE) for side in rgb.shape[2:]]
-        if tuple(sides) != tuple(rgb.shape[2:]):
-            rgb = F.interpolate(rgb, size=sides, mode="bilinear", align_corners=False)
-        return self.network.pyramid(rgb)
+    def _find_ws(self, start: Tensor, space: WhiteSpace, end: float) -> int:
+        """Go on from w, (N, w_dim), until that share of the time is over."""
+        config, num_ws = self.config, self.generator.num_ws
+        layers = num_ws if config.space == "w+" else 1
+        u = space.u_of(start)[:, None].expand(-1, layers, -1).clone().requires_grad_()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The difference of each image, (N, C, H, W), from the given one in its place; (N,)."""
-        own = slice(None)
-        seen = _as_bytes_have_it(images)
-        return self._difference(seen, [self._maps(seen, g) for g in self._grounds], own)
+        def loss(_: int) -> Tensor:
+            self.ws = space.w_of(u).expand(-1, num_ws, -1)
+            difference = self.seen.difference(self.synthesis(self.ws))  # (N,)
+            unusual = u.square().mean(dim=(1, 2))
+            return (difference + config.prior_weight * unusual).sum()
 
-    def each(self, images: Tensor) -> Tensor:
-        """The difference of every image, (M, C, H, W), from every given one; (N, M)."""
-        images = _as_bytes_have_it(images)
-        maps = [self._maps(images, ground) for ground in self._grounds]
-        rows = [self._difference(images, maps, slice(n, n + 1)) for n in range(len(self.target))]
-        return torch.stack(rows)
+        def after(done: int) -> None:
+            self.ws = space.w_of(u.detach()).expand(-1, num_ws, -1)
+            self._step_done(done)
 
-    def _difference(self, images: Tensor, maps: list[list[Tensor]], rows: slice) -> Tensor:
-        difference = (images - self.target[rows]).abs().mean(dim=(1, 2, 3))
-        for drawn, given, sizes in zip(maps, self.seen, self.sizes, strict=True):
-            for theirs, own, size in zip(drawn, given, sizes, strict=True):
-                change = (theirs.float() - own[rows]).abs().mean(dim=(1, 2, 3)) / size
-                difference = difference + PERCEPTUAL_WEIGHT * change
-        return difference
+        return descend(
+            [u],
+            loss,
+            rate=config.rate,
+            steps=config.steps,
+            clock=self.clock,
+            share=(0.0, end),
+            after=after,
+        )
 
+    def _find_noise(self, maps: list[Tensor], before: int) -> int:
+        """Change maps, (N, 1, H, W) a noise layer, in place, while the ws stay."""
+        ws = self.ws.detach()
+        self.noise = maps
 
-def _as_bytes_have_it(images: Tensor) -> Tensor:
-    """Values outside [-1, 1] brought to its ends, as bytes are; they still feel a way back."""
-    within = images.float().clamp(-1, 1)
-    return within + OUTSIDE * (images.float() - within)
+        def loss(_: int) -> Tensor:
+            difference = self.seen.difference(self.synthesis(ws, maps)).sum()
+            alike = torch.stack([correlation(one).sum() for one in maps]).sum()
+            return difference + self.config.noise_weight * alike
+
+        def after(done: int) -> None:
+            with torch.no_grad():
+                for one in maps:
+                    one.copy_(normalised(one))
+            self._step_done(before + done)
+
+        for one in maps:
+            one.requires_grad_()
+        steps = self.config.steps
+        begin = min(self.clock.passed, 0.5)
+        taken = descend(
+            maps,
+            loss,
+            rate=NOISE_RATE,
+            steps=steps,
+            clock=self.clock,
+            share=(begin, 1.0),
+            after=after,
+        )
+        return before + taken
+
+    def _step_done(self, done: int) -> None:
+        shown = done % (self.show_every or 1) == 0 and done < self.config.all_steps
+        self._tell(done, shown=shown)
+
+    def _tell(self, step: int, *, shown: bool) -> None:
+        if self.watch is not None:
+            shown = shown and self.show_every is not None
+            self.watch(step, self._drawn() if shown else None)
+
+    def _quality(self) -> list[float]:
+        return [psnr(one, other) for one, other in zip(self._drawn(), self.pixels, strict=True)]
+
+    @torch.no_grad()
+    def _drawn(self) -> Tensor:
+        return to_uint8(self.synthesis(self.ws.detach(), self.noise)).cpu()
 
 
 @torch.inference_mode()
-def _nearest(generator: Generator, judge: _Judge, w: Tensor) -> Tensor:
+def _nearest(generator: Generator, judge: Seen, w: Tensor) -> Tensor:
     """For each given picture, which of the w draws the nearest one; (N,), int64."""
     found = [
         judge.each(generator.synthesis(some[:, None].expand(-1, generator.num_ws, -1)))

@@ -16,6 +16,7 @@ __all__ = [
     "AliasFreeConfig",
     "DemodulatedConfig",
     "DiscriminatorConfig",
+    "EncoderConfig",
     "GeneratorConfig",
     "MappingConfig",
     "ProjectedConfig",
@@ -31,6 +32,8 @@ BlockArchitecture = Literal["skip", "resnet", "orig"]
 _MAX_LAYERS, _MAX_WIDTH = 64, 2**15
 _Activation = Annotated[str, Choice(*ACTIVATIONS)]
 _Width = Annotated[int, Range(1, _MAX_WIDTH)]
+ENCODER_GROUPS = 8  # that an encoder normalises its channels in
+_EncoderWidth = Annotated[int, Range(ENCODER_GROUPS, 2**12)]
 _Channels = Annotated[tuple[_Width, ...], Length(1, _MAX_LAYERS)]  # of the blocks, smallest first
 _Filter = Annotated[tuple[float, ...], Length(1, 64)]  # one dimension of it
 _ImageChannels = Annotated[int, Choice(1, 3, 4)]  # grey; red, green, blue; and alpha (`images`)
@@ -330,6 +333,33 @@ class ProjectedConfig(_OfASize):
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it goes into JSON."""
         return to_plain(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """How wide an encoder is; the rest follows from the generator that it belongs to."""
+
+    first_width: _EncoderWidth = 32  # channels after the first convolution; they double from there
+    max_width: _EncoderWidth = 256
+    hidden_dim: _Width = 512
+
+    def __post_init__(self) -> None:
+        check(self)
+        for name in ("first_width", "max_width"):
+            if getattr(self, name) % ENCODER_GROUPS:
+                raise WspaceError(
+                    f"{name}={getattr(self, name)} is no multiple of {ENCODER_GROUPS}: "
+                    "choose another."
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as it goes into JSON."""
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`; raises as `GeneratorConfig.from_dict`."""
+        return from_plain(cls, data)
 
 
 def discriminator_config(data: Any) -> DiscriminatorConfig | ProjectedConfig:

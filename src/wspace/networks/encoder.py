@@ -1,20 +1,21 @@
-"""The encoder: pictures and their attributes to the w that would draw them. For training only.
+"""The encoder: pictures and their attributes to the w that would draw them.
 
 Source: Larsen et al. 2016 (Autoencoding beyond pixels), Section 2.3, here into W instead of z.
 """
 
 from __future__ import annotations
 
+import copy
+
+import torch
 from torch import Tensor, nn
 
-from wspace.networks.config import GeneratorConfig
+from wspace.networks.config import ENCODER_GROUPS, EncoderConfig, GeneratorConfig
 
 __all__ = ["Encoder"]
 
-_FIRST_WIDTH, _MAX_WIDTH = 32, 256
-_GROUPS = 8
-_HIDDEN = 512
 _VALUES_STD = 0.1
+USUAL = EncoderConfig()
 
 
 class Encoder(nn.Module):
@@ -27,29 +28,37 @@ class Encoder(nn.Module):
 
     Args:
         config: the generator's.
-        num_values: of all attributes of the images; 0 without.
+        num_values: of all attributes of the images; 0 without. Only training tells them; what a
+            model file keeps needs none, see `untold`.
+        own: how wide it is.
+
+    Attributes:
+        config: how wide it is.
     """
 
-    def __init__(self, config: GeneratorConfig, num_values: int = 0) -> None:
+    def __init__(
+        self, config: GeneratorConfig, num_values: int = 0, own: EncoderConfig = USUAL
+    ) -> None:
         super().__init__()
+        self.config = own
         layers: list[nn.Module] = []
-        channels, width = config.image_channels, _FIRST_WIDTH
+        channels, width = config.image_channels, min(own.first_width, own.max_width)
         for _ in range(config.size.doublings):
             layers += [
                 nn.Conv2d(channels, width, 4, stride=2, padding=1),
-                nn.GroupNorm(_GROUPS, width),
+                nn.GroupNorm(ENCODER_GROUPS, width),
                 nn.LeakyReLU(0.2),
             ]
-            channels, width = width, min(2 * width, _MAX_WIDTH)
+            channels, width = width, min(2 * width, own.max_width)
         self.layers = nn.Sequential(
             *layers,
             nn.Flatten(),
-            nn.Linear(channels * config.size.block.area, _HIDDEN),
+            nn.Linear(channels * config.size.block.area, own.hidden_dim),
         )
-        self.values = nn.Embedding(num_values, _HIDDEN) if num_values else None
+        self.values = nn.Embedding(num_values, own.hidden_dim) if num_values else None
         if self.values is not None:
             nn.init.normal_(self.values.weight, std=_VALUES_STD)
-        self.leave = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(_HIDDEN, config.w_dim))
+        self.leave = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(own.hidden_dim, config.w_dim))
 
     def forward(self, images: Tensor, values: Tensor | None = None) -> Tensor:
         """Where in W the images lie.
@@ -67,3 +76,22 @@ class Encoder(nn.Module):
             x = x + self.values(values).sum(dim=1)
         w: Tensor = self.leave(x)
         return w.float()
+
+    @torch.no_grad()
+    def untold(self, values: Tensor | None = None) -> Encoder:
+        """An encoder that is told no attributes, and takes what they add on average instead.
+
+        Args:
+            values: (N, attributes), those of the images that it learned from; None where it is
+                told none.
+        """
+        encoder = copy.deepcopy(self)
+        if encoder.values is not None:
+            assert values is not None
+            table = encoder.values.weight  # (num_values, hidden_dim)
+            told = torch.bincount(values.flatten().cpu(), minlength=len(table)).to(table)
+            last = encoder.layers[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.add_(told @ table / len(values))
+            encoder.values = None
+        return encoder

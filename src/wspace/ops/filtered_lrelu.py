@@ -17,7 +17,7 @@ from torch import Tensor
 from wspace.ops import choose
 from wspace.ops.polyphase_filter import filter_by_phases
 
-__all__ = ["filtered_lrelu", "lowpass_filter"]
+__all__ = ["filtered_lrelu", "lowpass_filter", "upsample_axis"]
 
 # Without gradients a layer's enlarged maps are worked out in parts of this size: at 1024 pixels all
 # of them take 3 GB.
@@ -140,16 +140,28 @@ def _in_full(
         x = F.pad(x, padding) * gain
     else:
         line = up_filter * (up * math.sqrt(gain))  # the gain commutes with the activation
-        x = _upsample_axis(x, line, up, top, bottom, axis=2)
-        x = _upsample_axis(x, line, up, left, right, axis=3)
+        x = upsample_axis(x, line, up, top, bottom, axis=2)
+        x = upsample_axis(x, line, up, left, right, axis=3)
     x = act(x)
     return x if down_filter is None else _downsample(x, down_filter, down)
 
 
-def _upsample_axis(
+def upsample_axis(
     x: Tensor, line: Tensor, up: int, before: int, after: int, *, axis: int
 ) -> Tensor:
-    """Insert zeros, pad and convolve truly, on one axis, as a transposed convolution."""
+    """Insert zeros, pad and convolve truly, on one axis, as a transposed convolution.
+
+    Args:
+        x: (N, C, H, W).
+        line: (T,), the filter.
+        up: factor of enlargement, >= 1.
+        before: zeros in front at the enlarged size; a negative number crops.
+        after: zeros behind, likewise.
+        axis: 2 for rows, 3 for columns.
+
+    Returns:
+        (N, C, H', W) on rows, H' = H up + before + after - (T - 1), and so on columns.
+    """
     taps, channels = len(line), x.shape[1]
     weight = line.to(x.dtype).expand(channels, 1, taps)
     # of the full convolution, this much lies outside the padded maps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from wspace.errors import one_line
 from wspace.recipe.document import RenderedBy
 from wspace.recipe.recipe import Edit, NoiseSettings, Recipe, Source
@@ -69,6 +71,10 @@ def recipe_lines(recipe: Recipe) -> list[str]:
                 for one in spread_per_layer(value, 1)
             )
             lines.append(f"{name if name == 'noise' else '  ' + name:10s} {words}")
+    if noise.maps is not None:
+        texts = [text for text in noise.maps if text is not None]
+        digest = hashlib.sha256("".join(texts).encode()).hexdigest()
+        lines.append(f"{'  maps':10s} {len(texts)}, sha256 {digest[:12]}")
     lines.append(f"precision  {recipe.precision}")
     return lines
 

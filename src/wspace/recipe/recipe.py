@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from wspace.errors import WspaceError, shown
 from wspace.plain import Key, Length, Range, from_plain, settle, to_plain
-from wspace.recipe.syntax import MAX_SEED
+from wspace.recipe.noise_maps import map_from_text
+from wspace.recipe.syntax import MAX_SEED, spread_per_layer
 
 __all__ = [
     "MAX_EDITS",
@@ -45,9 +46,10 @@ MAX_CLASS_NAME = 200  # characters
 MAX_CHANNELS = 2**16  # of an edit in style space
 MAX_LAYERS = 256  # more than any network has; keeps hostile files small
 
-NoiseMode = Literal["const", "seeded", "none"]
+NoiseMode = Literal["const", "seeded", "none", "given"]
 Precision = Literal["fp32", "bf16"]
-SETTABLE_NOISE: tuple[NoiseMode, ...] = get_args(NoiseMode)
+# by people; what is given stands in the recipe itself
+SETTABLE_NOISE: tuple[NoiseMode, ...] = ("const", "seeded", "none")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _T = TypeVar("_T")
@@ -121,17 +123,29 @@ class NoiseSettings:
     """What the noise inputs add; each field is one value, or one for each layer of ws.
 
     Attributes:
-        mode: "const" (the model's stored maps), "seeded" (maps drawn from `seed`) or "none".
+        mode: "const" (the model's stored maps), "seeded" (maps drawn from `seed`), "given" (those
+            in `maps`) or "none".
         seed: 0 to 2**32 - 1; read where the mode is "seeded".
         strength: multiplies the strength that the model learned, 0 to `MAX_STRENGTH`.
+        maps: one a layer of ws, as `noise_maps.map_to_text` writes them, None where a layer has
+            none; exactly where a mode is "given".
     """
 
     mode: _PerLayer[NoiseMode] = "const"
     seed: _PerLayer[_Seed] = 0
     strength: Annotated[_PerLayer[float], Range(0, MAX_STRENGTH)] = 1.0
+    maps: Annotated[tuple[str | None, ...] | None, Length(1, MAX_LAYERS)] = None
 
     def __post_init__(self) -> None:
         settle(self, "recipe: noise ")
+        modes = spread_per_layer(self.mode, 1)
+        if ("given" in modes) != (self.maps is not None):
+            raise WspaceError(
+                'recipe: noise maps go with the mode "given", and it with maps: give both or none.'
+            )
+        for text in set(self.maps or ()) - {None}:
+            assert text is not None
+            map_from_text(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +251,7 @@ class Recipe:
 
     @property
     def _version(self) -> int:
-        if any(edit.channels is not None for edit in self.edits):
+        if self.noise.maps is not None or any(edit.channels is not None for edit in self.edits):
             return 3
         return 2 if self.edits or any(s.class_name is not None for s in self.sources) else 1
 

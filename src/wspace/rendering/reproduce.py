@@ -57,14 +57,17 @@ class Comparison:
     why: str
 
 
-def find_recipe_model(document: Document, *, model: str | None, device: str) -> Generator:
+def find_recipe_model(
+    document: Document, *, model: str | None, device: str, beside: Path | None = None
+) -> Generator:
     """Load the model that a picture was made with.
 
     Args:
         document: of the picture.
-        model: where to look; None looks among the bundled names, then in the working folder for
-            the name that the picture gives.
+        model: where to look; None looks among the bundled names, then in the working folder and
+            beside the picture for the name that the picture gives.
         device: where its tensors go.
+        beside: the picture's file.
 
     Raises:
         WspaceError: it is not found, or what is found has other weights; both are named.
@@ -74,9 +77,13 @@ def find_recipe_model(document: Document, *, model: str | None, device: str) -> 
         places: list[Path | str] = [model]
     else:
         name = wanted.name
-        near = (Path(name), Path(f"{name}.safetensors"), Path("runs") / name) if name else ()
+        near: tuple[Path, ...] = ()
+        if name:
+            near = (Path(name), Path(f"{name}.safetensors"), Path("runs") / name)
         bundled = bundled_models()
         places = [bundled[name]] if name in bundled else []
+        if beside is not None and name:
+            near = (*near, beside.parent / name)
         places += [path for path in near if path.exists()]
     found: ModelIdentity | None = None
     for place in places:

@@ -1,4 +1,4 @@
-"""Noise inputs of a batch of recipes: mode, seed and strength, layer by layer.
+"""Noise inputs of a batch of recipes: mode, seed, map and strength, layer by layer.
 
 Source: Karras et al. 2019 (StyleGAN), Section 3.2.
 """
@@ -15,14 +15,17 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.networks.noise import Noise
-from wspace.recipe.recipe import NoiseSettings
+from wspace.recipe.noise_maps import map_from_text
+from wspace.recipe.recipe import NoiseMode, NoiseSettings
 from wspace.recipe.syntax import check_seeds, spread_per_layer
 
 __all__ = ["NoiseInputs", "check_noise", "seeded_map"]
 
 MAX_KEPT_BYTES = 256 * 2**20
 
-_Draw = tuple[str, int, float]  # mode, seed, strength of one layer
+# mode, seed and strength of one layer, and its map as text where the recipe holds it
+_Draw = tuple[str, int, float, str]
+_NO_NOISE: _Draw = ("none", 0, 0.0, "")
 
 
 def seeded_map(seed: int, layer: int, height: int, width: int) -> Tensor:
@@ -52,9 +55,12 @@ def check_noise(generator: Generator, settings: NoiseSettings) -> None:
     """Whether a generator can do what noise settings ask.
 
     Raises:
-        WspaceError: noise settings for a network without noise inputs.
+        WspaceError: noise settings for a network without noise inputs; maps of other sizes than
+            the network's, or a layer without one that needs it.
     """
     if generator.const_noise:
+        if settings.maps is not None:
+            _check_maps(generator, settings.maps, spread_per_layer(settings.mode, generator.num_ws))
         return
     plain = settings == NoiseSettings()
     if not plain and set(spread_per_layer(settings.mode, 1)) != {"none"}:
@@ -62,6 +68,26 @@ def check_noise(generator: Generator, settings: NoiseSettings) -> None:
             f"noise {_describe(settings)}: this model has no noise inputs (StyleGAN3 has none): "
             "leave the noise options out."
         )
+
+
+def _check_maps(
+    generator: Generator, maps: Sequence[str | None], modes: Sequence[NoiseMode]
+) -> None:
+    if len(maps) != generator.num_ws:
+        raise WspaceError(
+            f"recipe: noise has {len(maps)} maps: this model has {generator.num_ws} layers."
+        )
+    shapes = dict(zip(generator.noise_layers, generator.noise_shapes, strict=True))
+    for layer, text in enumerate(maps):
+        if text is None and (modes[layer] != "given" or layer not in shapes):
+            continue
+        height, width = shapes.get(layer, (0, 0))
+        values = 0 if text is None else map_from_text(text).size
+        if values != height * width:
+            raise WspaceError(
+                f"recipe: the noise map of layer {layer} has {values} values, this model's has "
+                f"{height} x {width}: it was made for another model."
+            )
 
 
 class NoiseInputs:
@@ -103,10 +129,12 @@ class NoiseInputs:
         draws: list[_Draw] = []
         for layer in self._layers:
             if modes[layer] == "none" or strengths[layer] == 0:
-                draws.append(("none", 0, 0.0))
+                draws.append(_NO_NOISE)
             else:
-                seed = seeds[layer] if modes[layer] == "seeded" else 0
-                draws.append((modes[layer], seed, strengths[layer]))
+                mode, texts = modes[layer], settings.maps
+                seed = seeds[layer] if mode == "seeded" else 0
+                text = (texts[layer] or "") if mode == "given" and texts is not None else ""
+                draws.append((mode, seed, strengths[layer], text))
         return draws
 
     def _batch_map(self, number: int, draws: list[_Draw], dtype: torch.dtype) -> Tensor | None:
@@ -118,11 +146,15 @@ class NoiseInputs:
         return torch.cat([filled[draw] for draw in draws])  # (N, 1, H, W)
 
     def _map(self, number: int, draw: _Draw, dtype: torch.dtype) -> Tensor | None:
-        mode, seed, strength = draw
+        mode, seed, strength, text = draw
         if mode == "none":
             return None
         stored = self._const[number].float()
-        drawn = stored if mode == "const" else self._seeded(number, seed)
+        if mode == "given":
+            given = torch.from_numpy(map_from_text(text)).to(stored.device)
+            drawn = given.reshape(stored.shape)
+        else:
+            drawn = stored if mode == "const" else self._seeded(number, seed)
         return (drawn if strength == 1 else drawn * strength).to(dtype)
 
     def _seeded(self, number: int, seed: int) -> Tensor:

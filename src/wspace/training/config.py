@@ -29,6 +29,7 @@ from wspace.plain import (
 from wspace.sizes import Resolution, read_size, size_of
 
 __all__ = [
+    "ADVERSARIAL_LOSSES",
     "AUGMENT_SETS",
     "DISCRIMINATORS",
     "AdversarialConfig",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 DISCRIMINATORS = ("preset", "projected")
+ADVERSARIAL_LOSSES = ("logistic", "hinge", "relativistic")  # see `losses.LOSSES`
 # StyleGAN2-ADA's names: blit (flips, quarter turns, whole pixels), geometric, colour, filter,
 # noise, cutout.
 AUGMENT_SETS = ("b", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc")
@@ -72,6 +74,16 @@ class AdversarialConfig:
         About("weight of R1; 0: off; none: 0.0002 · pixels / batch size, StyleGAN2-ADA's rule"),
     ] = None
     r1_interval: Annotated[int, Range(low=1), About("from one R1 term to the next", "steps")] = 16
+    r2_gamma: Annotated[
+        float,
+        _NotNegative,
+        About("weight of R2, the same of generated images, in the same steps; 0: off"),
+    ] = 0.0
+    loss: Annotated[
+        str,
+        Choice("auto", *ADVERSARIAL_LOSSES),
+        About("auto: hinge for a projected discriminator, else logistic"),
+    ] = "auto"
     path_length_weight: Annotated[
         float, _NotNegative, About("of path length regularisation; 0: off")
     ] = 0.0
@@ -391,8 +403,8 @@ class TrainConfig:
         chosen = defaults(
             values.get("preset", DEFAULT_PRESET),
             values.get("discriminator"),
-            stages=values.get("start_from") is None
-            or any(values.get(f"reconstruction.{name}") for name in ("share", "kimg")),
+            stages=any(values.get(f"reconstruction.{name}") for name in ("share", "kimg"))
+            or not (values.get("start_from") or values.get("growing.fade_kimg")),
         )
         parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
         for name, value in (chosen | values).items():
@@ -561,6 +573,7 @@ EARLIER_VALUES: dict[str, Any] = {
     "labels": False,
     "image_channels": 3,
     "reconstruction.attributes": False,
+    "reconstruction.weight": 0.0,
     "reconstruction.kimg": 0.0,
     "matching.kimg": 0.0,
     "adversarial.anneal": 0.0,
@@ -579,7 +592,8 @@ EARLIER_VALUES: dict[str, Any] = {
 }
 
 # The best that is known for few pictures and little time (benchmarks/RESULTS.md): real images
-# are drawn again, mapping learns where they lie, and only then a discriminator sharpens.
+# are drawn again, mapping learns where they lie, and only then a discriminator sharpens. From
+# nothing a preset's own discriminator drew one picture a class; after these stages it does not.
 _IN_STAGES: dict[str, Any] = {
     "discriminator": "projected",
     "reconstruction.weight": 1.0,
@@ -636,16 +650,15 @@ def defaults(preset: Any, discriminator: Any = None, *, stages: bool = True) -> 
     """What is trained with where nothing else is said, by whole names; beside the classes' own.
 
     ``stages``: False where a model goes on, unless reconstruction is asked for: its encoder knows
-    nothing yet, and teaches a generator to forget what it knows (benchmarks/RESULTS.md).
+    nothing yet, and teaches a generator to forget what it knows (benchmarks/RESULTS.md). False
+    where networks grow, too.
     """
     own = PRESET_DEFAULTS.get(preset, {}) if isinstance(preset, str) else {}
     kind = own.get("discriminator", "preset") if discriminator is None else discriminator
-    if kind == "projected":
-        if not stages:
-            own = {k: v for k, v in own.items() if k not in _IN_STAGES or k == "discriminator"}
-        return own | PROJECTED_DEFAULTS
-    # reconstructions are compared through the network that a projected one sees with
-    return {name: value for name, value in own.items() if name not in _IN_STAGES}
+    if not stages:
+        own = {name: value for name, value in own.items() if name not in _IN_STAGES}
+    own = own | {"discriminator": kind}
+    return own | PROJECTED_DEFAULTS if kind == "projected" else own
 
 
 @cache

@@ -29,7 +29,7 @@ __all__ = ["SECTIONS", "Batch", "Context", "Objective", "Section", "StepResult",
 _Network = TypeVar("_Network", bound=nn.Module)
 
 # What a step is made of, as torch's profiler shows it, or whatever else `Context.section` is set
-# to. "augment" comes where pictures are changed, "r1" and "path length" on their steps only,
+# to. "augment" comes where pictures are changed, "r1", "r2" and "path length" on their steps only,
 # "reconstruction" and "matching" with an encoder, "flow" while the mapping network learns from one.
 Section = Callable[[str], AbstractContextManager[Any]]
 SECTIONS = (
@@ -38,6 +38,7 @@ SECTIONS = (
     "discriminator: forward",
     "discriminator: backward",
     "r1",
+    "r2",
     "discriminator: update",
     "generator: forward",
     "generator: judge",
@@ -86,7 +87,7 @@ class StepResult:
     """What one step measured.
 
     Attributes:
-        losses: by name: "generator" and "discriminator" unless one learns alone; "r1" and
+        losses: by name: "generator" and "discriminator" unless one learns alone; "r1", "r2" and
             "path_length" on their steps; "reconstruction" and "mismatch" with an encoder,
             "perceptual" if its discriminator is projected; "flow" and "matching" where the
             mapping network learns from a flow.

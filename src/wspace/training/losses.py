@@ -1,4 +1,4 @@
-"""What networks minimise: logistic and hinge losses of a GAN, and those of an autoencoder."""
+"""What networks minimise: losses of a GAN, and those of an autoencoder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor
 __all__ = [
     "HINGE",
     "LOGISTIC",
+    "LOSSES",
+    "RELATIVISTIC",
     "Loss",
     "discriminator_loss",
     "energy_distance",
@@ -20,6 +22,8 @@ __all__ = [
     "hinge_generator_loss",
     "perceptual_loss",
     "reconstruction_loss",
+    "relativistic_discriminator_loss",
+    "relativistic_generator_loss",
 ]
 
 
@@ -83,6 +87,39 @@ def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor
     return F.relu(1 + fake_logits) + F.relu(1 - real_logits)
 
 
+def relativistic_generator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
+    """How much less real each generated image looks than the real one that it is paired with.
+
+    Source: Huang et al. 2024 (R3GAN), Section 2, Eq. 2, with logits.
+
+    Args:
+        fake_logits: of any shape, the discriminator's output for generated images.
+        real_logits: of the same shape, its output for real images.
+
+    Returns:
+        As the logits, >= 0.
+    """
+    return F.softplus(real_logits - fake_logits)
+
+
+def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """How much less real each real image looks than the generated one that it is paired with.
+
+    Only differences count, so that generated images have to reach every real one, and not merely
+    one side of a boundary; with R1 and R2, since alone it need not converge.
+
+    Source: Huang et al. 2024 (R3GAN), Section 2, Eq. 2, with logits.
+
+    Args:
+        real_logits: of any shape, the discriminator's output for real images.
+        fake_logits: of the same shape, its output for generated images.
+
+    Returns:
+        As the logits, >= 0.
+    """
+    return F.softplus(fake_logits - real_logits)
+
+
 def reconstruction_loss(real: Tensor, reconstructed: Tensor) -> Tensor:
     """Mean absolute difference of each image from its reconstruction.
 
@@ -140,13 +177,17 @@ class Loss:
     """What both networks minimise.
 
     Attributes:
-        generator: of the logits of generated images.
+        generator: of the logits of generated images and, where it pairs them, of real ones.
         discriminator: of the logits of real and of generated images.
+        paired: whether the generator's loss takes the logits of real images, too.
     """
 
-    generator: Callable[[Tensor], Tensor]
+    generator: Callable[..., Tensor]
     discriminator: Callable[[Tensor, Tensor], Tensor]
+    paired: bool = False
 
 
 LOGISTIC = Loss(generator_loss, discriminator_loss)
 HINGE = Loss(hinge_generator_loss, hinge_discriminator_loss)
+RELATIVISTIC = Loss(relativistic_generator_loss, relativistic_discriminator_loss, paired=True)
+LOSSES = {"logistic": LOGISTIC, "hinge": HINGE, "relativistic": RELATIVISTIC}

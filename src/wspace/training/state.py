@@ -16,7 +16,7 @@ from wspace.training.config import TrainConfig
 from wspace.training.context import Batch, Context, Objective, StepResult, place
 from wspace.training.ema import ema_decay, update_ema
 from wspace.training.growing import Growth
-from wspace.training.losses import HINGE, LOGISTIC
+from wspace.training.losses import LOSSES
 from wspace.training.optimizers import load_optimizer_state, optimizer_state
 from wspace.training.plan import Plan
 from wspace.training.schedule import Part, Stage, part_at
@@ -98,11 +98,13 @@ class TrainingState:
             self.objectives |= {"flow": Flow(*shared), "matching": Matching(*shared)}
         if self.reconstruction is not None and config.reconstruction.alone:
             self.reconstruction.add_own_optimizers(self.context)
+        loss = config.adversarial.loss
+        if loss == "auto":  # as each kind's own paper has it
+            loss = "hinge" if config.discriminator == "projected" else "logistic"
         self.adversarial = Adversarial(
             self.context,
             config.adversarial,
-            # as each kind's own paper has it
-            loss=HINGE if config.discriminator == "projected" else LOGISTIC,
+            loss=LOSSES[loss],
             r1_gamma=config.r1_gamma_for(generator.resolution),
             reconstruction=self.reconstruction if config.reconstruction.beside else None,
         )

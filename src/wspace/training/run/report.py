@@ -34,7 +34,7 @@ MOST_MESSAGES = 50
 
 # Titles, and what the log calls their curves: a chart each, where the log has any of them.
 _LOSSES = (
-    ("Generator against discriminator", "losses", ("generator", "discriminator", "r1")),
+    ("Generator against discriminator", "losses", ("generator", "discriminator", "r1", "r2")),
     ("Reconstruction", "losses", ("reconstruction", "perceptual", "mismatch")),
     ("Mapping", "losses", ("flow", "matching")),
     ("Path length", "losses", ("path_length",)),

@@ -170,11 +170,16 @@ class Adversarial:
         losses = {"discriminator": loss.detach()}
         with context.section("discriminator: backward"):
             loss.backward()
-        if self.r1_gamma and number % self.config.r1_interval == 0:
-            with context.section("r1"):
-                penalty = self._r1(context, batch)
-                (penalty * (self.r1_gamma / 2 * self.config.r1_interval)).backward()
-            losses["r1"] = penalty.detach()
+        if number % self.config.r1_interval == 0:
+            penalised = [("r1", self.r1_gamma, batch.images)]
+            penalised += [("r2", self.config.r2_gamma, made.images)]
+            for name, gamma, penalised_images in penalised:
+                if gamma:
+                    with context.section(name):
+                        changed = name == "r2"  # what was generated is as it was seen already
+                        penalty = self._slope(context, penalised_images, batch.c, changed=changed)
+                        (penalty * (gamma / 2 * self.config.r1_interval)).backward()
+                    losses[name] = penalty.detach()
         with context.section("discriminator: update"):
             finite = context.update("discriminator", share=share)
         if finite:
@@ -188,8 +193,10 @@ class Adversarial:
     ) -> tuple[dict[str, float], bool]:
         context.discriminator.requires_grad_(False)
         with context.section("generator: judge"), context.autocast():
-            logits = context.judge(made.images, batch.c, made.seen)
-            loss = self._mean(context, self.loss.generator(logits))
+            logits = [context.judge(made.images, batch.c, made.seen)]
+            if self.loss.paired:
+                logits.append(self._judge_real(context, batch))
+            loss = self._mean(context, self.loss.generator(*logits))
         losses = {"generator": loss.detach()}
         with context.section("generator: backward"):
             loss.backward()
@@ -217,11 +224,25 @@ class Adversarial:
             self.path_mean = path_mean  # or one bad step would spoil all that follow
         return floats(losses), finite
 
-    def _r1(self, context: Context, batch: Batch) -> Tensor:
-        images = batch.images.detach().requires_grad_()
-        changed = self._changed(context, images)  # the penalty is of what they were before
+    def _judge_real(self, context: Context, batch: Batch) -> Tensor:
+        """The discriminator's logits of real images, changed as those that it learns from."""
+        images = self._changed(context, batch.images)
+        which = batch.which if images is batch.images else None
+        with torch.no_grad():
+            return context.judge(images, batch.c, context.perceive_real(images, which))
+
+    def _slope(
+        self, context: Context, images: Tensor, c: Tensor | None, *, changed: bool
+    ) -> Tensor:
+        """R1 of real images, or R2 of generated ones: a scalar, without its weight.
+
+        ``changed``: whether they are already as the discriminator sees them.
+        """
+        images = images.detach().requires_grad_()
+        # the penalty is of what they were before
+        seen = images if changed else self._changed(context, images)
         with context.autocast():
-            logits = context.judge(changed, batch.c, compiled=False)
+            logits = context.judge(seen, c, compiled=False)
         logits = logits.reshape(len(images), -1).mean(dim=1)  # of all places, as in the loss
         penalty = r1_penalty(images, logits).mean()
         # as of enlarged images, over whose pixels the same gradient is spread

@@ -1,0 +1,1 @@
+"""Models that leave wspace: ONNX graphs, torch programs."""

@@ -1,0 +1,207 @@
+"""Whether exported graphs draw what wspace draws, by onnxruntime."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wspace.errors import WspaceError, reason
+from wspace.exporting.graphs import noise_name
+from wspace.images import from_uint8
+from wspace.networks.generator import Generator
+from wspace.networks.truncation import psi_curve
+from wspace.recipe.recipe import SETTABLE_NOISE, NoiseSettings, Recipe, Source
+from wspace.recipe.syntax import spread_per_layer
+from wspace.rendering.render import render
+from wspace.steering.latents import latents
+from wspace.steering.noise import seeded_map
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["Agreement", "Sessions", "agreement", "session", "trial_recipes"]
+
+_Array = npt.NDArray[Any]
+_PIXELS_AT_ONCE = 2**19
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How far pictures are from those of wspace.
+
+    Attributes:
+        pictures: how many were drawn.
+        largest: difference of one value of a pixel, in steps of 1/255; with alpha, of colours
+            times alpha.
+        psnr: in dB; infinite where they are the same.
+    """
+
+    pictures: int
+    largest: float
+    psnr: float
+
+
+class Sessions:
+    """The graphs of a model, ready to run in onnxruntime on the CPU.
+
+    Args:
+        graphs: the bytes of each file, by the names that `graphs.graphs_of` gives.
+
+    Raises:
+        WspaceError: onnxruntime refuses one of them.
+    """
+
+    def __init__(self, graphs: Mapping[str, bytes]) -> None:
+        self._sessions = {name: session(content) for name, content in graphs.items()}
+
+    def run(self, graph: str, **inputs: _Array) -> dict[str, _Array]:
+        """The outputs of a graph by name."""
+        chosen = self._sessions[graph]
+        names = [output.name for output in chosen.get_outputs()]
+        return dict(zip(names, chosen.run(names, inputs), strict=True))
+
+    def draw(self, generator: Generator, recipe: Recipe) -> _Array:
+        """The picture (H, W, C) of a recipe without edits, by mapping, synthesis and noise.
+
+        Truncation, mixing and noise are done here, as any program would do them; ``generator``
+        says which seeds, layers and mean there are.
+        """
+        num_ws, mean = generator.num_ws, generator.w_avg.numpy()
+        w = np.concatenate([self._w(generator, source) for source in recipe.sources])
+        w = w[list(recipe.layer_sources or (0,) * num_ws)]  # (num_ws, w_dim)
+        psi = np.array(psi_curve(recipe.psi, recipe.cutoff, num_ws), dtype=np.float32)
+        ws = mean + psi[:, None] * (w - mean)
+        noise = self._noise(generator, recipe.noise)
+        drawn: _Array = self.run("synthesis", ws=ws[None], **noise)["picture"][0]
+        return drawn
+
+    def draw_whole(self, generator: Generator, recipe: Recipe) -> _Array:
+        """The picture (H, W, C) of a recipe of one source and the stored noise, by the whole."""
+        psi = np.array([psi_curve(recipe.psi, recipe.cutoff, generator.num_ws)], dtype=np.float32)
+        latent = _latent(generator, recipe.sources[0])
+        drawn: _Array = self.run("whole", **latent, psi=psi)["picture"][0]
+        return drawn
+
+    def _w(self, generator: Generator, source: Source) -> _Array:
+        return self.run("mapping", **_latent(generator, source))["w"]
+
+    def _noise(self, generator: Generator, settings: NoiseSettings) -> dict[str, _Array]:
+        if not generator.const_noise:
+            return {}
+        maps, num_ws = self.run("noise"), generator.num_ws
+        modes = spread_per_layer(settings.mode, num_ws)
+        seeds = spread_per_layer(settings.seed, num_ws)
+        strengths = spread_per_layer(settings.strength, num_ws)
+        for number, layer in enumerate(generator.noise_layers):
+            name, shape = noise_name(number), generator.noise_shapes[number]
+            if modes[layer] == "seeded":
+                maps[name] = seeded_map(seeds[layer], layer, *shape).numpy()
+            factor = 0.0 if modes[layer] == "none" else strengths[layer]
+            maps[name] = maps[name] * np.float32(factor)
+        return maps
+
+
+def session(content: bytes) -> onnxruntime.InferenceSession:
+    """A graph ready to run on the CPU, with as many threads as torch takes.
+
+    Raises:
+        WspaceError: onnxruntime refuses it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it has no base class of its own
+        raise WspaceError(
+            f"onnxruntime {onnxruntime.__version__} refuses the graph ({reason(error)}): give "
+            "another --opset."
+        ) from None
+
+
+def trial_recipes(generator: Generator, count: int, *, seed: int = 0) -> tuple[Recipe, ...]:
+    """Recipes of all kinds: one source or two, any psi and cutoff, every mode of noise, classes."""
+    random = np.random.RandomState(seed)
+    num_ws, made = generator.num_ws, []
+    for number in range(count):
+        mixed = number % 2 == 1
+        sources = tuple(
+            Source(
+                seed=int(random.randint(2**31)),
+                class_index=int(random.randint(generator.num_classes))
+                if generator.num_classes
+                else None,
+            )
+            for _ in range(1 + mixed)
+        )
+        noise = NoiseSettings()
+        if generator.const_noise and mixed:
+            modes = random.randint(len(SETTABLE_NOISE), size=num_ws)
+            noise = NoiseSettings(
+                mode=tuple(SETTABLE_NOISE[k] for k in modes),
+                seed=int(random.randint(2**31)),
+                strength=float(random.uniform(0, 2)),
+            )
+        made.append(
+            Recipe(
+                sources=sources,
+                layer_sources=tuple(int(k) for k in random.randint(2, size=num_ws))
+                if mixed
+                else None,
+                psi=float(random.uniform(0, 1)),
+                cutoff=int(random.randint(num_ws + 1)) if number % 4 == 2 else None,
+                noise=noise,
+            )
+        )
+    return tuple(made)
+
+
+def agreement(
+    generator: Generator, sessions: Sessions, recipes: Sequence[Recipe], *, whole: bool = False
+) -> Agreement:
+    """Compare what graphs draw with what `render` draws.
+
+    Args:
+        generator: the model.
+        sessions: its graphs.
+        recipes: at least one; see `Sessions.draw`.
+        whole: draws by the whole graph; see `Sessions.draw_whole`.
+    """
+    largest, squares, values = 0.0, 0.0, 0
+    at_once = max(1, min(16, _PIXELS_AT_ONCE // generator.size.area))
+    for start in range(0, len(recipes), at_once):
+        some = recipes[start : start + at_once]
+        drawn = [
+            sessions.draw_whole(generator, recipe) if whole else sessions.draw(generator, recipe)
+            for recipe in some
+        ]
+        difference = _premultiplied(np.stack(drawn)) - _premultiplied(
+            render(generator, some).pixels
+        )
+        largest = max(largest, float(np.abs(difference).max()))
+        squares += float(np.square(difference).sum())
+        values += difference.size
+    psnr = math.inf if squares == 0 else 10 * math.log10(255**2 * values / squares)
+    return Agreement(pictures=len(recipes), largest=largest, psnr=psnr)
+
+
+def _latent(generator: Generator, source: Source) -> dict[str, _Array]:
+    """What mapping takes for a source."""
+    inputs: dict[str, _Array] = {"z": latents(generator, [source.seed or 0]).numpy()}
+    if generator.num_classes:
+        inputs["class"] = np.array([source.class_index], dtype=np.int64)
+    return inputs
+
+
+def _premultiplied(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(N, H, W, C) as numbers from 0 to 255, colours times alpha."""
+    images = from_uint8(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+    return (images.double().numpy() + 1) * 127.5
