@@ -19,7 +19,7 @@ def test_a_model_becomes_a_folder(
     assert "16 x 16 pixels, 3 channels, 6 layers of w, float32, opset 17" in ran.out
     assert "mapping.onnx" in ran.out
     assert "z (batch, 8) -> w (batch, 8)" in ran.out
-    assert "against wspace, 24 pictures by onnxruntime: largest difference " in ran.out
+    assert "against wspace, 24 pictures drawn by the files: largest difference " in ran.out
     facts = json.loads((tmp_path / "out/model.json").read_text())
     assert facts["model"]["name"] == "tiny.safetensors"
     assert facts["metadata"] == {"trained_on": "nothing"}
@@ -70,3 +70,27 @@ def test_a_folder_that_is_no_model_is_one_line(
     assert "holds no model.safetensors" in ran.err
     assert ran.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "said"),
+    [
+        (("--format", "pt2", "--opset", "17"), "out", "--dtype and --opset are for ONNX"),
+        (("--format", "pt2", "--dtype", "int8"), "out", "--dtype and --opset are for ONNX"),
+        (("--format", "pt2"), "out.onnx", "give --format onnx"),
+        ((), "out.pt2", "give --format pt2"),
+    ],
+)
+def test_what_does_not_fit_the_format_is_one_line(
+    options: tuple[str, ...],
+    name: str,
+    said: str,
+    run_wspace: Callable[..., Any],
+    tiny_model: Path,
+    tmp_path: Path,
+) -> None:
+    ran = run_wspace("export", tiny_model, tmp_path / name, *options)
+    assert ran.status == 2
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

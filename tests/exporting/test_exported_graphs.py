@@ -11,7 +11,7 @@ import torch
 from network_kinds import KINDS, generator_of_kind
 
 from wspace.exporting import operators
-from wspace.exporting.check import Sessions, agreement, trial_recipes
+from wspace.exporting.check import Sessions, agreement, draw, trial_recipes
 from wspace.exporting.facts import facts_of
 from wspace.exporting.graph import NEWEST_OPSET, OLDEST_OPSET, WeightType
 from wspace.exporting.graphs import ABOUT, graphs_of
@@ -50,7 +50,7 @@ def test_100_recipes_draw_the_same_pictures_in_float32(kind: str) -> None:
 def test_random_pictures_are_no_flat_ones(kind: str) -> None:
     generator = generator_of_kind(kind)
     sessions = sessions_of(generator)
-    a, b = (sessions.draw(generator, recipe) for recipe in trial_recipes(generator, 2))
+    a, b = (draw(sessions, generator, recipe) for recipe in trial_recipes(generator, 2))
     assert a.std() > 5, "flat"
     assert np.abs(a.astype(float) - b).mean() > 2, "all the same"
 
@@ -89,19 +89,19 @@ def test_one_file_takes_any_batch(kind: str, batch: int) -> None:
     if generator.num_classes:
         c = torch.nn.functional.one_hot(classes, generator.num_classes).float()
         given["class"] = classes.numpy()
-    w = sessions.run("mapping", **given)["w"]
+    w = sessions("mapping", **given)["w"]
     np.testing.assert_allclose(w, generator.mapping.w(z, c), rtol=1e-4, atol=1e-5)
     psi = torch.linspace(0.2, 1, batch)[:, None]  # one a picture
     ws = torch.lerp(generator.w_avg, torch.from_numpy(w), psi)[:, None]
     ws = ws.expand(-1, generator.num_ws, -1).contiguous()
     noise = [torch.randn(batch, 1, *s, generator=random) for s in generator.noise_shapes]
     maps = {f"noise_{i}": m.numpy() for i, m in enumerate(noise)}
-    drawn = sessions.run("synthesis", ws=ws.numpy(), **maps)
+    drawn = sessions("synthesis", ws=ws.numpy(), **maps)
     image = generator.synthesis(ws, noise)
     np.testing.assert_allclose(drawn["image"], image, rtol=1e-3, atol=1e-3)
     assert drawn["picture"].shape == (batch, *generator.size, generator.image_channels)
     assert drawn["picture"].dtype == np.uint8
-    whole = sessions.run("whole", **given, psi=psi.numpy())["picture"]
+    whole = sessions("whole", **given, psi=psi.numpy())["picture"]
     expected = to_uint8(generator.synthesis(ws))[..., -1]  # alpha, or a colour that has none
     difference = whole[..., -1].astype(int) - expected.numpy().astype(int)
     assert np.abs(difference).max() <= 1
@@ -111,13 +111,13 @@ def test_one_noise_map_serves_a_whole_batch_and_zeros_are_no_noise() -> None:
     generator = generator_of_kind("demodulated")
     sessions = sessions_of(generator)
     ws = torch.randn(3, generator.num_ws, generator.w_dim)
-    stored = sessions.run("noise")
+    stored = sessions("noise")
     for number, stored_map in enumerate(generator.const_noise):
         np.testing.assert_array_equal(stored[f"noise_{number}"], stored_map)
-    drawn = sessions.run("synthesis", ws=ws.numpy(), **stored)["image"]
+    drawn = sessions("synthesis", ws=ws.numpy(), **stored)["image"]
     np.testing.assert_allclose(drawn, generator.synthesis(ws), rtol=1e-3, atol=1e-3)
     zeros = {name: np.zeros_like(value) for name, value in stored.items()}
-    drawn = sessions.run("synthesis", ws=ws.numpy(), **zeros)["image"]
+    drawn = sessions("synthesis", ws=ws.numpy(), **zeros)["image"]
     np.testing.assert_allclose(drawn, generator.synthesis(ws, "none"), rtol=1e-3, atol=1e-3)
 
 

@@ -44,6 +44,8 @@ def test_a_folder_holds_the_graphs_and_the_facts(tmp_path: Path) -> None:
         said = session.get_modelmeta().custom_metadata_map
         assert json.loads(said["wspace"]) == facts
         assert (said["licence"], said["attribution"]) == ("CC0", "Nobody")
+        assert list(map(float, said["w_avg"].split())) == facts["w_avg"]
+        assert said["noise_layers"] == "0 1 2 3 4 5"
         own = facts["graphs"][name.removesuffix(".onnx")]
         for stated, found in (
             (own["inputs"], session.get_inputs()),
@@ -107,7 +109,7 @@ def test_graphs_that_draw_something_else_are_not_written(
     def far_off(*_: Any, **__: Any) -> Agreement:
         return Agreement(pictures=1, largest=2.5, psnr=40.0)
 
-    monkeypatch.setattr(onnx_files, "agreement", far_off)
+    monkeypatch.setattr(onnx_files, "tried", far_off)
     for out in (tmp_path / "model", tmp_path / "model.onnx"):
         with pytest.raises(WspaceError, match=r"by up to 2\.5/255: nothing was written"):
             export(generator_of_kind("adain"), out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,26 @@ from wspace.steering.noise import seeded_map
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["Agreement", "Sessions", "agreement", "session", "trial_recipes"]
+__all__ = [
+    "MOST_DIFFERENCE",
+    "Agreement",
+    "Run",
+    "Sessions",
+    "agreement",
+    "draw",
+    "draw_whole",
+    "require_agreement",
+    "session",
+    "trial_recipes",
+    "tried",
+]
+
+MOST_DIFFERENCE = 2.0  # steps of 1/255 that a float32 picture may be from wspace's
 
 _Array = npt.NDArray[Any]
 _PIXELS_AT_ONCE = 2**19
+_TRIED = 16  # pictures before files are written; fewer of large ones
+_TRIED_PIXELS = 2**18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +63,12 @@ class Agreement:
     psnr: float
 
 
+class Run(Protocol):
+    """Runs a graph or program by name: arrays in, its outputs by name."""
+
+    def __call__(self, graph: str, /, **inputs: _Array) -> dict[str, _Array]: ...
+
+
 class Sessions:
     """The graphs of a model, ready to run in onnxruntime on the CPU.
 
@@ -60,51 +82,33 @@ class Sessions:
     def __init__(self, graphs: Mapping[str, bytes]) -> None:
         self._sessions = {name: session(content) for name, content in graphs.items()}
 
-    def run(self, graph: str, **inputs: _Array) -> dict[str, _Array]:
+    def __call__(self, graph: str, /, **inputs: _Array) -> dict[str, _Array]:
         """The outputs of a graph by name."""
         chosen = self._sessions[graph]
         names = [output.name for output in chosen.get_outputs()]
         return dict(zip(names, chosen.run(names, inputs), strict=True))
 
-    def draw(self, generator: Generator, recipe: Recipe) -> _Array:
-        """The picture (H, W, C) of a recipe without edits, by mapping, synthesis and noise.
 
-        Truncation, mixing and noise are done here, as any program would do them; ``generator``
-        says which seeds, layers and mean there are.
-        """
-        num_ws, mean = generator.num_ws, generator.w_avg.numpy()
-        w = np.concatenate([self._w(generator, source) for source in recipe.sources])
-        w = w[list(recipe.layer_sources or (0,) * num_ws)]  # (num_ws, w_dim)
-        psi = np.array(psi_curve(recipe.psi, recipe.cutoff, num_ws), dtype=np.float32)
-        ws = mean + psi[:, None] * (w - mean)
-        noise = self._noise(generator, recipe.noise)
-        drawn: _Array = self.run("synthesis", ws=ws[None], **noise)["picture"][0]
-        return drawn
+def draw(run: Run, generator: Generator, recipe: Recipe) -> _Array:
+    """The picture (H, W, C) of a recipe without edits, by mapping, synthesis and noise.
 
-    def draw_whole(self, generator: Generator, recipe: Recipe) -> _Array:
-        """The picture (H, W, C) of a recipe of one source and the stored noise, by the whole."""
-        psi = np.array([psi_curve(recipe.psi, recipe.cutoff, generator.num_ws)], dtype=np.float32)
-        latent = _latent(generator, recipe.sources[0])
-        drawn: _Array = self.run("whole", **latent, psi=psi)["picture"][0]
-        return drawn
+    Truncation, mixing and noise are done here, as any program would do them; ``generator`` says
+    which seeds, layers and mean there are.
+    """
+    num_ws, mean = generator.num_ws, generator.w_avg.numpy()
+    w = np.concatenate([run("mapping", **_latent(generator, one))["w"] for one in recipe.sources])
+    w = w[list(recipe.layer_sources or (0,) * num_ws)]  # (num_ws, w_dim)
+    ws = mean + _curve(generator, recipe)[:, None] * (w - mean)
+    noise = _noise(run, generator, recipe.noise)
+    drawn: _Array = run("synthesis", ws=ws[None], **noise)["picture"][0]
+    return drawn
 
-    def _w(self, generator: Generator, source: Source) -> _Array:
-        return self.run("mapping", **_latent(generator, source))["w"]
 
-    def _noise(self, generator: Generator, settings: NoiseSettings) -> dict[str, _Array]:
-        if not generator.const_noise:
-            return {}
-        maps, num_ws = self.run("noise"), generator.num_ws
-        modes = spread_per_layer(settings.mode, num_ws)
-        seeds = spread_per_layer(settings.seed, num_ws)
-        strengths = spread_per_layer(settings.strength, num_ws)
-        for number, layer in enumerate(generator.noise_layers):
-            name, shape = noise_name(number), generator.noise_shapes[number]
-            if modes[layer] == "seeded":
-                maps[name] = seeded_map(seeds[layer], layer, *shape).numpy()
-            factor = 0.0 if modes[layer] == "none" else strengths[layer]
-            maps[name] = maps[name] * np.float32(factor)
-        return maps
+def draw_whole(run: Run, generator: Generator, recipe: Recipe) -> _Array:
+    """The picture (H, W, C) of a recipe of one source and the stored noise, by the whole."""
+    latent = _latent(generator, recipe.sources[0])
+    drawn: _Array = run("whole", **latent, psi=_curve(generator, recipe)[None])["picture"][0]
+    return drawn
 
 
 def session(content: bytes) -> onnxruntime.InferenceSession:
@@ -165,24 +169,22 @@ def trial_recipes(generator: Generator, count: int, *, seed: int = 0) -> tuple[R
 
 
 def agreement(
-    generator: Generator, sessions: Sessions, recipes: Sequence[Recipe], *, whole: bool = False
+    generator: Generator, run: Run, recipes: Sequence[Recipe], *, whole: bool = False
 ) -> Agreement:
-    """Compare what graphs draw with what `render` draws.
+    """Compare what exported files draw with what `render` draws.
 
     Args:
         generator: the model.
-        sessions: its graphs.
-        recipes: at least one; see `Sessions.draw`.
-        whole: draws by the whole graph; see `Sessions.draw_whole`.
+        run: such as `Sessions`.
+        recipes: at least one; see `draw`.
+        whole: draws by the whole; see `draw_whole`.
     """
     largest, squares, values = 0.0, 0.0, 0
     at_once = max(1, min(16, _PIXELS_AT_ONCE // generator.size.area))
     for start in range(0, len(recipes), at_once):
         some = recipes[start : start + at_once]
-        drawn = [
-            sessions.draw_whole(generator, recipe) if whole else sessions.draw(generator, recipe)
-            for recipe in some
-        ]
+        by = draw_whole if whole else draw
+        drawn = [by(run, generator, recipe) for recipe in some]
         difference = _premultiplied(np.stack(drawn)) - _premultiplied(
             render(generator, some).pixels
         )
@@ -191,6 +193,61 @@ def agreement(
         values += difference.size
     psnr = math.inf if squares == 0 else 10 * math.log10(255**2 * values / squares)
     return Agreement(pictures=len(recipes), largest=largest, psnr=psnr)
+
+
+def tried(generator: Generator, run: Run, *, parts: bool) -> Agreement:
+    """The agreement over a few recipes, as it is worked out before files are written.
+
+    Args:
+        generator: the model.
+        run: such as `Sessions`.
+        parts: draws by mapping and synthesis, too, and not by the whole alone.
+    """
+    count = max(2, min(_TRIED, _TRIED_PIXELS // generator.size.area))
+    recipes = trial_recipes(generator, count)
+    plain = recipes[::2]  # of one source, with the stored noise
+    found = [agreement(generator, run, plain, whole=True)]
+    if parts:
+        found.append(agreement(generator, run, recipes))
+    return Agreement(
+        pictures=sum(one.pictures for one in found),
+        largest=max(one.largest for one in found),
+        psnr=min(one.psnr for one in found),
+    )
+
+
+def require_agreement(found: Agreement) -> None:
+    """Whether float32 files draw what wspace draws.
+
+    Raises:
+        WspaceError: they differ by `MOST_DIFFERENCE` or more.
+    """
+    if found.largest >= MOST_DIFFERENCE:
+        raise WspaceError(
+            f"the files draw something else than wspace, by up to {found.largest:.1f}/255: "
+            "nothing was written; report it with the model's configuration."
+        )
+
+
+def _noise(run: Run, generator: Generator, settings: NoiseSettings) -> dict[str, _Array]:
+    if not generator.const_noise:
+        return {}
+    maps, num_ws = run("noise"), generator.num_ws
+    modes = spread_per_layer(settings.mode, num_ws)
+    seeds = spread_per_layer(settings.seed, num_ws)
+    strengths = spread_per_layer(settings.strength, num_ws)
+    for number, layer in enumerate(generator.noise_layers):
+        name, shape = noise_name(number), generator.noise_shapes[number]
+        if modes[layer] == "seeded":
+            maps[name] = seeded_map(seeds[layer], layer, *shape).numpy()
+        factor = 0.0 if modes[layer] == "none" else strengths[layer]
+        maps[name] = maps[name] * np.float32(factor)
+    return maps
+
+
+def _curve(generator: Generator, recipe: Recipe) -> _Array:
+    """(num_ws,), the psi of each layer."""
+    return np.array(psi_curve(recipe.psi, recipe.cutoff, generator.num_ws), dtype=np.float32)
 
 
 def _latent(generator: Generator, source: Source) -> dict[str, _Array]:

@@ -70,12 +70,18 @@ def facts_of(
 
 
 def as_properties(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Facts as texts by name: all of them as JSON under "wspace", and some for people to read."""
+    """Facts as texts by name: all of them as JSON under "wspace", and some by themselves.
+
+    Those are for people to read, and for programs without a reader of JSON: numbers with spaces
+    between them.
+    """
     said = facts["metadata"]
     plain = {
         "model": facts["model"]["name"],
         "sha256": facts["model"]["sha256"],
         "wspace_version": facts["wspace"],
+        "w_avg": " ".join(map(str, facts["w_avg"])),
+        "noise_layers": " ".join(str(noise["layer"]) for noise in facts["noise"]),
         **{key: str(said[key]) for key in ("licence", "attribution", "trained_on") if key in said},
     }
     return {"wspace": json.dumps(facts, allow_nan=False), **plain}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wspace.errors import WspaceError, reason
-from wspace.exporting.check import Agreement, Sessions, agreement, trial_recipes
+from wspace.exporting.check import Agreement, Sessions, require_agreement, tried
 from wspace.exporting.facts import as_properties
 from wspace.exporting.graph import (
     DEFAULT_OPSET,
@@ -20,17 +20,13 @@ from wspace.exporting.graph import (
     require_onnx,
 )
 from wspace.exporting.graphs import ABOUT, graphs_of
-from wspace.files import atomic_folder, atomic_write_bytes
+from wspace.files import atomic_folder, atomic_write_bytes, check_absent
 from wspace.networks.generator import Generator
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["MOST_DIFFERENCE", "Exported", "check_opset", "export_onnx"]
-
-MOST_DIFFERENCE = 2.0  # steps of 1/255 that a float32 picture may be from wspace's
-_CHECKED = 16  # pictures; fewer of large ones
-_CHECKED_PIXELS = 2**18
+__all__ = ["Exported", "check_opset", "export_onnx", "write_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +35,12 @@ class Exported:
 
     Attributes:
         files: bytes of each, by name.
-        graphs: those in them.
+        shapes: of each that draws, what goes in and comes out.
         agreement: of pictures with wspace's.
     """
 
     files: dict[str, int]
-    graphs: tuple[Graph, ...]
+    shapes: dict[str, str]
     agreement: Agreement
 
 
@@ -106,21 +102,43 @@ def export_onnx(
     }
     kept = {"whole": graphs["whole"]} if one_file else graphs
     contents = {name: _content(graph, name, opset, facts) for name, graph in kept.items()}
-    found = _checked(generator, contents, weights)
-    files = {f"{name}.onnx": content for name, content in contents.items()}
-    if one_file:
-        files = {out.name: contents["whole"]}
-        atomic_write_bytes(out, contents["whole"])
-    else:
-        files["model.json"] = (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode()
-        with atomic_folder(out) as folder:
-            for name, content in files.items():
-                atomic_write_bytes(folder / name, content)
+    found = tried(generator, Sessions(contents), parts=not one_file)
+    if weights == "float32":
+        require_agreement(found)
+    files = {
+        out.name if one_file else f"{name}.onnx": content for name, content in contents.items()
+    }
     return Exported(
-        files={name: len(content) for name, content in files.items()},
-        graphs=tuple(kept.values()),
+        files=write_files(out, files, facts),
+        shapes=dict(zip(files, (graph.describe() for graph in kept.values()), strict=True)),
         agreement=found,
     )
+
+
+def write_files(out: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, int]:
+    """Write files and model.json into a folder that is not there yet, or one file by itself.
+
+    Args:
+        out: the folder; or the file, where ``files`` holds just that name.
+        files: their contents by name.
+        facts: what model.json says.
+
+    Returns:
+        Bytes of each, by name.
+
+    Raises:
+        WspaceError: something lies there already, or it cannot be written.
+    """
+    check_absent(out)
+    if list(files) == [out.name]:
+        atomic_write_bytes(out, files[out.name])
+        return {out.name: len(files[out.name])}
+    described = (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode()
+    whole = {**files, "model.json": described}
+    with atomic_folder(out) as folder:
+        for name, content in whole.items():
+            atomic_write_bytes(folder / name, content)
+    return {name: len(content) for name, content in whole.items()}
 
 
 def _content(graph: Graph, name: str, opset: int, facts: Mapping[str, Any]) -> bytes:
@@ -132,25 +150,3 @@ def _content(graph: Graph, name: str, opset: int, facts: Mapping[str, Any]) -> b
     except (checker.ValidationError, RuntimeError) as error:
         raise WspaceError(f"the graph {name} is not valid ({reason(error)}): report it.") from None
     return bytes(model.SerializeToString())
-
-
-def _checked(generator: Generator, contents: Mapping[str, bytes], weights: WeightType) -> Agreement:
-    """Compare with wspace: by mapping and synthesis where they are there, and by the whole."""
-    sessions = Sessions(contents)
-    count = max(2, min(_CHECKED, _CHECKED_PIXELS // generator.size.area))
-    recipes = trial_recipes(generator, count)
-    plain = recipes[::2]  # of one source, with the stored noise
-    found = [agreement(generator, sessions, plain, whole=True)]
-    if "synthesis" in contents:
-        found.append(agreement(generator, sessions, recipes))
-    worst = Agreement(
-        pictures=sum(one.pictures for one in found),
-        largest=max(one.largest for one in found),
-        psnr=min(one.psnr for one in found),
-    )
-    if weights == "float32" and worst.largest >= MOST_DIFFERENCE:
-        raise WspaceError(
-            f"the graphs draw something else than wspace, by up to {worst.largest:.1f}/255: "
-            "nothing was written; report it with the model's configuration."
-        )
-    return worst

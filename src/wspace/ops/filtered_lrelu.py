@@ -91,8 +91,7 @@ def filtered_lrelu(
         (N, C, H', W'), H' = (H up + top + bottom - (T_up - 1) - (T_down - 1) - 1) // down + 1.
     """
     act = partial(_activate, slope=slope, clamp=clamp)
-    groups = min(math.ceil(x.numel() * up**2 * x.element_size() / ENLARGED_BYTES), x.shape[1])
-    if groups > 1 and not torch.is_grad_enabled():  # channels do not meet here: some at a time
+    if (groups := _parts(x, up)) > 1:  # channels do not meet here: some at a time
         apply = partial(
             filtered_lrelu,
             up_filter=up_filter,
@@ -113,6 +112,14 @@ def filtered_lrelu(
             return _in_full(x, up_filter, down_filter, up, down, padding, gain, act)
         line = up_filter * math.sqrt(gain) * up
         return filter_by_phases(x, line, down_filter, up=up, down=down, padding=padding, act=act)
+
+
+def _parts(x: Tensor, up: int) -> int:
+    """In how many parts the maps are enlarged; gradients need all of them at once."""
+    if torch.is_grad_enabled():
+        return 1
+    enlarged = x.numel() * up**2 * x.element_size()
+    return min(math.ceil(enlarged / ENLARGED_BYTES), x.shape[1])
 
 
 def _activate(x: Tensor, *, slope: float, clamp: float | None) -> Tensor:

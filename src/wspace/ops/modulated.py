@@ -88,7 +88,7 @@ class ModulatedConvolution(nn.Module):
         scale = demodulation(weight, styles, energy) * gain
         bias = bias.to(x.dtype)
         noise = None if noise is None else noise.to(x.dtype)
-        if len(x) == 1 and self.modulates_kernels(x, weight):
+        if x.shape[0] == 1 and self.modulates_kernels(x, weight):
             return self._with_own_kernels(x, weight, styles, scale, bias, noise)
         x = self._convolve_all(modulate(x, styles), weight)
         scale, bias = scale[:, :, None, None].to(x.dtype), bias[:, None, None]

@@ -174,10 +174,11 @@ class AdaINSynthesis(nn.Module):
             (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
         lod = self.lod if lod is None else lod
-        maps = noise_maps(noise, self.const_noise, len(ws))
+        batch = ws.shape[0]  # not len(ws): torch.export keeps it open
+        maps = noise_maps(noise, self.const_noise, batch)
         offsets = layer_offsets(style_offsets, self.num_ws)
         last = len(self.to_rgb) - 1 - math.floor(lod)
-        x = self.const.to(choose.working_dtype(self.const)).expand(len(ws), -1, -1, -1)
+        x = self.const.to(choose.working_dtype(self.const)).expand(batch, -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         previous = x
         for k in range(last + 1):

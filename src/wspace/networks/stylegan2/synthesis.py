@@ -300,9 +300,10 @@ class DemodulatedSynthesis(nn.Module):
         Returns:
             The constant as maps (N, C, H, W), ws in the network's type, one noise map a layer.
         """
-        maps = noise_maps(noise, self.const_noise, len(ws)) or [None] * (2 * len(self.sides) - 1)
+        batch = ws.shape[0]  # not len(ws): torch.export keeps it open
+        maps = noise_maps(noise, self.const_noise, batch) or [None] * (2 * len(self.sides) - 1)
         const = self.blocks[0].const
-        x = const.to(choose.working_dtype(const)).expand(len(ws), -1, -1, -1)
+        x = const.to(choose.working_dtype(const)).expand(batch, -1, -1, -1)
         return x.contiguous(memory_format=torch.channels_last), ws.to(const.dtype), maps
 
     def run_block(

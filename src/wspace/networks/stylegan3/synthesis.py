@@ -347,7 +347,7 @@ class AliasFreeSynthesis(nn.Module):
         Returns:
             (N, image_channels, height, width), float32, nominally in [-1, 1].
         """
-        noise_maps(noise, self.const_noise, len(ws))
+        noise_maps(noise, self.const_noise, ws.shape[0])
         layers = self.layers
         offsets = layer_offsets(style_offsets, self.num_ws)
         x: Tensor = self.input(ws[:, 0], offsets[0]).to(layers[0].weight.dtype)
