@@ -211,19 +211,12 @@ def sheet_command(
 @click.argument("new_name")
 def rename_command(model: str, name: str, new_name: str) -> None:
     """Give a direction of MODEL another name."""
-    from wspace.formats.directions import Direction, check_name
+    from wspace.formats.directions import directions_path, rename_direction
 
     generator = load_generator(model)
-    known = _directions(model, generator, name)
-    if check_name(new_name) in known:
-        raise WspaceError(f"there is a direction {new_name!r} already: remove it first.")
-    renamed = {
-        new_name if old == name else old: Direction(
-            edit=one.edit.replace(name=new_name) if old == name else one.edit, about=one.about
-        )
-        for old, one in known.items()
-    }
-    _write(model, generator, renamed)
+    _directions(model, generator, name)
+    renamed = rename_direction(model, generator, name, new_name)
+    click.echo(f"{directions_path(model)}: {', '.join(renamed)}")
 
 
 @directions_command.command("remove")

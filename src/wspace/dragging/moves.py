@@ -21,6 +21,7 @@ __all__ = [
     "Point",
     "check_mask",
     "check_moves",
+    "mask_of_bytes",
     "pair_points",
     "parse_points",
     "read_mask",
@@ -137,6 +138,20 @@ def read_mask(path: Path, size: Size) -> Mask:
     mask: Mask = np.asarray(picture) >= HALF
     if not mask.any():
         raise WspaceError(f"{path} lets nothing move: make white what may move.")
+    return mask
+
+
+def mask_of_bytes(content: bytes, size: Size) -> Mask:
+    """A mask from a byte for each pixel, row by row: 0 is held, all others may move.
+
+    Raises:
+        WspaceError: not as many bytes as pixels.
+    """
+    if len(content) != size.area:
+        raise WspaceError(
+            f"the mask has {len(content)} bytes, the picture {size} pixels: give one for each."
+        )
+    mask: Mask = np.frombuffer(content, dtype=np.uint8).reshape(size) != 0
     return mask
 
 

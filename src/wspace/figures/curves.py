@@ -41,6 +41,16 @@ class Curve:
     points: Sequence[Point]
     dots: bool = False
 
+    def averaged(self) -> Curve:
+        """The curve with `_MOST_POINTS` points at most, means of those that lie together."""
+        count = math.ceil(len(self.points) / _MOST_POINTS)
+        if count == 1:
+            return self
+        groups = [self.points[i : i + count] for i in range(0, len(self.points), count)]
+        means = [tuple(sum(values) / len(group) for values in zip(*group, strict=True))
+                 for group in groups]  # fmt: skip
+        return Curve(name=self.name, points=[(x, y) for x, y in means], dots=self.dots)
+
 
 def chart(
     curves: Sequence[Curve],
@@ -64,7 +74,7 @@ def chart(
     Returns:
         An ``<svg>`` that needs `CURVE_STYLE`, and under it a line that names the curves.
     """
-    shown = [_averaged(curve) for curve in curves]
+    shown = [curve.averaged() for curve in curves]
     values = sorted(y for curve in shown for _, y in curve.points)
     low = min(0.0, values[0])
     top = values[math.ceil((1 - _SPIKES) * len(values)) - 1] if high is None else high
@@ -133,16 +143,6 @@ def _last(curve: Curve) -> float:
 def _rounded(value: float) -> float:
     """To three digits, as it is written."""
     return float(f"{value:.3g}")
-
-
-def _averaged(curve: Curve) -> Curve:
-    count = math.ceil(len(curve.points) / _MOST_POINTS)
-    if count == 1:
-        return curve
-    groups = [curve.points[i : i + count] for i in range(0, len(curve.points), count)]
-    means = [tuple(sum(values) / len(group) for values in zip(*group, strict=True))
-             for group in groups]  # fmt: skip
-    return Curve(name=curve.name, points=[(x, y) for x, y in means], dots=curve.dots)
 
 
 def _marks(low: float, high: float, about: int) -> list[float]:

@@ -18,7 +18,7 @@ from wspace.figures.frame import Frame, Theme, Tile, readable_scale
 from wspace.files import atomic_write_text
 from wspace.recipe.describe import seed_label
 from wspace.recipe.document import Cell, RenderedBy, SheetDocument, SheetLayout
-from wspace.recipe.png import MAX_PIXELS, MAX_TEXT_BYTES, write_png
+from wspace.recipe.png import MAX_PIXELS, MAX_TEXT_BYTES, png_bytes, write_png
 from wspace.recipe.recipe import Recipe
 
 __all__ = ["Sheet", "check_sheet", "picture_layout", "picture_sheet"]
@@ -65,6 +65,11 @@ class Sheet:
             positions=tuple((left, top) for left, top, _, _ in boxes),
             rendered_by=self.rendered_by,
         )
+
+    @property
+    def png(self) -> bytes:
+        """The PNG that `save` writes; raises as `image`."""
+        return png_bytes(np.asarray(self.image), self.document, what="the sheet")
 
     def save(self, path: Path | str, *, sidecar: bool = False) -> Path:
         """Write a PNG that carries the layout and all recipes.

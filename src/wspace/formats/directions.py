@@ -26,6 +26,7 @@ from wspace.formats.finding import find_model
 from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
 from wspace.plain import Length, Range, check, from_plain, to_plain
+from wspace.recipe.editing import known_direction
 from wspace.recipe.recipe import MAX_CHANNELS, MAX_LAYERS, MAX_NAME, Edit
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "check_name",
     "directions_path",
     "read_directions",
+    "rename_direction",
     "write_directions",
 ]
 
@@ -187,3 +189,36 @@ def write_directions(path: Path, generator: Generator, directions: Mapping[str, 
     text: dict[str, Any] = {"wspace-directions": json.dumps(written)}
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(stored, temporary, metadata=text)
+
+
+def rename_direction(
+    model: Path | str, generator: Generator, name: str, new_name: str
+) -> dict[str, Direction]:
+    """Give a direction of a model another name, in its file.
+
+    Args:
+        model: as `find_model` takes it.
+        generator: that model.
+        name: of a direction that it has.
+        new_name: that no other has.
+
+    Returns:
+        All directions, in their order.
+
+    Raises:
+        WspaceError: there is no such direction, the new name is taken or cannot be one, or the
+            file cannot be written.
+    """
+    path = directions_path(model)
+    known = read_directions(path, generator)
+    known_direction(name, {key: one.edit for key, one in known.items()})
+    if check_name(new_name) in known:
+        raise WspaceError(f"there is a direction {new_name!r} already: remove it first.")
+    renamed = {
+        new_name if key == name else key: one
+        if key != name
+        else Direction(edit=one.edit.replace(name=new_name), about=one.about)
+        for key, one in known.items()
+    }
+    write_directions(path, generator, renamed)
+    return renamed

@@ -31,7 +31,14 @@ from wspace.recipe.recipe import Recipe
 from wspace.rendering.pictures import Pictures
 from wspace.rendering.render import Progress, render
 
-__all__ = ["InvertedPictures", "Target", "Tuned", "invert_pictures", "read_targets"]
+__all__ = [
+    "InvertedPictures",
+    "Target",
+    "Tuned",
+    "invert_pictures",
+    "read_target",
+    "read_targets",
+]
 
 FILM_FRAMES = 120  # of the whole optimisation, spread evenly
 FILM_FPS = 20
@@ -50,6 +57,11 @@ class Target:
 
     name: str
     pixels: npt.NDArray[np.uint8]
+
+    @property
+    def batch(self) -> Tensor:
+        """(1, H, W, C), as `invert` takes it."""
+        return torch.from_numpy(self.pixels[None])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,13 +197,6 @@ def read_targets(
     Raises:
         WspaceError: a file that is none, or cannot be read.
     """
-    channels = generator.image_channels
-    config = BuildConfig(
-        size=generator.size,
-        fit=fit,
-        background=background,
-        alpha="keep" if channels == 4 else "lay",
-    )
     targets = []
     for path in paths:
         try:
@@ -202,13 +207,31 @@ def read_targets(
         if len(content) > MAX_FILE_BYTES:
             raise WspaceError(f"{path} is larger than {MAX_FILE_BYTES} bytes: make it smaller.")
         try:
-            picture = decode(content, config.background_rgb, keep_alpha=channels == 4)
+            target = read_target(content, path.stem, generator, fit=fit, background=background)
         except UnreadablePictureError as error:
             raise WspaceError(f"{path} is no picture that can be read: {error}.") from None
-        fitted = fit_picture(picture, config).convert(_MODES[channels])
-        pixels = np.array(fitted).reshape(*generator.size, channels)
-        targets.append(Target(name=path.stem, pixels=pixels))
+        targets.append(target)
     return tuple(targets)
+
+
+def read_target(
+    content: bytes, name: str, generator: Generator, *, fit: Fit = "crop", background: str = "white"
+) -> Target:
+    """The picture that a file holds, fitted to a model; see `read_targets` for the arguments.
+
+    Raises:
+        UnreadablePictureError: it is none; the message is the reason alone.
+    """
+    channels = generator.image_channels
+    config = BuildConfig(
+        size=generator.size,
+        fit=fit,
+        background=background,
+        alpha="keep" if channels == 4 else "lay",
+    )
+    picture = decode(content, config.background_rgb, keep_alpha=channels == 4)
+    fitted = fit_picture(picture, config).convert(_MODES[channels])
+    return Target(name=name, pixels=np.array(fitted).reshape(*generator.size, channels))
 
 
 def invert_pictures(

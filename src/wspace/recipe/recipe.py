@@ -29,6 +29,7 @@ __all__ = [
     "SETTABLE_NOISE",
     "Edit",
     "ModelIdentity",
+    "NoiseMode",
     "NoiseSettings",
     "Recipe",
     "Source",

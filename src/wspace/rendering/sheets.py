@@ -16,6 +16,7 @@ from wspace.recipe.document import Cell, SheetLayout
 from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import Edit, NoiseMode, NoiseSettings, Recipe
 from wspace.recipe.syntax import Layers
+from wspace.rendering.deviation import under_noise_seeds
 from wspace.rendering.render import Progress, render
 from wspace.rendering.synthesis_cache import RenderPath
 
@@ -303,7 +304,7 @@ def noise_deviation_sheet(
     Raises:
         WspaceError: fewer than two realisations; otherwise as `render`.
     """
-    drawn = _realisations(recipe, "seeded", realisations)
+    drawn = under_noise_seeds(recipe, "seeded", realisations)
     shown = drawn[:SHOWN_REALISATIONS]
     without = recipe.replace(noise=NoiseSettings(mode="none"))
     cells = [Cell(recipes=(without,)), *(Cell(recipes=(r,)) for r in shown)]
@@ -357,7 +358,7 @@ def noise_layers_sheet(
         modes: tuple[NoiseMode, ...] = tuple(
             "seeded" if layer in where else "none" for layer in everywhere
         )
-        drawn = _realisations(recipe, modes, realisations)
+        drawn = under_noise_seeds(recipe, modes, realisations)
         pictures.append(Cell(recipes=(drawn[0],)))
         deviations.append(Cell(show="deviation", recipes=tuple(drawn)))
     layout = SheetLayout(
@@ -383,19 +384,6 @@ def describe_recipes(generator: Generator, recipes: Sequence[Recipe]) -> str:
     """As `describe_recipe`, where only their sources differ; otherwise empty."""
     settings = {(r.psi, r.cutoff, r.edits, r.noise, r.precision) for r in recipes}
     return describe_recipe(generator, recipes[0]) if len(settings) == 1 else ""
-
-
-def _realisations(
-    recipe: Recipe, mode: NoiseMode | tuple[NoiseMode, ...], count: int
-) -> list[Recipe]:
-    """The recipe under noise seeds 0 to count - 1."""
-    if not 2 <= count <= 10_000:
-        raise WspaceError(f"realisations={count} is outside 2 to 10000.")
-    strength = recipe.noise.strength
-    return [
-        recipe.replace(noise=NoiseSettings(mode=mode, seed=seed, strength=strength))
-        for seed in range(count)
-    ]
 
 
 def _label(generator: Generator, recipe: Recipe) -> str:

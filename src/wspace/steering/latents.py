@@ -12,10 +12,17 @@ from torch import Tensor
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.classes import Classes
-from wspace.recipe.recipe import Source
+from wspace.recipe.recipe import Recipe, Source
 from wspace.recipe.syntax import check_seeds
 
-__all__ = ["MAPPING_BATCH", "check_source", "latents", "map_latents", "w_of_sources"]
+__all__ = [
+    "MAPPING_BATCH",
+    "check_source",
+    "latents",
+    "map_latents",
+    "w_of_sources",
+    "with_own_w",
+]
 
 MAPPING_BATCH = 16  # rows; changing it changes the last bits of every picture
 
@@ -68,6 +75,21 @@ def w_of_sources(generator: Generator, sources: Sequence[Source]) -> Tensor:
         z = latents(generator, [sources[i].seed or 0 for i in seeded])
         table[seeded] = map_latents(generator, z, [sources[i].class_index or 0 for i in seeded])
     return table
+
+
+def with_own_w(generator: Generator, recipe: Recipe) -> Recipe:
+    """The recipe of the same picture whose sources say the w themselves, to go on from.
+
+    Raises:
+        WspaceError: as `w_of_sources`.
+    """
+    distinct = list(dict.fromkeys(recipe.sources))
+    rows = w_of_sources(generator, distinct).tolist()
+    of = {
+        source: Source(w=tuple(row), centre=source.centre)
+        for source, row in zip(distinct, rows, strict=True)
+    }
+    return recipe.replace(sources=tuple(of[source] for source in recipe.sources))
 
 
 def check_source(generator: Generator, source: Source) -> None:

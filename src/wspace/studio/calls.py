@@ -1,60 +1,105 @@
-"""What a page can ask for: each call, its arguments, and the library that answers it.
-
-A call is a dataclass for its arguments, which says what they may be, and a function that takes one
-and gives an `Answer`.
-"""
+"""What a page can ask for: each call by its name, with its arguments and what answers it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 from wspace.errors import WspaceError, shown
-from wspace.plain import Length, check, from_plain
-from wspace.recipe.recipe import Recipe
+from wspace.plain import from_plain
+from wspace.studio import longer, pictures, runs
+from wspace.studio.arguments import (
+    Deviation,
+    Drag,
+    Film,
+    Invert,
+    Neighbours,
+    Nothing,
+    OfModel,
+    OfRecipe,
+    Rename,
+    Render,
+    RunSheet,
+    Sheet,
+    Walk,
+)
 from wspace.studio.frames import Answer, Call
+from wspace.studio.pictures import Progress
 from wspace.studio.shelf import OpenModel, Shelf
 
-if TYPE_CHECKING:
-    from wspace.rendering.pictures import Pictures
-
-__all__ = ["Calls"]
-
-MOST_PICTURES = 64  # of a call
-MOST_PIXELS = 2**24  # of a call's answer, all pictures together
-
-Progress = Callable[[Answer], None]  # shows where long work is; it raises where that is to end
+__all__ = ["CALLS", "Calls"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Nothing:
-    """A call without arguments."""
+@dataclass(frozen=True)
+class _Kind:
+    """How a call is answered.
+
+    Attributes:
+        arguments: a dataclass.
+        answer: is given the shelf, the arguments, what tells of progress and, if there may be one,
+            the payload.
+        long: whether it takes long, so that others are to be served in between.
+        takes_payload: whether bytes may come with it.
+    """
+
+    arguments: type
+    answer: Callable[..., Answer]
+    long: bool = False
+    takes_payload: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class OfModel:
-    """A call about a model."""
-
-    model: Annotated[str, Length(1, 100)]
-
-    def __post_init__(self) -> None:
-        check(self)
+def _models(shelf: Shelf, asked: Nothing, progress: Progress) -> Answer:
+    facts = {"version": version("wspace"), "models": shelf.listed()}
+    return Answer(facts=facts | {"films": longer.film_formats()})
 
 
-@dataclass(frozen=True, kw_only=True)
-class OfRecipe(OfModel):
-    """A call about a picture."""
-
-    recipe: Recipe
+def _open(shelf: Shelf, asked: OfModel, progress: Progress) -> Answer:
+    return _described(shelf.get(asked.model))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Render(OfModel):
-    """Pictures to draw."""
+def _reload(shelf: Shelf, asked: OfModel, progress: Progress) -> Answer:
+    return _described(shelf.again(asked.model))
 
-    recipes: Annotated[tuple[Recipe, ...], Length(1, MOST_PICTURES)]
+
+def _rename(shelf: Shelf, asked: Rename, progress: Progress) -> Answer:
+    return _described(shelf.rename_direction(asked.model, asked.name, asked.to))
+
+
+def _described(model: OpenModel) -> Answer:
+    can = [name for name in CALLS if _fits(name, model)]
+    return Answer(facts={"model": model.described() | {"can": can}})
+
+
+CALLS: Mapping[str, _Kind] = {
+    "models": _Kind(Nothing, _models),
+    "open": _Kind(OfModel, _open),
+    "render": _Kind(Render, pictures.render),
+    "png": _Kind(OfRecipe, pictures.png),
+    "neighbours": _Kind(Neighbours, pictures.neighbours, long=True),
+    "w_of": _Kind(OfRecipe, pictures.w_of),
+    "code": _Kind(OfRecipe, pictures.code),
+    "sheet": _Kind(Sheet, pictures.sheet, long=True),
+    "deviation": _Kind(Deviation, pictures.deviation, long=True),
+    "walk": _Kind(Walk, longer.walk, long=True),
+    "film": _Kind(Film, longer.film, long=True),
+    "invert": _Kind(Invert, longer.invert, long=True, takes_payload=True),
+    "drag": _Kind(Drag, longer.drag, long=True, takes_payload=True),
+    "run": _Kind(OfModel, runs.run),
+    "run_sheet": _Kind(RunSheet, runs.run_sheet),
+    "reload": _Kind(OfModel, _reload),
+    "rename_direction": _Kind(Rename, _rename),
+}
+
+
+def _fits(name: str, model: OpenModel) -> bool:
+    """Whether a call makes sense for a model."""
+    if name == "deviation":
+        return bool(model.generator.const_noise)
+    if name in ("run", "run_sheet", "reload"):
+        return model.entry.kind == "run"
+    return True
 
 
 class Calls:
@@ -62,71 +107,26 @@ class Calls:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._answers: dict[str, tuple[type, Callable[[Any, Progress], Answer]]] = {
-            "models": (Nothing, self._models),
-            "open": (OfModel, self._open),
-            "render": (Render, self._render),
-            "png": (OfRecipe, self._png),
-        }
 
     def check(self, call: Call) -> bool:
         """Whether a call takes long, so that others are to be served in between.
 
         Raises:
-            WspaceError: there is no such call.
+            WspaceError: there is no such call, or it takes no bytes.
         """
-        if call.name not in self._answers:
+        if call.name not in CALLS:
             raise WspaceError(f"call={shown(call.name)} is none that this version answers.")
+        if call.payload and not CALLS[call.name].takes_payload:
+            raise WspaceError(f"{call.name} takes no bytes: send it as text.")
         if call.name == "render":
             recipes = call.arguments.get("recipes")
             return isinstance(recipes, Sequence) and len(recipes) > 1
-        return False
+        return CALLS[call.name].long
 
     def do(self, call: Call, progress: Progress) -> Answer:
         """Answer a call; raises what is to be told as `WspaceError`."""
-        kind, answer = self._answers[call.name]
-        return answer(from_plain(kind, dict(call.arguments), what=call.name), progress)
-
-    def _models(self, asked: Nothing, progress: Progress) -> Answer:
-        return Answer(facts={"version": version("wspace"), "models": self._shelf.listed()})
-
-    def _open(self, asked: OfModel, progress: Progress) -> Answer:
-        return self._described(self._shelf.get(asked.model))
-
-    def _described(self, model: OpenModel) -> Answer:
-        return Answer(facts={"model": model.described() | {"can": list(self._answers)}})
-
-    def _render(self, asked: Render, progress: Progress) -> Answer:
-        return self._drawn(self._shelf.get(asked.model), asked.recipes, progress)
-
-    def _drawn(
-        self, model: OpenModel, recipes: Sequence[Recipe], progress: Progress, **facts: Any
-    ) -> Answer:
-        """Pictures of recipes, and the recipes with all that drawing fills in."""
-        from wspace.rendering.render import render
-
-        area = model.generator.size.area
-        if len(recipes) * area > MOST_PIXELS:
-            raise WspaceError(
-                f"{len(recipes)} pictures of {model.generator.size} are too many at once: ask for "
-                f"{MOST_PIXELS // area} at most."
-            )
-        pictures = render(model.generator, recipes, progress=lambda *_: progress(Answer()))
-        filled = [recipe.to_dict() for recipe in pictures.recipes]
-        return Answer(
-            facts={"images": _sizes(pictures), "recipes": filled} | facts,
-            payload=pictures.rgba.tobytes(),
-        )
-
-    def _png(self, asked: OfRecipe, progress: Progress) -> Answer:
-        from wspace.rendering.pictures import PictureNames
-        from wspace.rendering.render import render
-
-        pictures = render(self._shelf.get(asked.model).generator, [asked.recipe])
-        name = PictureNames().next(pictures.recipes[0])
-        return Answer(facts={"name": f"{name}.png"}, payload=pictures.png(0))
-
-
-def _sizes(pictures: Pictures) -> dict[str, int]:
-    count, height, width = pictures.pixels.shape[:3]
-    return {"width": width, "height": height, "count": count}
+        kind = CALLS[call.name]
+        asked: Any = from_plain(kind.arguments, dict(call.arguments), what=call.name)
+        if kind.takes_payload:
+            return kind.answer(self._shelf, asked, progress, call.payload)
+        return kind.answer(self._shelf, asked, progress)

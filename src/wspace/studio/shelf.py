@@ -6,6 +6,8 @@ server is started again with the same models.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import hashlib
 import os
 from collections import OrderedDict
@@ -164,16 +166,38 @@ class Shelf:
             entry = self.entry(key)
             if len(self._open) >= MOST_OPEN:
                 self._open.popitem(last=False)
-            path = _newest(entry.run)[0] if entry.kind == "run" else _file(entry)
+            path = self.newest(entry) if entry.kind == "run" else _file(entry)
             self._open[key] = self._load(entry, path)
         self._open.move_to_end(key)
         return self._open[key]
 
+    def newest(self, entry: Entry) -> Path:
+        """The model of a run that was written last.
+
+        Raises:
+            WspaceError: there is none yet, or it is no run.
+        """
+        return _newest(entry.run)[0]
+
     def again(self, key: str) -> OpenModel:
-        """The model of that key from its file as it is now: a run's newest snapshot."""
-        self.entry(key)
-        self._open.pop(key, None)
+        """The model of a run from its newest snapshot.
+
+        Raises:
+            WspaceError: it is no run, or the snapshot cannot be loaded; what is open stays.
+        """
+        newest = self.newest(self.entry(key))
+        model = self._load(self.entry(key), newest)  # before the one that is open goes
+        self._open[key] = model
         return self.get(key)
+
+    def rename_direction(self, key: str, name: str, new_name: str) -> OpenModel:
+        """Give a direction another name, in its file; raises as `directions.rename_direction`."""
+        from wspace.formats.directions import rename_direction
+
+        model = self.get(key)
+        directions = rename_direction(model.path, model.generator, name, new_name)
+        self._open[key] = dataclasses.replace(model, directions=directions)
+        return self._open[key]
 
     def _load(self, entry: Entry, path: Path) -> OpenModel:
         from wspace.formats.directions import directions_path, read_directions
@@ -184,7 +208,10 @@ class Shelf:
 
         # A run's model goes by the folder's name, as in `wspace generate`.
         of_run = entry.kind == "run" and path.name == RUN_FILES[0]
-        generator = load(path.parent if of_run else path, device=choose_device(self._device))
+        loaded = load(path.parent if of_run else path, device=choose_device(self._device))
+        # Tensors that stay mapped to the file would take the process down with it, if another
+        # program wrote into it.
+        generator = copy.deepcopy(loaded)
         facts = model_facts(read_metadata(path)["metadata"])
         directions: dict[str, Direction] = {}
         try:

@@ -231,6 +231,12 @@ class Turns:
             self._clients.append(client)
         return client
 
+    @property
+    def clients(self) -> list[Client]:
+        """Those that are there, or have work that is not ended."""
+        with self._condition:
+            return [client for client in self._clients if not client.is_over]
+
     def end(self) -> None:
         """Begin nothing more, and wait a moment for what has begun."""
         with self._condition:

@@ -5,13 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -24,6 +19,7 @@ from wspace.sizes import size_of
 from wspace.training.config import TrainConfig, options, values_by_name
 from wspace.training.run.command import COMMAND_FILE, command_of
 from wspace.training.run.folder import read_config
+from wspace.training.run.history import History, RunChart, read_history
 
 __all__ = ["write_report"]
 
@@ -32,41 +28,7 @@ WIDEST = 1400  # pixels of an embedded picture
 HEAVY_BYTES = 300_000  # a PNG above that is embedded with loss
 MOST_MESSAGES = 50
 
-# Titles, and what the log calls their curves: a chart each, where the log has any of them.
-_LOSSES = (
-    ("Generator against discriminator", "losses", ("generator", "discriminator", "r1", "r2")),
-    ("Reconstruction", "losses", ("reconstruction", "perceptual", "mismatch")),
-    ("Mapping", "losses", ("flow", "matching")),
-    ("Path length", "losses", ("path_length",)),
-)
 _COLOURS = {1: "grey", 3: "colour", 4: "colour with alpha"}  # by channels
-_RIGHT = (("right_real", "on real pictures"), ("right_fake", "on generated ones"))
-_AUGMENTED = (
-    ("augment_strength", "strength"),
-    ("augment_overfitting", "sign of the discriminator's answers on real pictures"),
-)
-
-
-@dataclass(frozen=True)
-class _Log:
-    """What log.jsonl says, with times that run on where the run was resumed."""
-
-    records: list[dict[str, Any]]  # with numbers, "hours" among them
-    measures: list[dict[str, Any]]
-    messages: list[dict[str, Any]]
-
-    @property
-    def kimg(self) -> float:
-        """Where the log ends."""
-        return max((float(one["kimg"]) for one in self.records + self.measures), default=0.0)
-
-    def hours_at(self, kimg: float) -> float:
-        """How long the run had taken by then."""
-        known = [(0.0, 0.0), *((one["kimg"], one["hours"]) for one in self.records)]
-        for (before, then), (after, now) in pairwise(known):
-            if kimg <= after and after > before:
-                return float(then + (now - then) * (kimg - before) / (after - before))
-        return float(known[-1][1])
 
 
 def write_report(run: Path) -> None:
@@ -78,7 +40,7 @@ def write_report(run: Path) -> None:
     saved = read_config(run)
     saved.pop("fingerprint", None)
     config = TrainConfig.from_dict(saved)
-    log = _read_log(run / "log.jsonl")
+    log = read_history(run)
     parts = [
         _head(run, log),
         _section("Command", _command(run, config)),
@@ -93,36 +55,11 @@ def write_report(run: Path) -> None:
     atomic_write_text(run / "report.html", page(run.resolve().name, parts))
 
 
-def _read_log(path: Path) -> _Log:
-    records: list[dict[str, Any]] = []
-    measures: list[dict[str, Any]] = []
-    messages: list[dict[str, Any]] = []
-    before, last = 0.0, 0.0  # seconds of earlier processes; of this one so far
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if "seconds" in record:
-            if record["seconds"] < last:
-                before += last
-            last = record["seconds"]
-            record["hours"] = (before + last) / 3600
-            (measures if "fd_quick" in record else records).append(record)
-        elif "message" in record:
-            messages.append(record)
-    return _Log(records, measures, messages)
-
-
 def _section(title: str, content: str) -> str:
     return f"<section><h2>{title}</h2>{content}</section>" if content else ""
 
 
-def _head(run: Path, log: _Log) -> str:
+def _head(run: Path, log: History) -> str:
     facts = []
     everything = log.records + log.measures
     if everything:
@@ -153,7 +90,7 @@ def _command(run: Path, config: TrainConfig) -> str:
     return f"<pre>{html.escape(command)}</pre>"
 
 
-def _quality(log: _Log) -> str:
+def _quality(log: History) -> str:
     if not log.measures:
         return ""
     points = [(one["kimg"], one["fd_quick"]) for one in log.measures]
@@ -183,22 +120,8 @@ def _quality(log: _Log) -> str:
     )
 
 
-def _curves(log: _Log) -> str:
-    charts = []
-    for title, what, names in _LOSSES:
-        found = [(name.replace("_", " "), _points(log, f"loss_{name}")) for name in names]
-        charts.append(_chart(log, title, f"{title}, {what}", found))
-    right = [(name, _points(log, key)) for key, name in _RIGHT]
-    charts.append(
-        _chart(
-            log, "Right answers of the discriminator", "shares of right answers", right, high=1.0
-        )
-    )
-    augmented = [(name, _points(log, key)) for key, name in _AUGMENTED]
-    charts.append(_chart(log, "Augmentation", "how often pictures are changed, and why", augmented))
-    speed = [("pictures/s", _points(log, "images_per_second"))]
-    charts.append(_chart(log, "Speed", "Pictures a second", speed))
-    drawn = "".join(charts)
+def _curves(log: History) -> str:
+    drawn = "".join(_chart(log, about) for about in log.charts)
     return (
         f'<p class="quiet">Under the marks: kimg, and the time until then.</p>'
         f'<div class="grid">{drawn}</div>'
@@ -207,31 +130,17 @@ def _curves(log: _Log) -> str:
     )
 
 
-def _points(log: _Log, key: str) -> list[tuple[float, float]]:
-    points = [(one["kimg"], one[key]) for one in log.records if key in one]
-    return [(x, float(y)) for x, y in points if y is not None and math.isfinite(y)]
-
-
-def _chart(
-    log: _Log,
-    title: str,
-    about: str,
-    found: Sequence[tuple[str, list[tuple[float, float]]]],
-    high: float | None = None,
-) -> str:
-    curves = [Curve(name=name, points=points) for name, points in found if points]
-    if not curves:
-        return ""
+def _chart(log: History, of: RunChart) -> str:
     percent: Callable[[float], str] = "{:.0%}".format
     drawn = chart(
-        curves,
-        about=f"{about} over thousands of images",
+        of.curves,
+        about=f"{of.about} over thousands of images",
         end=log.kimg,
         below=lambda kimg: _time(log.hours_at(kimg)),
-        high=high,
-        y_text="{:g}".format if high is None else percent,
+        high=of.high,
+        y_text="{:g}".format if of.high is None else percent,
     )
-    return f'<figure class="card"><h3>{title}</h3>{drawn}</figure>'
+    return f'<figure class="card"><h3>{of.title}</h3>{drawn}</figure>'
 
 
 def _samples(run: Path) -> str:
@@ -308,7 +217,7 @@ def _picture(path: Path, caption: str, alt: str) -> str:
     )
 
 
-def _messages(log: _Log) -> str:
+def _messages(log: History) -> str:
     rows = "".join(
         f"<tr><td>{one['step']}</td><td>{html.escape(str(one.get('event', '')))}</td>"
         f"<td>{html.escape(str(one['message']))}</td></tr>"
