@@ -6,44 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from known_judges import judging
 
 import wspace
-from wspace.discovery.labelled import Wanted, labelled_directions, name_of, wanted_attributes
+from wspace.discovery.labelled import Space, labelled_directions
 from wspace.errors import WspaceError
-from wspace.metrics.judge import Classifier, Judge, Judged, Judging
 from wspace.networks.generator import Generator
 
 SMALL: dict[str, Any] = {"samples": 300, "tried": 60}
-
-
-class Brightness(Classifier):
-    """Sees whether red is above what it mostly is, and which of three blues there is."""
-
-    def __init__(self, red: float, blues: tuple[float, float]) -> None:
-        super().__init__(16, 16, 3, (2, 3))
-        self.red, self.blues = red, blues
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, list[Tensor]]:
-        means = pixels.double().mean(dim=(2, 3))
-        red = torch.stack([self.red - means[:, 0], means[:, 0] - self.red], dim=1)
-        low, high = self.blues
-        blue = (means[:, 2] > low).long() + (means[:, 2] > high).long()
-        return means, [red, torch.nn.functional.one_hot(blue, 3).double() * 9]
-
-
-def judging(red: float, blues: tuple[float, float], *clear: str) -> Judging:
-    values = {"redVariant": ("null", "red"), "blueColor": ("dark", "middle", "Bright2")}
-    judge = Judge(id="test", network=Brightness(red, blues), values=values)
-    nothing = Judged(
-        features=torch.zeros(0), decisions=torch.zeros(0, 2), sureness=torch.zeros(0, 2)
-    )
-    known = dict.fromkeys(values, 1.0)
-    return Judging(
-        judge=judge, real=nothing, indices=np.arange(0), accuracy=known, commonest=known,
-        clear=clear or tuple(values),
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +25,18 @@ def usual(tiny_generator: Generator) -> tuple[float, tuple[float, float]]:
     return float(np.quantile(means[:, 0], 0.6)), (float(low), float(high))
 
 
+@pytest.mark.parametrize(("space", "name"), [("w", "red"), ("style", "style-red")])
 def test_the_found_step_gives_the_attribute_to_half_of_unseen_pictures(
-    tiny_generator: Generator, usual: tuple[float, tuple[float, float]]
+    tiny_generator: Generator,
+    usual: tuple[float, tuple[float, float]],
+    space: Space,
+    name: str,
 ) -> None:
     judge = judging(*usual, "redVariant")
-    found = labelled_directions(tiny_generator, judge, **SMALL)
-    assert list(found) == ["red"]
-    edit = found["red"].edit
+    found = labelled_directions(tiny_generator, judge, space=space, **SMALL)
+    assert list(found) == [name]
+    edit = found[name].edit
+    assert (edit.channels is None) == (space == "w")
     recipes = wspace.recipes(seeds=range(5000, 5200))
     plain = wspace.render(tiny_generator, recipes).pixels.mean(axis=(1, 2))[:, 0]
     edited = wspace.render(tiny_generator, [r.replace(edits=(edit,)) for r in recipes])
@@ -69,7 +44,23 @@ def test_the_found_step_gives_the_attribute_to_half_of_unseen_pictures(
     lacked = plain <= usual[0]
     gained = (moved[lacked] > usual[0]).mean()
     assert 0.3 <= gained <= 0.7
-    assert "redVariant is there" in found["red"].about
+    assert "redVariant is there" in found[name].about
+    twice = [r.replace(edits=(edit.replace(strength=2.0),)) for r in recipes]
+    moved = wspace.render(tiny_generator, twice).pixels.mean(axis=(1, 2))[:, 0]
+    assert (moved[lacked] > usual[0]).mean() >= 0.75
+
+
+def test_only_the_layers_and_names_that_are_asked_for_are_changed(
+    tiny_generator: Generator, usual: tuple[float, tuple[float, float]]
+) -> None:
+    asked: dict[str, Any] = {"names": ["red"], "layers": (1, 2, 3, 4, 5)} | SMALL
+    (in_w,) = labelled_directions(tiny_generator, judging(*usual), **asked).values()
+    assert in_w.edit.layers == (1, 2, 3, 4, 5)
+    styled = labelled_directions(tiny_generator, judging(*usual), space="style", **asked)
+    assert list(styled) == ["style-red"]
+    assert 0 not in {style for style, _, _ in styled["style-red"].edit.channels or ()}
+    with pytest.raises(WspaceError, match=r"no attribute 'hat'.*give some of red, blue"):
+        labelled_directions(tiny_generator, judging(*usual), names=["hat"], **SMALL)
 
 
 def test_each_of_several_values_has_a_direction(
@@ -87,32 +78,6 @@ def test_each_of_several_values_has_a_direction(
     assert told[-1] == (4, 4)
 
 
-def test_only_what_some_have_and_others_lack_is_wanted() -> None:
-    judge = judging(0.0, (0.0, 1.0))
-    half = torch.tensor([0, 1] * 50)
-    decisions = torch.stack([half, torch.full((100,), 2)], dim=1)
-    assert wanted_attributes(judge, decisions) == [
-        Wanted(name="red", kind="redVariant", value=None)
-    ]
-    rare = torch.zeros(100, dtype=torch.int64)
-    rare[0] = 1
-    assert wanted_attributes(judge, torch.stack([rare, rare], dim=1)) == []
-
-
 def test_a_model_that_shows_nothing_of_it_is_told(tiny_generator: Generator) -> None:
     with pytest.raises(WspaceError, match="no direction to find"):
         labelled_directions(tiny_generator, judging(-1.0, (300.0, 400.0)), **SMALL)
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "name"),
-    [
-        ("accessoriesVariant", None, "accessories"),
-        ("hairColor", "2c1b18", "hair-color-2c1b18"),
-        ("topVariant", "longButNotTooLong", "top-long-but-not-too-long"),
-        ("class", "ankle boot", "class-ankle-boot"),
-        ("a=b,c@d", None, "a-b-c-d"),
-    ],
-)
-def test_names_can_stand_in_edits(kind: str, value: str | None, name: str) -> None:
-    assert name_of(kind, value) == name

@@ -20,13 +20,15 @@ from wspace.errors import WspaceError, command_line
 from wspace.recipe.syntax import Layers, parse_layers, parse_numbers
 
 if TYPE_CHECKING:
+    from wspace.discovery.labelled import Space
     from wspace.formats.directions import Direction
     from wspace.networks.generator import Generator
     from wspace.recipe.recipe import Edit
 
 __all__ = ["directions_command"]
 
-METHODS = {"sefa": "SeFa", "pca": "PCA", "labels": "labels"}
+METHODS = {"sefa": "SeFa", "pca": "PCA", "labels": "labels", "stylespace": "style space"}
+LEARNED: dict[str, Space] = {"labels": "w", "stylespace": "style"}  # from DATA
 
 
 @click.group("directions")
@@ -41,33 +43,46 @@ def directions_command() -> None:
     type=click.Choice(list(METHODS)),
     default="sefa",
     show_default=True,
-    help="sefa asks the weights, pca the w themselves, labels what DATA says of its pictures.",
+    help="sefa asks the weights, pca the w themselves, labels and stylespace what DATA says of its "
+    "pictures: for directions in W, or for single channels of styles.",
 )
-@click.option("--data", metavar="DATA", help="Pictures with classes or attributes, for labels.")
+@click.option("--data", metavar="DATA", help="Pictures with classes or attributes.")
 @click.option("--num", type=click.IntRange(1, 100), default=5, show_default=True, help="How many.")
 @click.option(
     "--layers",
     metavar="LAYERS",
-    help="That take the step, such as coarse.  [default: sefa a group after the other; pca all]",
+    help="That take the step, such as coarse.  [default: sefa a group after the other; others all]",
 )
-def find_command(model: str, method: str, data: str | None, num: int, layers: str | None) -> None:
+@click.option(
+    "--only",
+    metavar="NAME,NAME,...",
+    help="Of what DATA tells, such as hat-color.  [default: all]",
+)
+def find_command(
+    model: str, method: str, data: str | None, num: int, layers: str | None, only: str | None
+) -> None:
     """Find directions of MODEL, and keep them beside its file.
 
-    Strength 1 is one standard deviation of w. With labels, everything that a judge can see gets a
-    direction, and strength 1 is the step that gives it to half of the pictures that lack it. What
-    was found before by the same method in the same layers is replaced, unless it was renamed.
+    Strength 1 is one standard deviation of w. With labels and stylespace, everything that a judge
+    can see gets a direction, or what --only names; strength 1 is the step that gives it to half of
+    the pictures that lack it. What was found before by the same method in the same layers is
+    replaced, unless it was renamed.
     """
     from wspace.formats.directions import directions_path, read_directions, write_directions
 
-    if (method == "labels") != (data is not None):
-        raise WspaceError("--method labels needs --data LABELLED, and the others do without it.")
+    if (method in LEARNED) != (data is not None):
+        raise WspaceError(
+            "--method labels and stylespace need --data LABELLED, and the others do without it."
+        )
+    if only is not None and data is None:
+        raise WspaceError("--only names what data tells: give --method labels or stylespace.")
     generator = load_generator(model)
     path = directions_path(model)
     kept = read_directions(path, generator)
     found = (
         _by_weights(generator, method, num, layers)
         if data is None
-        else _by_labels(generator, data, layers)
+        else _by_labels(generator, LEARNED[method], data, layers, only)
     )
     write_directions(path, generator, kept | found)
     click.echo(f"{path}: {', '.join(found)}")
@@ -75,32 +90,31 @@ def find_command(model: str, method: str, data: str | None, num: int, layers: st
     click.echo(f"look at them: {shown}", err=True)
 
 
-def _by_labels(generator: Generator, place: str, layers: str | None) -> dict[str, Direction]:
+def _by_labels(
+    generator: Generator, space: Space, place: str, layers: str | None, only: str | None
+) -> dict[str, Direction]:
     """What a judge that learned from labelled data finds."""
     from wspace.data.dataset import Dataset
     from wspace.discovery.labelled import labelled_directions
-    from wspace.formats.directions import Direction
     from wspace.metrics.features.datasets import cache_folder
     from wspace.metrics.judge import judging_of
 
+    chosen = None if layers is None else parse_layers(layers, Layers.of(generator))
+    names = None if only is None else [name.strip() for name in only.split(",")]
     with Dataset.open(place) as data:
         judging = judging_of(data, cache=cache_folder(), show=progress_bar)
         labels = data.labels if generator.num_classes else None
     with progress_bar("finding directions", "attributes") as progress:
-        found = labelled_directions(
+        return labelled_directions(
             generator,
             judging,
+            space=space,
+            names=names,
+            layers=chosen,
             labels=labels,
             say=lambda line: click.echo(line, err=True),
             progress=progress,
         )
-    if layers is None:
-        return found
-    chosen = parse_layers(layers, Layers.of(generator))
-    return {
-        name: Direction(edit=one.edit.replace(layers=chosen), about=one.about)
-        for name, one in found.items()
-    }
 
 
 def _by_weights(
@@ -152,10 +166,18 @@ def list_command(model: str, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows))
         return
-    layers = Layers.of(generator)
     for name, one in known.items():
-        where = "all layers" if one.edit.layers is None else layers.name(one.edit.layers)
-        click.echo(f"{name}: {one.about or 'no word of how it was found'}; {where}")
+        about = one.about or "no word of how it was found"
+        click.echo(f"{name}: {about}; {_where(generator, one.edit)}")
+
+
+def _where(generator: Generator, edit: Edit) -> str:
+    """Which layers an edit changes, and how many channels of theirs."""
+    layers = Layers.of(generator)
+    if edit.channels is None:
+        return "all layers" if edit.layers is None else layers.name(edit.layers)
+    own = {generator.affine_layers[style][0] for style, _, _ in edit.channels}
+    return f"{len(edit.channels)} channels in {layers.name(tuple(own))}"
 
 
 @directions_command.command("sheet")

@@ -1,117 +1,128 @@
-"""Directions in W from labels: a judge says what pictures show, a plane in W parts them.
+"""Directions from labels: a judge says what pictures show, and what a step should do about it.
 
-Source: Shen et al. 2020 (InterFaceGAN), Section 3; the steps are measured on other pictures.
+In W the search begins with the plane that parts pictures with an attribute from those without
+(Shen et al. 2020, InterFaceGAN, Section 3), in style space with nothing (Wu et al. 2021). From
+there it goes downhill, see `descent`. Steps are measured on other pictures.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from wspace.errors import WspaceError
+from wspace.discovery.descent import Steps, StyleSteps, WSteps, descend
+from wspace.discovery.wanted import Wanted, beside, wanted_attributes
+from wspace.errors import WspaceError, one_line
 from wspace.formats.directions import Direction
 from wspace.metrics.features.generators import Drawing
 from wspace.metrics.judge import Judging
 from wspace.networks.generator import Generator
-from wspace.recipe.recipe import Edit, Recipe
+from wspace.recipe.recipe import Recipe
 from wspace.rendering.render import default_batch_size, stream
 from wspace.steering.directions import boundary, calibrated, without
 from wspace.steering.latents import w_of_sources
 from wspace.steering.white_space import WhiteSpace
 
-__all__ = ["Wanted", "labelled_directions", "name_of", "wanted_attributes"]
+__all__ = ["SPACES", "Samples", "Space", "decisions_on", "half_step", "labelled_directions"]
 
 SAMPLES = 4000  # pictures that planes are fitted to
 TRIED = 200  # others, on which a step is measured
 HALVINGS = 3  # of the interval that a step's length lies in
-LEAST_SHARE = 0.03  # of the pictures that have an attribute, and that lack it
-VALUES_OF_KIND = 3  # most common ones, of what has no "none" among its values
-NONE = "null"  # the value of pictures that lack an attribute
+SHORTEST = 0.25  # of the step that was found; `directions.TRIED_DEVIATIONS` times that are tried
+
+Space = Literal["w", "style"]
+SPACES: dict[Space, type[WSteps] | type[StyleSteps]] = {"w": WSteps, "style": StyleSteps}
+PREFIX: dict[Space, str] = {"w": "", "style": "style-"}  # of names
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """An attribute that pictures have or lack.
-
-    Attributes:
-        name: of the direction.
-        kind: such as "accessoriesVariant".
-        value: such as "round"; None: any but `NONE`.
-    """
-
-    name: str
-    kind: str
-    value: str | None
-
-    def in_decisions(self, judging: Judging, decisions: Tensor) -> Tensor:
-        """Which pictures have it: (N, kinds), as a judge decides, to (N,), bool."""
-        kinds = judging.judge.values
-        values = list(kinds[self.kind])
-        own = decisions[:, list(kinds).index(self.kind)]
-        if self.value is None:
-            return own != values.index(NONE)
-        return own == values.index(self.value)
-
-
-def name_of(kind: str, value: str | None = None) -> str:
-    """A name that can stand in edits, for an attribute and its value.
-
-    >>> name_of("hairColor", "2c1b18")
-    'hair-color-2c1b18'
-    """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind).lower().removesuffix("-variant")
-    if value is not None:
-        words += "-" + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", value).lower()
-    return re.sub(r"[^\w]+", "-", words).strip("-")
-
-
-def wanted_attributes(judging: Judging, decisions: Tensor) -> list[Wanted]:
-    """What directions can be looked for: attributes that some pictures have, and some lack.
+class Samples:
+    """Pictures of a model, what a judge sees in them, and the planes that part them.
 
     Args:
-        judging: only kinds that it sees clearly count.
-        decisions: (N, kinds), on pictures of the model.
+        generator: the model.
+        judging: says what pictures show.
+        labels: (L,), of the data, for a model with classes.
+        count: pictures that planes are fitted to.
+
+    Attributes:
+        w: (count, w_dim).
+        decisions: (count, kinds).
+        wanted: what can be looked for.
+
+    Raises:
+        WspaceError: no attribute is seen in some pictures and not in others.
     """
-    found: list[Wanted] = []
-    for kind in judging.clear:
-        values = judging.judge.values[kind]
-        if NONE in values:
-            every = [Wanted(name=name_of(kind), kind=kind, value=None)]
-        else:
-            every = [Wanted(name=name_of(kind, v), kind=kind, value=v) for v in values]
-        shares = [float(one.in_decisions(judging, decisions).double().mean()) for one in every]
-        kept = sorted(
-            (i for i, share in enumerate(shares) if LEAST_SHARE <= share <= 1 - LEAST_SHARE),
-            key=lambda i: -shares[i],
-        )
-        found += [every[i] for i in kept[:VALUES_OF_KIND]]
-    return found
+
+    def __init__(
+        self,
+        generator: Generator,
+        judging: Judging,
+        *,
+        labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None,
+        count: int = SAMPLES,
+    ) -> None:
+        recipes = Drawing(generator=generator, num=count, labels=labels).recipes()
+        w = w_of_sources(generator, [recipe.sources[0] for recipe in recipes])
+        self.w = w.cpu().clone()  # outside inference mode, so that gradients may pass
+        self.judging = judging
+        self.decisions = decisions_on(generator, judging, recipes)
+        self.wanted = wanted_attributes(judging, self.decisions)
+        if not self.wanted:
+            raise WspaceError(
+                f"of {', '.join(judging.clear)} nothing is seen in some of {count} pictures and "
+                "not in others: there is no direction to find."
+            )
+        u = WhiteSpace.of(self.w).u_of(self.w)  # all directions are alike there
+        self._normals = [boundary(u, self.has(one).double()) for one in self.wanted]
+
+    def has(self, wanted: Wanted) -> Tensor:
+        """Which samples have an attribute, (count,), bool."""
+        return wanted.in_decisions(self.judging, self.decisions)
+
+    def lacking(self, wanted: Wanted) -> Tensor:
+        """The rows of those that could get it, (L,), int64."""
+        return wanted.lacking(self.judging, self.decisions).nonzero()[:, 0]
+
+    def normal(self, wanted: Wanted) -> Tensor:
+        """Of its plane in `WhiteSpace`, those of other kinds projected out: (w_dim,)."""
+        own = self._normals[self.wanted.index(wanted)]
+        others = [
+            normal
+            for normal, other in zip(self._normals, self.wanted, strict=True)
+            if other.kind != wanted.kind
+        ]
+        return without(own, torch.stack(others)) if others else own
 
 
 def labelled_directions(
     generator: Generator,
     judging: Judging,
     *,
+    space: Space = "w",
+    names: Iterable[str] | None = None,
+    layers: tuple[int, ...] | None = None,
     labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None,
     samples: int = SAMPLES,
     tried: int = TRIED,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> dict[str, Direction]:
-    """A direction for each attribute, the others' directions projected out of it.
+    """A direction for each attribute, that changes little beside.
 
     Strength 1 is the step that gives the attribute to half of the pictures that lacked it.
 
     Args:
         generator: the model.
         judging: says what pictures show.
+        space: of the directions: W, or single channels of styles.
+        names: of attributes, as `wanted_attributes` names them; None for all.
+        layers: of ws, that take the step; None for all.
         labels: (L,), of the data, for a model with classes.
         samples: pictures of the model that planes are fitted to.
         tried: other pictures, that each step is measured on.
@@ -122,80 +133,107 @@ def labelled_directions(
         Directions by name; what they change beside stands in ``about``.
 
     Raises:
-        WspaceError: no attribute is seen in some pictures and not in others.
+        WspaceError: no attribute is seen in some pictures and not in others, or a name that none
+            of these has.
     """
-    drawing = Drawing(generator=generator, num=samples, labels=labels)
-    recipes = drawing.recipes()
-    w = w_of_sources(generator, [recipe.sources[0] for recipe in recipes]).cpu()
-    decisions = _decisions(generator, judging, recipes)
-    wanted = wanted_attributes(judging, decisions)
-    if not wanted:
-        raise WspaceError(
-            f"of {', '.join(judging.clear)} nothing is seen in some of {samples} pictures and not "
-            "in others: there is no direction to find."
-        )
-    space = WhiteSpace.of(w)  # a direction is as wide as any other there, and square means apart
-    u = space.u_of(w)
-    normals = [boundary(u, one.in_decisions(judging, decisions).double()) for one in wanted]
+    drawn = Samples(generator, judging, labels=labels, count=samples)
+    wanted = _chosen(drawn.wanted, names)
     more = Drawing(generator=generator, num=tried, first_seed=samples, labels=labels).recipes()
-    before = _decisions(generator, judging, more)
+    before = decisions_on(generator, judging, more)
+    steps = SPACES[space](generator, drawn.w, layers)
     found: dict[str, Direction] = {}
     for i, one in enumerate(wanted):
-        others = [n for n, other in zip(normals, wanted, strict=True) if other.kind != one.kind]
-        vector = without(normals[i], torch.stack(others)) if others else normals[i]
-        step = (vector * space.deviations.double()) @ space.axes.double()
-        direction = _measured(generator, judging, one, step, more, before)
-        if direction is None:
+        start = steps.start(drawn.normal(one))
+        step = descend(steps, judging, one, start, drawn.lacking(one))
+        length = half_step(generator, judging, one, steps, step, more, before)
+        if length is None:
             say(f"{one.name} is left out: no step gives it to half of the pictures")
         else:
-            found[one.name] = direction
+            name = PREFIX[space] + one.name
+            about = _about(generator, judging, one, steps, step * length, more, before)
+            edit = steps.edit(step, length).replace(name=name)
+            found[name] = Direction(edit=edit, about=about)
         if progress is not None:
             progress(i + 1, len(wanted))
     return found
 
 
-def _measured(
+def _chosen(wanted: Sequence[Wanted], names: Iterable[str] | None) -> list[Wanted]:
+    known = {one.name: one for one in wanted}
+    for name in names or ():
+        if name not in known:
+            raise WspaceError(
+                f"there is no attribute {name!r:.60} that some pictures show and others do not: "
+                f"give some of {one_line(', '.join(known))}."
+            )
+    return list(wanted) if names is None else [known[name] for name in dict.fromkeys(names)]
+
+
+def half_step(
     generator: Generator,
     judging: Judging,
     wanted: Wanted,
+    steps: Steps,
     step: Tensor,
     recipes: Sequence[Recipe],
     before: Tensor,
-) -> Direction | None:
-    """The direction, its strength 1 measured; None where it does not do what it should.
+) -> float | None:
+    """The factor on a step that gives the attribute to half of the pictures that lack it.
 
-    ``step``: (w_dim,), one deviation of w along the direction.
+    Args:
+        generator: the model.
+        judging: says who has it.
+        wanted: the attribute.
+        steps: where the step lies.
+        step: as `descend` leaves it.
+        recipes: N pictures, others than those that the step was found on.
+        before: (N, kinds), what the judge sees in them.
+
+    Returns:
+        The factor, > 0; None where no step gives it to half of them, or none lacks it.
     """
-    lacking = ~wanted.in_decisions(judging, before)
-    if not lacking.any():
+    own = _lacking(judging, wanted, recipes, before)
+    if not own or not step.any():
         return None
-    own = [recipe for recipe, lacks in zip(recipes, lacking.tolist(), strict=True) if lacks]
-    one_step = tuple(step.tolist())
-    column = list(judging.judge.values).index(wanted.kind)
-
-    def stepped(length: float) -> Tensor:
-        edit = Edit(direction=one_step, strength=length)
-        return _decisions(generator, judging, [r.replace(edits=(edit,)) for r in own])
 
     def share(length: float) -> float:
-        return float(wanted.in_decisions(judging, stepped(length)).double().mean())
+        after = decisions_on(generator, judging, steps.taken(own, step, length))
+        return float(wanted.in_decisions(judging, after).double().mean())
 
-    length = calibrated(share, 1.0, HALVINGS)
-    if length is None:
-        return None
-    changed = (stepped(length) != before[lacking]).double().mean(dim=0)
-    seen = [i for i, k in enumerate(judging.judge.values) if k in judging.clear and i != column]
-    beside = float(changed[seen].mean()) if seen else 0.0
-    what = f"{wanted.kind} is there" if wanted.value is None else f"{wanted.kind} is {wanted.value}"
-    about = (
-        f"labels: {what}; strength 1 gives it to half of the pictures, {length:.1f} "
-        f"deviations of w, and changes another attribute in {100 * beside:.0f} % of them"
+    return calibrated(share, SHORTEST, HALVINGS)
+
+
+def _about(
+    generator: Generator,
+    judging: Judging,
+    wanted: Wanted,
+    steps: Steps,
+    step: Tensor,
+    recipes: Sequence[Recipe],
+    before: Tensor,
+) -> str:
+    """What a step of strength 1 does, in words."""
+    after = decisions_on(
+        generator, judging, steps.taken(_lacking(judging, wanted, recipes, before), step, 1.0)
     )
-    scaled = tuple((step * length).tolist())
-    return Direction(edit=Edit(direction=scaled, name=wanted.name), about=about)
+    changed = (after != before[wanted.lacking(judging, before)]).double().mean(dim=0)
+    kinds = list(judging.judge.values)
+    kept = [kinds.index(kind) for kind in beside(judging, wanted)]
+    others = float(changed[kept].mean()) if kept else 0.0
+    what = f"{wanted.kind} is there" if wanted.value is None else f"{wanted.kind} is {wanted.value}"
+    return (
+        f"labels: {what}; strength 1 gives it to half of the pictures and changes another "
+        f"attribute in {100 * others:.0f} % of them"
+    )
 
 
-def _decisions(generator: Generator, judging: Judging, recipes: Sequence[Recipe]) -> Tensor:
+def _lacking(
+    judging: Judging, wanted: Wanted, recipes: Sequence[Recipe], before: Tensor
+) -> list[Recipe]:
+    return [recipes[i] for i in wanted.lacking(judging, before).nonzero()[:, 0].tolist()]
+
+
+def decisions_on(generator: Generator, judging: Judging, recipes: Sequence[Recipe]) -> Tensor:
     """(N, kinds): what the judge sees in pictures."""
     parts = [
         judging.judge.look(torch.from_numpy(pixels).permute(0, 3, 1, 2)).decisions

@@ -154,7 +154,10 @@ class Classifier(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(N, 1, 3 or 4, H, W), uint8, to features (N, 128) and logits, one (N, values) a head."""
-        images = from_uint8(pixels)
+        return self.seen(from_uint8(pixels))
+
+    def seen(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """As `forward`, of images in [-1, 1] (with alpha, premultiplied); gradients pass."""
         if self.shrunk > 1:
             images = F.avg_pool2d(images, self.shrunk, ceil_mode=True)
         if self.channels == 3:
@@ -264,6 +267,7 @@ def judging_of(
     data: Dataset,
     labelled: Dataset | None = None,
     *,
+    other_half: bool = False,
     cache: Path | None = None,
     device: torch.device | str = "cpu",
     show: Show = quiet,
@@ -274,6 +278,8 @@ def judging_of(
         data: labelled pictures.
         labelled: others of the same kinds that the judge learns from; None: it learns from one
             half of ``data``, and the other half is what it is held against.
+        other_half: without ``labelled``, the halves change places: this judge shares no picture
+            with the usual one.
         cache: where judges are kept, found by content; None keeps none.
         device: where it computes.
         show: displays the work.
@@ -293,6 +299,8 @@ def judging_of(
             raise WspaceError(f"{data.path} has {len(data)} pictures: too few for a judge.")
         learned = dataset_indices(data, half)
         indices = np.setdiff1d(np.arange(len(data)), learned)
+        if other_half:
+            learned, indices = indices, learned
         judge = learn_judge(data, indices=learned, cache=cache, device=device, show=show)
     else:
         indices = np.arange(len(data))
