@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 import av
 import pytest
 from PIL import Image
+
+from wspace.recipe.png import read_document
 
 Run = Callable[..., Any]
 
@@ -114,3 +117,22 @@ def test_wrong_input_is_one_line_and_leaves_nothing(
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert says in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_walk_goes_from_a_picture_to_the_same_one_edited(
+    run_wspace: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copy(tiny_model, tmp_path))
+    run_wspace("directions", "find", model, "--num", 1, "--method", "pca")
+    for name, more in (("plain", []), ("edited", ["--edit", "pca-1=2", "--psi", 0.7])):
+        ran = run_wspace("generate", model, "--seeds", 3, "--out", tmp_path / name, *more)
+        assert ran.status == 0, ran.err
+    keys = f"{tmp_path}/plain/seed0003.png,{tmp_path}/edited/seed0003.png,5"
+    frames = tmp_path / "frames"
+    ran = run_wspace("interpolate", model, "--seeds", keys, "--frames", 5, "--out", frames)
+    assert ran.status == 0, ran.err
+    made = [read_document(path) for path in sorted(frames.glob("*.png"))]
+    strengths = [[edit.strength for edit in one.recipe.edits] for one in made]
+    assert strengths == [[], [1.0], [2.0], [1.0], []]
+    again = run_wspace("reproduce", frames / "frame00001.png", "--model", model, "--verify")
+    assert again.status == 0, again.err

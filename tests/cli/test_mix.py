@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from wspace.formats.directions import Direction, directions_path, write_directions
+from wspace.formats.model_file import load
 from wspace.recipe.document import PictureDocument, SheetDocument
 from wspace.recipe.png import read_document, read_pixels
+from wspace.recipe.recipe import Edit, Recipe, Source
+from wspace.rendering.render import render
 
 Run = Callable[..., Any]
 
@@ -99,3 +106,75 @@ def test_wrong_input_is_one_line_and_leaves_nothing(
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert says in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def edited(run_wspace: Run, tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A model with directions, and a picture of it as inversion leaves it, with an edit."""
+    model = Path(shutil.copy(tiny_model, tmp_path))
+    generator = load(model)
+    blue = Edit(channels=((2, 7, 2.0), (5, 0, -3.0)), name="blue")
+    write_directions(directions_path(model), generator, {"blue": Direction(edit=blue)})
+    w = np.random.RandomState(0).randn(6, 8)
+    sources = tuple(Source(w=tuple(row)) for row in w.tolist())
+    recipe = Recipe(sources=sources, layer_sources=tuple(range(6)), edits=(blue,))
+    (path,) = render(generator, [recipe]).save(tmp_path, names=["mine"])
+    return model, path
+
+
+def test_pictures_of_files_are_mixed_with_seeds_and_edited(
+    run_wspace: Run, edited: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, mine = edited
+    out = tmp_path / "mix.png"
+    ran = run_wspace(
+        "mix", model, "--rows", f"{mine},3", "--cols", f"4,{mine}", "--layers", "fine",
+        "--psi", 0.7, "--edit", "blue=0.5", "--out", out,
+    )  # fmt: skip
+    assert ran.status == 2  # "fine" is empty in a model of six layers
+    ran = run_wspace(
+        "mix", model, "--rows", f"{mine},3", "--cols", f"4,{mine}", "--layers", "4-",
+        "--psi", 0.7, "--edit", "blue=0.5", "--out", out,
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    cells = [cell.recipes[0] for cell in sheet_of(out).cells[1:]]
+    mine_then_4, seed_3_then_mine = cells[3], cells[7]
+    assert mine_then_4.psi == (1.0, 1.0, 1.0, 1.0, 0.7, 0.7)
+    assert seed_3_then_mine.psi == (0.7, 0.7, 0.7, 0.7, 1.0, 1.0)
+    strengths = [(edit.name, edit.strength, edit.layers) for edit in seed_3_then_mine.edits]
+    assert strengths == [
+        ("blue", 0.5, (0, 1, 2, 3)), ("blue", 1.0, (4, 5)), ("blue", 0.5, (4, 5)),
+    ]  # fmt: skip
+    assert run_wspace("reproduce", out, "--model", model, "--verify").status == 0
+
+
+def test_a_file_is_assigned_to_layers(
+    run_wspace: Run, edited: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, mine = edited
+    out = tmp_path / "assigned.png"
+    ran = run_wspace("mix", model, "--assign", f"5@0-1,{mine}@2-", "--psi", 0.5, "--out", out)
+    assert ran.status == 0, ran.err
+    document = read_document(out)
+    assert isinstance(document, PictureDocument)
+    recipe = document.recipe
+    assert [source.seed for source in recipe.sources] == [5, None, None, None, None]
+    assert recipe.psi == (0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
+    assert [edit.layers for edit in recipe.edits] == [(2, 3, 4, 5)]
+    assert run_wspace("reproduce", out, "--model", model, "--verify").status == 0
+
+
+def test_files_of_other_models_and_such_without_recipes_are_refused(
+    run_wspace: Run, other_model: Path, edited: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _, mine = edited
+    Image.new("RGB", (16, 16)).save(tmp_path / "foreign.png")
+    for place, says in (
+        (mine, "the recipe was made with model"),
+        (tmp_path / "foreign.png", "carries no recipe"),
+        (tmp_path / "none.png", "cannot read"),
+    ):
+        ran = run_wspace("mix", other_model, "--rows", place, "--cols", 3, "--crossover", 2)
+        assert ran.status == 2
+        assert says in ran.err
+        assert ran.err.count("\n") == 1

@@ -8,7 +8,6 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.recipe.classes import (
     Classes,
-    parse_assignment,
     parse_seeds_of_classes,
     with_class_names,
 )
@@ -16,6 +15,7 @@ from wspace.recipe.describe import describe, recipe_lines, seed_label
 from wspace.recipe.mixing import assign_recipe
 from wspace.recipe.recipe import Recipe, Source
 from wspace.recipe.request import Request
+from wspace.recipe.starts import parse_assignment
 from wspace.recipe.syntax import Layers
 
 CLOTHES = Classes(4, ("T-shirt/top", "Boot", "bag, small", "coat"))

@@ -7,9 +7,9 @@ import pytest
 
 from wspace.errors import WspaceError
 from wspace.plain import from_plain, from_text, options_of, to_plain
-from wspace.recipe.classes import parse_assignment
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.recipe.request import Request, taken_layers
+from wspace.recipe.starts import parse_assignment
 from wspace.recipe.syntax import Layers, parse_numbers
 
 LAYERS = Layers(6, ((0, 1), (2, 3), (4, 5)))  # 16 pixels

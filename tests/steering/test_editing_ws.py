@@ -13,7 +13,7 @@ from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.mixing import mix_recipes
 from wspace.recipe.recipe import Edit, Source
-from wspace.steering.editing import edit_ws, offsets_of_edits, styles_of
+from wspace.steering.editing import check_touches, edit_ws, offsets_of_edits, styles_of
 
 BLUE = Edit(channels=((2, 7, 0.5), (5, 0, -3.0)), name="blue")  # styles 2 and 5
 STEP = Edit(direction=(1.0, 0, 0, 0, 0, 0, 0, -2.0))
@@ -94,11 +94,35 @@ def test_a_neighbour_with_an_edit_in_style_space_changes_nothing(
     assert (plain[1] != beside[1]).any()
 
 
-def test_mixing_keeps_the_edits_of_the_first_picture() -> None:
+def test_each_layer_of_a_mixture_brings_its_edits() -> None:
     first, second = wspace.recipes(seeds=[1, 2])
-    mixed = mix_recipes(first.replace(edits=(STEP,)), second, [0, 1], 6)
-    assert mixed.edits == (STEP,)
-    assert mix_recipes(first, second.replace(edits=(STEP,)), [0, 1], 6).edits == ()
+    edited = first.replace(edits=(STEP,))
+    mixed = mix_recipes(edited, second, [0, 1], 6)
+    assert mixed.edits == (STEP.replace(layers=(2, 3, 4, 5)),)
+    mixed = mix_recipes(first, second.replace(edits=(STEP.replace(layers=(1, 5)),)), [0, 1], 6)
+    assert mixed.edits == (STEP.replace(layers=(1,)),)
+    same = mix_recipes(edited, second.replace(edits=(STEP,)), [0, 1], 6)
+    assert same.edits == (STEP,)
+
+
+def test_a_mixture_of_edited_pictures_has_the_styles_of_both(tiny_generator: Generator) -> None:
+    first, second = wspace.recipes(seeds=[1, 2])
+    first = first.replace(psi=0.7, edits=(STEP, BLUE))
+    second = second.replace(psi=0.5, cutoff=1, edits=(BLUE.replace(strength=-2.0),))
+    mixed = mix_recipes(first, second, [0, 1, 2], 6)
+    assert mixed.psi == (0.5, 1.0, 1.0, 0.7, 0.7, 0.7)
+    wspace.render(tiny_generator, [mixed])
+    offsets = offsets_of_edits(tiny_generator, [mixed.edits])
+    assert offsets is not None
+    assert (float(offsets[2][0, 7]), float(offsets[5][0, 0])) == (-1.0, -3.0)
+
+
+def test_an_edit_that_does_nothing_where_it_is_asked_for_is_refused(
+    tiny_generator: Generator,
+) -> None:
+    check_touches(tiny_generator, [BLUE, BLUE.replace(layers=(0, 5)), STEP.replace(layers=(0,))])
+    with pytest.raises(WspaceError, match=r"'blue' changes .* 2,5, and .* layers 0,1: that does"):
+        check_touches(tiny_generator, [BLUE.replace(layers=(0, 1))])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +132,6 @@ def test_mixing_keeps_the_edits_of_the_first_picture() -> None:
         (STEP.replace(layers=(6,)), "names layer 6"),
         (Edit(channels=((6, 0, 1.0),)), "channel 0 of style 6: this model has 6"),
         (Edit(channels=((5, 8, 1.0),), name="hat"), "'hat' names channel 8 of style 5.*has 8"),
-        (BLUE.replace(layers=(0, 1)), "layers 2,5, and is to be taken in layers 0,1"),
     ],
 )
 def test_edits_of_another_model_are_refused(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipe.recipe import Source
+from wspace.recipe.recipe import Edit, Source
 from wspace.steering.interpolation import PATHS, follow, slerp, walk_recipes
 from wspace.steering.latents import w_of_sources
 
@@ -126,5 +128,54 @@ def test_a_walk_needs_somewhere_to_go(tiny_generator: Generator) -> None:
         walk_recipes(tiny_generator, wspace.recipes(seeds=[1, 2]), 0)
     one, two = wspace.recipes(seeds=[1, 2])
     mixed = one.replace(sources=one.sources + two.sources, layer_sources=(0, 1) * 3)
-    with pytest.raises(WspaceError, match="one source"):
-        walk_recipes(tiny_generator, [one, mixed], 5)
+    with pytest.raises(WspaceError, match="slerp goes through z"):
+        walk_recipes(tiny_generator, [one, mixed], 5, kind="slerp")
+
+
+HAT = Edit(direction=(1.0, 0, 0, 0, 0, 0, 0, -2.0), name="hat")
+BLUE = Edit(channels=((2, 7, 0.5), (5, 0, -3.0)), name="blue")
+
+
+def test_each_layer_of_a_mixed_picture_walks_by_itself(tiny_generator: Generator) -> None:
+    one, two = wspace.recipes(seeds=[1, 2])
+    mixed = one.replace(sources=one.sources + two.sources, layer_sources=(0, 1, 1, 0, 0, 0))
+    walk = walk_recipes(tiny_generator, [one, mixed], 3)
+    w = w_of_sources(tiny_generator, [Source(seed=1), Source(seed=2)])
+    assert len(walk[0].sources) == 1
+    for recipe, t in zip(walk[1:], (0.5, 1), strict=True):
+        assert recipe.layer_sources == (0, 1, 1, 0, 0, 0)
+        still, moving = (torch.tensor(source.w) for source in recipe.sources)
+        torch.testing.assert_close(still, w[0])
+        torch.testing.assert_close(moving, w[0].lerp(w[1], t))
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_strengths_and_psi_go_along_from_key_to_key(tiny_generator: Generator, kind: Any) -> None:
+    first, second = wspace.recipes(seeds=[1, 2])
+    keys = [
+        first.replace(psi=0.5, cutoff=4, edits=(HAT.replace(strength=2.0),)),
+        second.replace(edits=(BLUE, HAT.replace(strength=-1.0))),
+    ]
+    walk = walk_recipes(tiny_generator, keys, 5, kind=kind)
+    assert [recipe.psi for recipe in walk[::2]] == [
+        (0.5, 0.5, 0.5, 0.5, 1, 1), (0.75, 0.75, 0.75, 0.75, 1, 1), (1,) * 6,
+    ]  # fmt: skip
+    assert walk[0].edits == keys[0].edits
+    assert set(walk[4].edits) == set(keys[1].edits)
+    assert walk[2].edits == (HAT.replace(strength=0.5), BLUE.replace(strength=0.5))
+    ends = wspace.render(tiny_generator, [walk[0], walk[4], *keys]).pixels.astype(int)
+    assert abs(ends[:2] - ends[2:]).max() <= 1
+
+
+def test_where_all_keys_are_edited_alike_frames_say_it_as_the_keys_do(
+    tiny_generator: Generator,
+) -> None:
+    keys = [key.replace(edits=(HAT, BLUE)) for key in wspace.recipes(seeds=[1, 2], psi=0.7)]
+    for recipe in walk_recipes(tiny_generator, keys, 4):
+        assert (recipe.psi, recipe.edits) == (0.7, (HAT, BLUE))
+
+
+def test_still_layers_keep_the_first_picture_s_edits(tiny_generator: Generator) -> None:
+    first, second = wspace.recipes(seeds=[1, 2])
+    walk = walk_recipes(tiny_generator, [first.replace(edits=(HAT,)), second], 3, layers=(4, 5))
+    assert walk[2].edits == (HAT.replace(layers=(0, 1, 2, 3)),)

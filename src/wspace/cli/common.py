@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +16,11 @@ from click.core import ParameterSource
 from wspace.errors import WspaceError, command_line
 from wspace.files import check_file
 from wspace.plain import options_of
-from wspace.recipe.classes import Classes, SeedOfClass, parse_seeds_of_classes
+from wspace.recipe.classes import Classes
 from wspace.recipe.editing import parse_edits
 from wspace.recipe.recipe import PRECISIONS, Edit, Recipe
 from wspace.recipe.request import Request
+from wspace.recipe.starts import Start, parse_starts
 from wspace.recipe.syntax import Layers, parse_seeds
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ __all__ = [
     "load_generator",
     "model_edits",
     "read_seeds",
-    "read_seeds_of_classes",
+    "read_starts",
     "steering_options",
     "theme_option",
 ]
@@ -66,37 +68,49 @@ class SteeringOptions:
         if self.centres is not None and self.towards == "class":
             raise WspaceError("--centres and --towards exclude each other: leave one out.")
 
-    def recipes(self, generator: Generator, seeds: Sequence[SeedOfClass]) -> tuple[Recipe, ...]:
-        """One recipe a seed; those in a pair with a class have that one.
+    def recipes(self, generator: Generator, starts: Sequence[Start]) -> tuple[Recipe, ...]:
+        """One recipe a seed or file; seeds in a pair with a class have that one.
+
+        A file keeps its own psi and noise, and takes the edits after its own.
 
         Raises:
-            WspaceError: an option that this model cannot follow.
+            WspaceError: an option that this model cannot follow, or a file that carries no recipe
+                for it.
         """
-        return tuple(self.each(generator, seeds))
+        return tuple(self.each(generator, starts))
 
     def edits(self, generator: Generator) -> tuple[Edit, ...]:
         """The steps alone, for a recipe that is there; raises as `recipes`."""
         if not self.request.edit:
             return ()
-        return parse_edits(
+        from wspace.steering.editing import check_touches
+
+        edits = parse_edits(
             self.request.edit, Layers.of(generator), model_edits(self.model, generator)
         )
+        check_touches(generator, edits)
+        return edits
 
-    def each(self, generator: Generator, seeds: Sequence[SeedOfClass]) -> Iterator[Recipe]:
+    def each(self, generator: Generator, starts: Sequence[Start]) -> Iterator[Recipe]:
         """As `recipes`, made while they are asked for."""
-        directions = model_edits(self.model, generator) if self.request.edit else {}
+        edits = self.edits(generator)
+        request = dataclasses.replace(self.request, edit="")
         layers, classes = Layers.of(generator), Classes.of(generator)
         centres = None
         if self.centres is not None or self.towards == "class":
             from wspace.steering.centres import CentresByClass, towards_nearest_centre
 
             centres = CentresByClass(generator, self.centres)
-        for start in range(0, len(seeds), _MADE_TOGETHER):
-            some = seeds[start : start + _MADE_TOGETHER]
-            made = self.request.recipes(some, layers, directions, classes=classes)
+        for start in range(0, len(starts), _MADE_TOGETHER):
+            some = starts[start : start + _MADE_TOGETHER]
+            seeds = [one for one in some if not isinstance(one, Path)]
+            made = request.recipes(seeds, layers, classes=classes)
             if centres is not None:
                 made = towards_nearest_centre(generator, made, centres)
-            yield from made
+            left = iter(made)
+            for one in some:
+                recipe = _of_file(generator, one) if isinstance(one, Path) else next(left)
+                yield recipe.replace(edits=(*recipe.edits, *edits)) if edits else recipe
 
 
 def steering_options(command: _Command) -> _Command:
@@ -114,6 +128,19 @@ def steering_options(command: _Command) -> _Command:
     for option in reversed(_STEERING):
         wrapped = option(wrapped)
     return wrapped
+
+
+def _of_file(generator: Generator, path: Path) -> Recipe:
+    """The recipe of a PNG or JSON file, if it is one of this model."""
+    from wspace.recipe.png import recipe_of_file
+    from wspace.rendering.render import check_recipes
+
+    recipe = recipe_of_file(path)
+    try:
+        check_recipes(generator, [recipe])
+    except WspaceError as error:
+        raise WspaceError(f"{path}: {error}") from None
+    return recipe
 
 
 def model_edits(model: str, generator: Generator) -> dict[str, Edit]:
@@ -176,11 +203,9 @@ def choose_render_path(
     return path
 
 
-def read_seeds_of_classes(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> Any:
-    """Callback of options that take seeds, some with classes of their own."""
-    return None if text is None else parse_seeds_of_classes(text)
+def read_starts(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
+    """Callback of options that take seeds, some with classes of their own, and files."""
+    return None if text is None else parse_starts(text)
 
 
 def read_seeds(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:

@@ -18,7 +18,7 @@ from wspace.cli.common import (
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file, check_folder
-from wspace.recipe.classes import parse_seeds_of_classes
+from wspace.recipe.starts import parse_starts
 from wspace.recipe.syntax import Layers, parse_layers
 
 __all__ = ["interpolate_command"]
@@ -31,9 +31,9 @@ __all__ = ["interpolate_command"]
     "walks",
     multiple=True,
     required=True,
-    metavar="SEEDS[:CLASS],...",
-    help="Seeds to pass through, such as 1,2,3,1 or 1:boot,2:bag; repeat the option for another "
-    "walk beside it.",
+    metavar="SEEDS[:CLASS]|FILE,...",
+    help="What to pass through, such as 1,2,3,1 or 1:boot,2:bag or plain.png,edited.png; repeat "
+    "the option for another walk beside it.",
 )
 @click.option("--frames", type=click.IntRange(1, 100_000), default=240, show_default=True)
 @click.option("--fps", type=click.IntRange(1, 100), default=30, show_default=True)
@@ -78,14 +78,15 @@ def interpolate_command(
 ) -> None:
     """Walk from picture to picture through the latent space of MODEL.
 
-    The noise stands still, or stays away with --noise none. Ctrl-C finishes the film with the
-    frames made so far.
+    FILE is a PNG or JSON that carries a recipe, such as an inverted or edited picture: its psi and
+    edits go along. The noise stands still, or stays away with --noise none. Ctrl-C finishes the
+    film with the frames made so far.
     """
     from wspace.figures.video import film_kind
     from wspace.rendering.film import write_walks
     from wspace.steering.interpolation import walk_recipes
 
-    seeds = [parse_seeds_of_classes(text) for text in walks]
+    starts = [parse_starts(text) for text in walks]
     if film_kind(out) == "folder" and scale is not None:
         raise WspaceError("--scale is for films: frames in a folder keep their size.")
     check_folder(out) if film_kind(out) == "folder" else check_file(out)
@@ -100,7 +101,7 @@ def interpolate_command(
             loop=loop,
             layers=moving,
         )
-        for keys in seeds
+        for keys in starts
     ]
     together = [recipe for frame in zip(*recipes, strict=True) for recipe in frame]
     drawn = choose_render_path(generator, together, compiling, steering.batch_size)

@@ -11,15 +11,15 @@ from wspace.cli.common import (
     SteeringOptions,
     file_path,
     load_generator,
-    read_seeds_of_classes,
+    read_starts,
     steering_options,
     theme_option,
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.recipe.classes import SeedOfClass, parse_assignment
-from wspace.recipe.mixing import assign_recipe
+from wspace.recipe.mixing import layer_by_layer
 from wspace.recipe.request import taken_layers
+from wspace.recipe.starts import Start, parse_assignment
 from wspace.recipe.syntax import Layers
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ __all__ = ["mix_command"]
 @click.argument("model")
 @click.option(
     "--rows",
-    callback=read_seeds_of_classes,
-    metavar="SEEDS[:CLASS],...",
-    help="Seeds of the grid's rows, such as 0-3 or 0-3:boot,5:bag.",
+    callback=read_starts,
+    metavar="SEEDS[:CLASS]|FILE,...",
+    help="Of the grid's rows, such as 0-3 or 0-3:boot,5:bag or mine.png,3.",
 )
 @click.option(
     "--cols",
-    callback=read_seeds_of_classes,
-    metavar="SEEDS[:CLASS],...",
-    help="Seeds of the grid's columns, likewise.",
+    callback=read_starts,
+    metavar="SEEDS[:CLASS]|FILE,...",
+    help="Of the grid's columns, likewise.",
 )
 @click.option(
     "--layers",
@@ -54,7 +54,7 @@ __all__ = ["mix_command"]
 )
 @click.option(
     "--assign",
-    metavar="SEED[:CLASS]@LAYERS,...",
+    metavar="SEED[:CLASS]|FILE@LAYERS,...",
     help="One picture instead of a grid, such as 12@0-3,99@4-7,5@8- or 12:boot@coarse,99:bag@4-.",
 )
 @steering_options
@@ -68,8 +68,8 @@ __all__ = ["mix_command"]
 @click.option("--sidecar", is_flag=True, help="Write the recipes as JSON beside it, too.")
 def mix_command(
     model: str,
-    rows: tuple[SeedOfClass, ...] | None,
-    cols: tuple[SeedOfClass, ...] | None,
+    rows: tuple[Start, ...] | None,
+    cols: tuple[Start, ...] | None,
     layers: str | None,
     crossover: str | None,
     assign: str | None,
@@ -82,7 +82,9 @@ def mix_command(
 
     With --rows and --cols, write the paper's grid: each picture takes the named layers from its
     column, the rest from its row. With --assign, write one picture with a seed for each layer.
-    Each seed may have a class of its own behind a colon; the others have that of --class.
+    Each seed may have a class of its own behind a colon; the others have that of --class. FILE is
+    a PNG or JSON that carries a recipe, such as an inverted or edited picture: each of its layers
+    brings its own psi and edits.
     """
     grid = [name for name, value in _grid_options(rows, cols, layers, crossover) if value]
     if (assign is not None) == bool(grid):
@@ -121,22 +123,23 @@ def mix_command(
 def _write_assigned(
     generator: Generator,
     steering: SteeringOptions,
-    seeds: tuple[SeedOfClass, ...],
+    starts: tuple[Start, ...],
     out: Path,
     sidecar: bool,
 ) -> None:
     from wspace.rendering.render import render
 
-    made = steering.recipes(generator, seeds)
-    recipe = assign_recipe(made[0], [one.sources[0] for one in made])
+    distinct = list(dict.fromkeys(starts))
+    made = dict(zip(distinct, steering.recipes(generator, distinct), strict=True))
+    recipe = layer_by_layer(made[starts[0]], [made[one] for one in starts])
     pictures = render(generator, [recipe], batch_size=steering.batch_size)
     (path,) = pictures.save(out.parent, names=[out.stem], sidecar=sidecar)
     click.echo(path)
 
 
 def _grid_options(
-    rows: tuple[SeedOfClass, ...] | None,
-    cols: tuple[SeedOfClass, ...] | None,
+    rows: tuple[Start, ...] | None,
+    cols: tuple[Start, ...] | None,
     layers: str | None,
     crossover: str | None,
 ) -> list[tuple[str, object]]:

@@ -11,12 +11,11 @@ from typing import Protocol, Self
 
 from wspace.errors import WspaceError, one_line, shown
 from wspace.recipe.recipe import Recipe, Source
-from wspace.recipe.syntax import Layers, parse_per_layer, parse_seeds, spread_per_layer
+from wspace.recipe.syntax import parse_seeds
 
 __all__ = [
     "Classes",
     "SeedOfClass",
-    "parse_assignment",
     "parse_seeds_of_classes",
     "with_class_names",
 ]
@@ -148,31 +147,6 @@ def parse_seeds_of_classes(text: str) -> tuple[SeedOfClass, ...]:
         for seed in parse_seeds(seeds):
             found.append((seed, name.strip()) if colon else seed)
     return tuple(found)
-
-
-def parse_assignment(text: str, layers: Layers, *, what: str) -> tuple[SeedOfClass, ...]:
-    """Read a seed for each layer, such as ``12@0-3,99@4-7,5:boot@8-``.
-
-    Args:
-        text: what the user wrote.
-        layers: the model's layers.
-        what: it is, for messages, such as "--assign".
-
-    Returns:
-        (num_ws,), the seed of each layer.
-
-    Raises:
-        WspaceError: as `parse_per_layer` and `parse_seeds`, or several seeds for one layer.
-    """
-
-    def seed(value: str) -> list[SeedOfClass]:  # a tuple would be taken for one a layer
-        seeds = parse_seeds_of_classes(value)
-        if len(seeds) != 1:
-            raise WspaceError(f"{what}: {shown(value)} is not one seed: write SEED@LAYERS.")
-        return [seeds[0]]
-
-    found = parse_per_layer(text, layers, seed, what=what)
-    return tuple(one for (one,) in spread_per_layer(found, layers.num_ws))
 
 
 def with_class_names(recipes: Iterable[Recipe], names: Sequence[str] | None) -> tuple[Recipe, ...]:

@@ -10,13 +10,15 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from wspace.errors import WspaceError, command_line
-from wspace.recipe.classes import Classes, parse_assignment
+from wspace.recipe.classes import Classes
 from wspace.recipe.mixing import assign_recipe
 from wspace.recipe.recipe import Edit, NoiseMode, NoiseSettings, Recipe, Source
 from wspace.recipe.request import Request
+from wspace.recipe.starts import Start, parse_assignment
 from wspace.recipe.syntax import Layers, format_seeds, spread_per_layer
 
 __all__ = ["RECIPE_FILE", "PictureCommand", "command_of", "python_of"]
@@ -132,7 +134,10 @@ def _requested(
     classes: Classes,
 ) -> Recipe:
     """The recipe that the command would make."""
-    seeds = [asked.seed] if assigned is None else parse_assignment(assigned, layers, what="")
+    starts: Sequence[Start] = [asked.seed]
+    if assigned is not None:
+        starts = parse_assignment(assigned, layers, what="")
+    seeds = [one for one in starts if not isinstance(one, Path)]  # there are no files among them
     made = asked.request.recipes(seeds, layers, directions, classes=classes)
     if assigned is None:
         return made[0]

@@ -12,19 +12,18 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, shown
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Edit
 
-__all__ = ["check_edits", "edit_ws", "offsets_of_edits", "styles_of"]
+__all__ = ["check_edits", "check_touches", "edit_ws", "offsets_of_edits", "styles_of"]
 
 
 def check_edits(generator: Generator, edits: Sequence[Edit]) -> None:
     """Whether edits fit a generator.
 
     Raises:
-        WspaceError: a direction of another width, a layer or channel that it does not have, or
-            channels that all lie in other layers than those that take the step.
+        WspaceError: a direction of another width, or a layer or channel that it does not have.
     """
     for edit in edits:
         name = f" {edit.name!r}" if edit.name else ""
@@ -44,7 +43,6 @@ def check_edits(generator: Generator, edits: Sequence[Edit]) -> None:
 
 def _check_channels(generator: Generator, edit: Edit, name: str) -> None:
     widths = _widths(generator)
-    touched = set()
     for style, channel, _ in edit.channels or ():
         if style >= len(widths) or channel >= widths[style]:
             has = f"{widths[style]} channels there" if style < len(widths) else f"{len(widths)}"
@@ -52,13 +50,23 @@ def _check_channels(generator: Generator, edit: Edit, name: str) -> None:
                 f"recipe: the edit{name} names channel {channel} of style {style}: this model has "
                 f"{has}; it was found in another model."
             )
-        touched.add(generator.affine_layers[style][0])
-    if edit.layers is not None and not touched & set(edit.layers):
-        layers, own = (",".join(map(str, sorted(some))) for some in (edit.layers, touched))
-        raise WspaceError(
-            f"recipe: the edit{name} changes channels of layers {own}, and is to be taken in "
-            f"layers {layers}: that does nothing."
-        )
+
+
+def check_touches(generator: Generator, edits: Sequence[Edit]) -> None:
+    """Whether each edit changes something, as a person asks for it; in mixtures some may not.
+
+    Raises:
+        WspaceError: an edit whose channels all lie in other layers than those that take the step.
+    """
+    check_edits(generator, edits)
+    for edit in edits:
+        own = {generator.affine_layers[style][0] for style, _, _ in edit.channels or ()}
+        if edit.layers is not None and own and not own & set(edit.layers):
+            layers, own_layers = (",".join(map(str, sorted(s))) for s in (edit.layers, own))
+            raise WspaceError(
+                f"edit {shown(edit.name)} changes channels of layers {own_layers}, and is to be "
+                f"taken in layers {layers}: that does nothing."
+            )
 
 
 def edit_ws(ws: Tensor, edits: Sequence[Sequence[Edit]]) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
-from wspace.recipe.mixing import mix_recipes
-from wspace.recipe.recipe import Recipe, Source
+from wspace.recipe.mixing import assign_recipe, mix_recipes, psi_by_layer, source_of_layer
+from wspace.recipe.recipe import MAX_STRENGTH, Edit, Recipe, Source
 from wspace.steering.latents import check_source, latents, map_latents, w_of_sources
 
 __all__ = ["PATHS", "PathKind", "follow", "slerp", "walk_recipes"]
@@ -104,38 +104,102 @@ def walk_recipes(
 
     Args:
         generator: the model.
-        keys: the recipes to pass through, in order, one source each. A loop may name its start
-            again at the end.
+        keys: the recipes to pass through, in order. A loop may name its start again at the end.
+            Where their psi or the strengths of their edits differ, these go along.
         frames: how many, 1 to `MAX_FRAMES`.
         kind: "linear" and "spline" go through w, "slerp" through z.
         loop: see `follow`.
         layers: of ws, the ones that move; the others keep the first key. None for all.
 
     Returns:
-        ``frames`` recipes, alike but for their w.
+        ``frames`` recipes, alike but for their w, psi and strengths.
 
     Raises:
-        WspaceError: fewer than two different keys, too many frames, a key with several sources,
-            a slerp through something else than seeds of one class.
+        WspaceError: fewer than two different keys, too many frames, a slerp through something else
+            than seeds of one class.
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise WspaceError(f"frames={frames} is outside 1 to {MAX_FRAMES}.")
-    if any(len(key.sources) > 1 for key in keys):
-        raise WspaceError("a walk passes through pictures of one source each: give plain seeds.")
     if loop and len(keys) > 2 and keys[-1] == keys[0]:
         keys = keys[:-1]
     if len(keys) < 2:
         raise WspaceError("a walk needs two pictures or more: give seeds such as 1,2,3.")
-    sources = [key.sources[0] for key in keys]
-    w, centres = _walked(generator, sources, frames, kind, loop)
-    moving = [
-        keys[0].replace(sources=(Source(w=tuple(row), centre=centre),))
-        for row, centre in zip(w.tolist(), centres, strict=True)
-    ]
+    moving = _moving(generator, keys, frames, kind, loop)
+    psi = _walked_psi(keys, generator.num_ws, frames, loop)
+    if psi is not None:
+        moving = [one.replace(psi=own, cutoff=None) for one, own in zip(moving, psi, strict=True)]
+    edits = _walked_edits(keys, frames, kind, loop)
+    if edits is not None:
+        moving = [one.replace(edits=own) for one, own in zip(moving, edits, strict=True)]
     if layers is None:
         return tuple(moving)
     taken = tuple(layers)
     return tuple(mix_recipes(keys[0], frame, taken, generator.num_ws) for frame in moving)
+
+
+def _moving(
+    generator: Generator, keys: Sequence[Recipe], frames: int, kind: PathKind, loop: bool
+) -> list[Recipe]:
+    """The frames' recipes as to their sources; all else is the first key's."""
+    if all(len(key.sources) == 1 for key in keys):
+        one = _frames_of([key.sources[0] for key in keys], generator, frames, kind, loop)
+        return [keys[0].replace(sources=(source,), layer_sources=None) for source in one]
+    if kind == "slerp":
+        raise WspaceError("slerp goes through z: give seeds of one class, or a path through w.")
+    walked: dict[tuple[Source, ...], list[Source]] = {}
+    by_layer = []
+    for layer in range(generator.num_ws):
+        own = tuple(source_of_layer(key, layer) for key in keys)
+        if own not in walked:
+            walked[own] = _frames_of(list(own), generator, frames, kind, loop)
+        by_layer.append(walked[own])
+    return [
+        assign_recipe(keys[0], [frames_of_layer[i] for frames_of_layer in by_layer])
+        for i in range(frames)
+    ]
+
+
+def _frames_of(
+    sources: list[Source], generator: Generator, frames: int, kind: PathKind, loop: bool
+) -> list[Source]:
+    """A source a frame, between those of the keys."""
+    w, centres = _walked(generator, sources, frames, kind, loop)
+    return [
+        Source(w=tuple(row), centre=centre) for row, centre in zip(w.tolist(), centres, strict=True)
+    ]
+
+
+def _walked_psi(
+    keys: Sequence[Recipe], num_ws: int, frames: int, loop: bool
+) -> list[tuple[float, ...]] | None:
+    """The psi of each frame, layer by layer; None where all keys have the same."""
+    if len({(key.psi, key.cutoff) for key in keys}) == 1:
+        return None
+    points = torch.tensor([psi_by_layer(key, num_ws) for key in keys], dtype=torch.float64)
+    return [tuple(row) for row in follow(points, frames, kind="linear", loop=loop).tolist()]
+
+
+def _walked_edits(
+    keys: Sequence[Recipe], frames: int, kind: PathKind, loop: bool
+) -> list[tuple[Edit, ...]] | None:
+    """The edits of each frame, whose strengths go from key to key; None where all are the same."""
+    if len({key.edits for key in keys}) == 1:
+        return None
+    steps = list(dict.fromkeys(edit.replace(strength=1.0) for key in keys for edit in key.edits))
+    points = torch.zeros(len(keys), len(steps), dtype=torch.float64)
+    for own, key in zip(points, keys, strict=True):
+        for edit in key.edits:
+            own[steps.index(edit.replace(strength=1.0))] += edit.strength
+    smooth: PathKind = "linear" if kind == "slerp" else kind
+    walked = follow(points, frames, kind=smooth, loop=loop).clamp(-MAX_STRENGTH, MAX_STRENGTH)
+    return [
+        tuple(
+            step.replace(strength=strength)
+            for step, strength in zip(steps, row, strict=True)
+            if strength != 0
+        )
+        for row in walked.tolist()
+    ]
 
 
 @torch.inference_mode()
