@@ -87,6 +87,23 @@ def test_who_watches_sees_the_pictures_asked_for(tiny_generator: Generator) -> N
     assert [step for step, _ in seen] == [0, 1, 2, 3, 4, 4]
 
 
+def test_who_watches_can_end_it_with_what_was_found(tiny_generator: Generator) -> None:
+    pixels = drawn(tiny_generator, [6])
+    rested = []
+    (whole,) = invert(tiny_generator, pixels, InversionConfig(steps=3))
+    (ended,) = invert(
+        tiny_generator,
+        pixels,
+        InversionConfig(steps=100_000),
+        watch=lambda step, _: step == 3,
+        pause=lambda: rested.append(1),
+    )
+    assert ended.steps == 3
+    assert ended.psnr > ended.start_psnr
+    assert whole.start == ended.start
+    assert len(rested) == 8
+
+
 def test_no_weight_of_the_model_moves(loaded_generator: Generator) -> None:
     before = {k: v.clone() for k, v in loaded_generator.state_dict().items()}
     invert(loaded_generator, drawn(loaded_generator, [7]), InversionConfig(steps=3))

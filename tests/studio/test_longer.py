@@ -114,11 +114,25 @@ def test_a_picture_is_inverted_while_it_can_be_watched(
     pixels = render(tiny_generator, [recipe.replace(model=None)]).pixels
     assert (found.pixels[..., :3] == pixels).all()
     assert found.head["psnr"] > 5
-    heads = [head for head, _ in found.progress]
+    heads = [head for head, _ in found.progress if "step" in head]
     assert heads[0]["step"] == 0
     assert heads[-1]["step"] == 12
     shown = [pixels_of(head, payload) for head, payload in found.progress if "images" in head]
     assert len(shown) == 4  # the first, two of five steps each, the last
+
+
+def test_an_inversion_that_is_stopped_gives_what_it_found(
+    open_page: Page, studio: Studio, tiny_generator: Generator
+) -> None:
+    number = open_page.send("invert", picture(), model=studio.key(), seconds=600)
+    while open_page.take()[0].get("step", 0) < 3:
+        pass
+    open_page.send("stop", target=number)
+    found = open_page.wait(number)
+    assert found.head["kind"] == "stopped"
+    recipe = Recipe.from_dict(found.head["recipe"]).replace(model=None)
+    pixels = render(tiny_generator, [recipe]).pixels
+    assert (found.pixels[..., :3] == pixels).all()
 
 
 @pytest.mark.parametrize(

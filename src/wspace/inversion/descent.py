@@ -24,6 +24,10 @@ class Clock:
     def __init__(self, seconds: float | None) -> None:
         self._seconds, self._started = seconds, time.monotonic()
 
+    def end(self) -> None:
+        """All of it is over."""
+        self._seconds = 0.0
+
     @property
     def passed(self) -> float:
         """The share that is over, >= 0; 1 and more: all of it."""

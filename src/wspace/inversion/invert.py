@@ -35,7 +35,8 @@ CANDIDATES = 256  # random w, the nearest of which a picture starts from
 TOGETHER = 32  # of them drawn at once
 NOISE_RATE = 0.1  # Adam's, for maps of variance 1
 
-Watch = Callable[[int, Tensor | None], None]  # steps done; pixels (N, H, W, C) where asked for
+# Steps done; pixels (N, H, W, C) where asked for. True ends it, as if the time were over.
+Watch = Callable[[int, Tensor | None], bool | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,7 @@ def invert(
     seed: int = 0,
     watch: Watch | None = None,
     show_every: int | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> tuple[Inverted, ...]:
     """Find the w that draw pictures.
 
@@ -114,8 +116,9 @@ def invert(
         class_index: only start from random w of this class, where the model has classes.
         encoder: of the model; says where to start from, unless a class does.
         seed: of the random w.
-        watch: called before the first step and after each one.
+        watch: called before the first step and after each one; see `Watch`.
         show_every: of so many steps one hands its pictures to ``watch``, and the last; None: none.
+        pause: called between pieces of the work before the first step.
 
     Returns:
         One a picture, in order.
@@ -138,7 +141,7 @@ def invert(
     space = start = None
     if encoder is None or class_index is not None:
         w = sample_w(generator, seed=seed, class_index=class_index).clone()
-        space, start = WhiteSpace.of(w), w[_nearest(generator, seen, w[:CANDIDATES])]
+        space, start = WhiteSpace.of(w), w[_nearest(generator, seen, w[:CANDIDATES], pause)]
     else:
         with torch.no_grad():
             start = encoder(target)  # (N, w_dim)
@@ -260,7 +263,8 @@ class _Search:
     def _tell(self, step: int, *, shown: bool) -> None:
         if self.watch is not None:
             shown = shown and self.show_every is not None
-            self.watch(step, self._drawn() if shown else None)
+            if self.watch(step, self._drawn() if shown else None):
+                self.clock.end()
 
     def _quality(self) -> list[float]:
         return [psnr(one, other) for one, other in zip(self._drawn(), self.pixels, strict=True)]
@@ -271,12 +275,14 @@ class _Search:
 
 
 @torch.inference_mode()
-def _nearest(generator: Generator, judge: Seen, w: Tensor) -> Tensor:
+def _nearest(generator: Generator, judge: Seen, w: Tensor, pause: Callable[[], None]) -> Tensor:
     """For each given picture, which of the w draws the nearest one; (N,), int64."""
-    found = [
-        judge.each(generator.synthesis(some[:, None].expand(-1, generator.num_ws, -1)))
-        for some in w.split(TOGETHER)
-    ]
+    found = []
+    for some in w.split(TOGETHER):
+        pause()
+        found.append(
+            judge.each(generator.synthesis(some[:, None].expand(-1, generator.num_ws, -1)))
+        )
     return torch.cat(found, dim=1).argmin(dim=1)
 
 

@@ -131,6 +131,7 @@ class Connection:
         kind: Kind = "result"
         try:
             answer = self._calls.do(call, progress)
+            kind = "stopped" if work.is_stopped else "result"
         except StoppedError:
             kind, answer = "stopped", newest
         except WspaceError as error:

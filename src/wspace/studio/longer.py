@@ -15,6 +15,7 @@ from wspace.studio.arguments import Drag, Film, Invert, Walk
 from wspace.studio.frames import Answer
 from wspace.studio.pictures import Progress, images
 from wspace.studio.shelf import OpenModel, Shelf
+from wspace.studio.turns import StoppedError
 
 __all__ = ["drag", "film", "film_formats", "invert", "walk"]
 
@@ -86,30 +87,39 @@ def _frames(model: OpenModel, asked: Walk) -> Sequence[Recipe]:
 def invert(shelf: Shelf, asked: Invert, progress: Progress, payload: bytes) -> Answer:
     """The recipe that draws a picture which was dropped, found step by step."""
     from wspace.data.pictures import UnreadablePictureError
+    from wspace.formats.model_file import load_model_file
     from wspace.inversion.invert import InversionConfig
     from wspace.inversion.invert import invert as inverted
     from wspace.inversion.pictures import read_target
     from wspace.rendering.render import render
 
-    generator = shelf.get(asked.model).generator
+    model = shelf.get(asked.model)
+    generator = model.generator
     try:
         target = read_target(payload, "picture", generator)
     except UnreadablePictureError as error:
         raise WspaceError(f"that is no picture that can be read: {error}.") from None
+    encoder = load_model_file(model.path, discriminator=False, encoder=True).encoder
     started = time.monotonic()
 
-    def watch(step: int, pixels: Any) -> None:
+    def watch(step: int, pixels: Any) -> bool:
         done = min(time.monotonic() - started, asked.seconds)
         facts = {"done": round(done, 2), "total": asked.seconds, "step": step}
-        progress(Answer(facts=facts) if pixels is None else images(pixels.numpy(), **facts))
+        try:
+            progress(Answer(facts=facts) if pixels is None else images(pixels.numpy(), **facts))
+        except StoppedError:  # what has been found so far is worth something
+            return True
+        return False
 
     (found,) = inverted(
         generator,
         target.batch,
         InversionConfig(space=asked.space, seconds=asked.seconds, steps=asked.steps),
         class_index=asked.class_index,
+        encoder=None if encoder is None else encoder.to(generator.w_avg.device),
         watch=watch,
         show_every=SHOWN_EVERY,
+        pause=lambda: progress(Answer(facts={"done": 0, "total": asked.seconds})),
     )
     pictures = render(generator, [found.recipe])
     return images(pictures.pixels, recipe=pictures.recipes[0].to_dict(), psnr=_finite(found.psnr))
