@@ -33,7 +33,7 @@ def test_the_commands_run(
     for words in commands:
         if "labels" in words:  # needs labelled pictures, and minutes
             continue
-        short = ["--steps", "2"] if words[1] == "invert" else []
+        short = {"invert": ["--steps", "2"], "encoder": ["--minutes", "0.01"]}.get(words[1], [])
         ran = run_wspace(*words[1:], *short)
         assert ran.status == 0, (words, ran.err)
 

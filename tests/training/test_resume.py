@@ -22,7 +22,7 @@ from tiny_run import (
 from torch import Tensor
 
 from wspace.errors import WspaceError
-from wspace.formats.model_file import load
+from wspace.formats.model_file import load, load_model_file
 from wspace.machine import compiler_at_hand
 from wspace.training import loop
 from wspace.training.config import TrainConfig
@@ -190,6 +190,12 @@ def test_an_encoder(tmp_path: Path) -> None:
         pretraining_kimg=4 * BATCH / 1000,  # killed before it ends
         checkpoint_kimg=2 * BATCH / 1000,
     )
+    (run,) = (tmp_path / "straight").iterdir()
+    kept = load_model_file(run, encoder=True).encoder
+    assert kept is not None
+    learned = newest(run)["state"]["autoencoder"]
+    for name, tensor in kept.state_dict().items():
+        assert torch.equal(tensor, learned[f"encoder.{name}"].half().float())
 
 
 def test_attributes(tmp_path: Path) -> None:
@@ -207,6 +213,10 @@ def test_attributes(tmp_path: Path) -> None:
         matching_kimg=2 * BATCH / 1000,
         checkpoint_kimg=1 * BATCH / 1000,
     )
+    (run,) = (tmp_path / "straight").iterdir()
+    kept = load_model_file(run, encoder=True).encoder
+    assert kept is not None
+    assert kept(torch.zeros(1, 3, 8, 8)).shape == (1, 8)  # it needs no attributes
 
 
 def test_changed_attributes_are_another_data(tmp_path: Path) -> None:

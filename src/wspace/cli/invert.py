@@ -26,9 +26,8 @@ __all__ = ["invert_command"]
 @click.option(
     "--space",
     type=click.Choice(["w", "w+"]),
-    default="w+",
-    show_default=True,
-    help="One w for all layers, or one a layer: nearer, and less like the model's own.",
+    help="One w for all layers, or one a layer: nearer, and less like the model's own.  [default: "
+    "w+; w with --tune, which edits better]",
 )
 @click.option("--steps", type=click.IntRange(0, 100_000), default=300, show_default=True)
 @click.option(
@@ -68,7 +67,7 @@ __all__ = ["invert_command"]
 def invert_command(
     model: str,
     pictures: tuple[Path, ...],
-    space: Literal["w", "w+"],
+    space: Literal["w", "w+"] | None,
     steps: int,
     seconds: float | None,
     noise: bool,
@@ -98,6 +97,7 @@ def invert_command(
     for path, endings in ((sheet, (".png",)), (film, (".mp4", ".webp", ".gif"))):
         if path is not None and check_file(path).suffix.lower() not in endings:
             raise WspaceError(f"{path} should end with {' or '.join(endings)}: name it so.")
+    space = space or ("w" if tune else "w+")
     share = seconds / 2 if tune and seconds is not None else seconds
     config = InversionConfig(space=space, steps=steps, seconds=share, noise=noise)
     tuning = TuningConfig(steps=steps, seconds=share) if tune else None

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "noise": ("noise", "Show what the noise inputs do."),
     "directions": ("directions", "Find, show and name directions for edits."),
     "invert": ("invert", "Find what draws pictures of your own."),
+    "encoder": ("encoder", "Teach a model's encoder, for inversion at once."),
     "drag": ("drag", "Drag points of a picture elsewhere."),
     "show": ("show", "Print the recipe that a picture carries."),
     "reproduce": ("reproduce", "Make a picture again from its recipe."),

@@ -10,17 +10,21 @@ for an encoder of a generator that stays as it is.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
-from wspace.images import from_uint8
+from wspace.images import from_uint8, to_uint8
+from wspace.inversion.invert import psnr
 from wspace.inversion.judge import Judge, Seen
 from wspace.networks.config import EncoderConfig
 from wspace.networks.encoder import Encoder
@@ -28,14 +32,15 @@ from wspace.networks.generator import Generator
 from wspace.plain import About, Choice, Range, check
 from wspace.steering.directions import sample_w
 
-__all__ = ["TeachingConfig", "teach_encoder"]
+__all__ = ["RealPictures", "Taught", "TeachingConfig", "real_pictures", "teach_encoder"]
 
 KNOWN_W = 2**16  # of the model's own, that batches are drawn from
 BETAS = (0.9, 0.99)
 SMALL = EncoderConfig(max_width=64, hidden_dim=256)  # a megabyte in a file
 W_WEIGHT = 0.1  # of the distance from a known w, beside the difference of pictures
 
-Pixels = Callable[[int], Tensor]  # so many real pictures, (N, C, H, W), uint8
+HELD_OUT = 64  # real pictures that it never sees, and as many of the model's own
+OWN_FROM = 2**31  # seeds of those
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,30 +58,78 @@ class TeachingConfig:
         check(self, "encoder: ")
 
 
+@dataclass(frozen=True, kw_only=True)
+class RealPictures:
+    """Real pictures to learn from.
+
+    Attributes:
+        next: gives so many of them, (N, C, H, W), uint8.
+        held_out: others, (N, C, H, W), uint8, to see how well it learned.
+    """
+
+    next: Callable[[int], Tensor]
+    held_out: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """An encoder that was taught.
+
+    Attributes:
+        encoder: in eval mode, without gradients.
+        own_psnr: how near what it finds is to pictures of the model's own that it never saw, in
+            dB, on average.
+        real_psnr: the same of real pictures; None where it learned from none.
+    """
+
+    encoder: Encoder
+    own_psnr: float
+    real_psnr: float | None
+
+
+def real_pictures(generator: Generator, data: Dataset, *, seed: int = 0) -> RealPictures:
+    """The pictures of a dataset, in a random order, `HELD_OUT` of them apart.
+
+    Raises:
+        WspaceError: pictures of another size than the model's, or too few.
+    """
+    if data.size != generator.size or data.image_channels != generator.image_channels:
+        raise WspaceError(
+            f"{data.path} has pictures of {data.size}, this model draws {generator.size}: "
+            "make them ready with `wspace data build`."
+        )
+    if len(data) < 2 * HELD_OUT:
+        raise WspaceError(f"{data.path} has {len(data)} pictures: give at least {2 * HELD_OUT}.")
+    order = np.random.RandomState(seed).permutation(len(data))
+    apart, seen = order[:HELD_OUT], order[HELD_OUT:]
+    turn = itertools.cycle(seen.tolist())
+    return RealPictures(
+        next=lambda count: data.images(list(itertools.islice(turn, count))),
+        held_out=data.images(apart),
+    )
+
+
 def teach_encoder(
     generator: Generator,
     config: TeachingConfig = TeachingConfig(),
     *,
     own: EncoderConfig = SMALL,
-    real: Pixels | None = None,
+    real: RealPictures | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> Encoder:
+) -> Taught:
     """Teach an encoder where in W pictures lie.
 
     Args:
         generator: the model; it stays as it is.
         config: see `TeachingConfig`.
         own: how wide the encoder is.
-        real: gives real pictures of the model's size and channels; half of every batch are such.
+        real: half of every batch are such.
         seed: of its weights, and of what it sees.
         progress: called with seconds gone and seconds in all.
 
-    Returns:
-        The encoder, in eval mode, without gradients.
-
     Raises:
-        WspaceError: a setting outside its range, or real pictures of another size.
+        WspaceError: real pictures of another size.
     """
     device = generator.w_avg.device
     random = torch.Generator().manual_seed(seed)
@@ -102,7 +155,7 @@ def teach_encoder(
         with torch.no_grad(), autocast():
             images = synthesis(_spread(generator, true)).clamp(-1, 1)
         if real is not None:
-            images = torch.cat([images, _checked(generator, real(config.batch_size - known))])
+            images = torch.cat([images, _checked(generator, real.next(config.batch_size - known))])
         with torch.enable_grad(), autocast():
             found = encoder(images)
             drawn = synthesis(_spread(generator, found))
@@ -115,7 +168,24 @@ def teach_encoder(
         gone = (time.monotonic() - started) / config.seconds
         if progress is not None:
             progress(round(min(gone, 1) * config.seconds), round(config.seconds))
-    return encoder.eval().requires_grad_(False)
+    encoder.eval().requires_grad_(False)
+    unseen = _spread(generator, sample_w(generator, HELD_OUT, seed=OWN_FROM))
+    with torch.no_grad():
+        drawn = synthesis(unseen).clamp(-1, 1)
+    real_psnr = None
+    if real is not None:
+        real_psnr = _nearness(generator, encoder, _checked(generator, real.held_out))
+    return Taught(
+        encoder=encoder, own_psnr=_nearness(generator, encoder, drawn), real_psnr=real_psnr
+    )
+
+
+@torch.no_grad()
+def _nearness(generator: Generator, encoder: Encoder, images: Tensor) -> float:
+    """The mean PSNR of images, (N, C, H, W), drawn again from where the encoder says they lie."""
+    again = to_uint8(generator.synthesis(_spread(generator, encoder(images)))).cpu()
+    pairs = zip(again, to_uint8(images).cpu(), strict=True)
+    return sum(psnr(one, other) for one, other in pairs) / len(images)
 
 
 def _spread(generator: Generator, w: Tensor) -> Tensor:

@@ -231,10 +231,15 @@ class Session:
         quality = {}
         if self.quality.on and newest is not None and newest.step == state.step:
             quality = {"quality": {"fd_quick": newest.fd} | self.quality.setting}
+        encoder = None
+        if state.autoencoder is not None:
+            told = None if self.attributes is None else torch.from_numpy(self.attributes.codes)
+            encoder = state.autoencoder.encoder.untold(told)
         save(
             state.generator_ema,
             self.run / name,
             discriminator=state.discriminator,
+            encoder=encoder,
             metadata={
                 "trained_on": self.data.name,
                 "pictures": len(self.data),

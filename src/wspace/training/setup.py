@@ -205,6 +205,6 @@ def first_networks(
     else:
         said += ". " + "; ".join(["The discriminator goes on", *changed])
     if config.reconstruction.weight:
-        said += ". The encoder, which no model file holds, starts afresh"
+        said += ". The encoder starts afresh"
     tell(f"from {config.start_from}: {said}.")
     return generator, discriminator
