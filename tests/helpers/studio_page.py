@@ -83,7 +83,8 @@ class StudioPage:
                 data = base64.b64decode(address.partition(",")[2])
                 return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
             last = address
-            self.page.wait_for_timeout(250)
+            self.page.locator("#picture:not([aria-busy=true])").wait_for()
+            self.page.wait_for_timeout(60)
 
     def wait_for_other_than(self, shown: npt.NDArray[np.uint8]) -> None:
         """Until the big picture is another one."""

@@ -143,7 +143,7 @@ def test_directions_are_steps_that_a_slider_takes(new_page: NewPage) -> None:
     studio.number("long-hair, number", -2)
     assert studio.about.endswith("long-hair −2")
     assert not np.array_equal(studio.pixels(), plain)
-    studio.button("Take all steps back").click()
+    studio.button("Reset all steps").click()
     np.testing.assert_array_equal(studio.pixels(), plain)
 
 

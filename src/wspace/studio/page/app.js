@@ -16,6 +16,7 @@ import { Thumbnails } from "./thumbnails.js";
 const MOST_PAST = 200; // changes that can be undone
 const GESTURE_MS = 800; // changes of one control within it are one change
 const KEEP_MS = 250;
+const QUICK_SECONDS = 10;
 const MOST_RECENT = 24;
 
 /**
@@ -47,6 +48,7 @@ const MOST_RECENT = 24;
  * @property {number} epoch counts connections: what was asked for before may be lost
  * @property {string} version
  * @property {Entry[]} models
+ * @property {string[]} films formats that films can have
  * @property {Model | null} model
  * @property {string | null} opening key of the model that is being opened
  * @property {Work | null} work
@@ -59,7 +61,9 @@ const MOST_RECENT = 24;
  * @property {Theme} theme
  * @property {Walk} walk
  * @property {Drag} drag
+ * @property {number} seconds that a photograph is looked for
  * @property {Task | null} task
+ * @property {string | null} playing what the screen shows instead of the controls' picture
  * @property {{text: string, bad: boolean, number: number} | null} message
  */
 
@@ -90,6 +94,7 @@ export class App {
       epoch: 0,
       version: "",
       models: [],
+      films: ["webp", "gif"],
       model: null,
       opening: null,
       work: null,
@@ -102,14 +107,12 @@ export class App {
       theme: kept.theme ?? "auto",
       walk: { ...FIRST_WALK, ...kept.walk },
       drag: NO_DRAG,
+      seconds: kept.seconds ?? QUICK_SECONDS,
       task: null,
+      playing: null,
       message: null,
     };
-    this.live = new Live(
-      engine,
-      (images) => this.screen.paint(images),
-      (error) => this.fail(error),
-    );
+    this.live = new Live(engine, this.screen, (error) => this.fail(error));
     this.thumbnails = new Thumbnails(engine);
     this.board = new Board((error) => this.fail(error));
     addEventListener("pagehide", () => this.#keep());
@@ -146,7 +149,8 @@ export class App {
     this.#gesture = gesture;
     this.#changedAt = now;
     this.#show(work);
-    this.set({ work, past: goesOn ? past : [...past, before].slice(-MOST_PAST), future: [] });
+    const playing = null;
+    this.set({ work, playing, past: goesOn ? past : [...past, before].slice(-MOST_PAST), future: [] });
   }
 
   undo() {
@@ -184,8 +188,9 @@ export class App {
     this.set({ recent: recent.slice(0, MOST_RECENT) });
   }
 
-  /** Draw what is to be seen, unless something else has the screen. */
+  /** Draw what is to be seen, unless something that takes long has the screen. */
   draw() {
+    if (this.state.playing !== null) this.set({ playing: null });
     if (this.state.work) this.#show(this.state.work);
   }
 
@@ -244,8 +249,8 @@ export class App {
     this.set({ connection });
     if (connection !== "open") return;
     try {
-      const { version, models } = await this.engine.models();
-      this.set({ version, models });
+      const { version, models, films = this.state.films } = await this.engine.models();
+      this.set({ version, models, films });
       const wanted = this.state.model?.key ?? this.#kept.key;
       const entry = models.find((one) => one.key === wanted) ?? models[0];
       if (!entry) return;
@@ -304,10 +309,10 @@ export class App {
   }
 
   #keep() {
-    const { model, work, past, future, works, recent, tab, crisp, theme, walk } = this.state;
+    const { model, work, past, future, works, recent, tab, crisp, theme, walk, seconds } = this.state;
     if (!model || !work) return;
     const all = { ...works, [model.key]: { sha256: model.sha256, work } };
-    const least = { key: model.key, work, works: all, recent, tab, crisp, theme, walk };
+    const least = { key: model.key, work, works: all, recent, tab, crisp, theme, walk, seconds };
     keepState(
       { ...least, past, future },
       { ...least, past: past.slice(-10), future: future.slice(0, 10) },

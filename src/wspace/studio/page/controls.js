@@ -135,9 +135,10 @@ export function Slider(props) {
  * A number that takes effect when it is done: by Enter, or by leaving the field.
  *
  * @param {{label: string, value: number | null, least: number, most: number, step: number,
- *     onChange: (value: number) => void, wide?: boolean, id?: string}} props
+ *     onChange: (value: number) => void, wide?: boolean, id?: string, none?: string}} props
+ *     `none`: what stands there while there is no number
  */
-export function NumberField({ label, value, least, most, step, onChange, wide, id }) {
+export function NumberField({ label, value, least, most, step, onChange, wide, id, none = "mixed" }) {
   const written = value === null ? "" : String(Math.round(value * 1000) / 1000);
   const done = (/** @type {any} */ event) => {
     const field = event.target;
@@ -158,7 +159,7 @@ export function NumberField({ label, value, least, most, step, onChange, wide, i
     inputmode="decimal"
     autocomplete="off"
     aria-label=${id ? undefined : label}
-    placeholder=${value === null ? "mixed" : ""}
+    placeholder=${value === null ? none : ""}
     value=${written}
     onChange=${done}
     onKeyDown=${(/** @type {any} */ event) => {

@@ -14,10 +14,10 @@ const MOST_POINTS = 16;
 export function DragOverlay({ app }) {
   const model = useApp(app, (state) => state.model);
   const tab = useApp(app, (state) => state.tab);
-  const { tool, points, mask } = useApp(app, (state) => state.drag);
+  const { tool, points } = useApp(app, (state) => state.drag);
   if (!model || tab !== "edit" || !model.can.includes("drag")) return null;
   if (!tool && !points.length) return null;
-  return html`${(tool === "mask" || mask) && html`<${Mask} app=${app} />`}
+  return html`${tool === "mask" && html`<${Mask} app=${app} />`}
     <${Points} app=${app} />`;
 }
 
@@ -117,14 +117,13 @@ function Points({ app }) {
 /** @param {{app: App}} props */
 function Mask({ app }) {
   const model = useApp(app, (state) => state.model);
-  const { mask, brush, tool } = useApp(app, (state) => state.drag);
+  const { mask, brush } = useApp(app, (state) => state.drag);
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const last = useRef(/** @type {Place | null} */ (null));
   const [cursor, setCursor] = useState(/** @type {Place} */ ([
     Math.round((model?.width ?? 0) / 2),
     Math.round((model?.height ?? 0) / 2),
   ]));
-  const [isFocused, setFocused] = useState(false);
   const { width, height } = model ?? { width: 1, height: 1 };
   useEffect(() => {
     const context = canvas.current?.getContext("2d");
@@ -175,24 +174,22 @@ function Mask({ app }) {
   };
   return html`<canvas
       ref=${canvas}
-      class=${`overlay mask ${tool === "mask" ? "active" : ""}`}
+      class="overlay active"
       width=${width}
       height=${height}
-      tabindex=${tool === "mask" ? 0 : -1}
-      role="img"
+      tabindex="0"
+      role="application"
       aria-label="Brush over what may move: arrows move the brush, space paints, shift and space wipes"
-      onFocus=${() => setFocused(true)}
-      onBlur=${() => setFocused(false)}
       onKeyDown=${key}
       onPointerDown=${(/** @type {PointerEvent} */ event) => {
-        if (tool !== "mask" || event.button !== 0) return;
+        if (event.button !== 0) return;
         canvas.current?.setPointerCapture(event.pointerId);
         last.current = placeOf(event);
         stroke(last.current, last.current, wipes(event));
       }}
       onPointerMove=${(/** @type {PointerEvent} */ event) => {
         const at = placeOf(event);
-        if (tool === "mask") setCursor([Math.floor(at[0]), Math.floor(at[1])]);
+        setCursor([Math.floor(at[0]), Math.floor(at[1])]);
         if (!last.current) return;
         stroke(last.current, at, wipes(event));
         last.current = at;
@@ -204,12 +201,9 @@ function Mask({ app }) {
         last.current = null;
       }}
     ></canvas>
-    ${
-      tool === "mask" &&
-      html`<svg class="overlay brush" viewBox=${`0 0 ${width} ${height}`} aria-hidden="true">
-        <circle class=${isFocused ? "focused" : ""} cx=${cursor[0] + 0.5} cy=${cursor[1] + 0.5} r=${brush} />
-      </svg>`
-    }`;
+    <svg class="overlay brush" viewBox=${`0 0 ${width} ${height}`} aria-hidden="true">
+      <circle cx=${cursor[0] + 0.5} cy=${cursor[1] + 0.5} r=${brush} />
+    </svg>`;
 }
 
 /**

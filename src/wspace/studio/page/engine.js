@@ -1,5 +1,5 @@
 /**
- * @import {Entry, Images, Model, NamedFile, Place, Progress, Recipe, Run, Running} from "./types.js"
+ * @import {Code, Entry, Images, Model, NamedFile, Place, Progress, Recipe, Run, Running} from "./types.js"
  */
 
 /** A newer call took the place of this one. */
@@ -15,7 +15,8 @@ export class Lost extends Error {}
  *
  * @typedef {object} Engine
  * @property {(listener: (state: "connecting" | "open" | "lost" | "refused") => void) => void} onState
- * @property {() => Promise<{version: string, models: Entry[]}>} models
+ * @property {() => Promise<{version: string, models: Entry[], films?: string[]}>} models
+ *     `films`: formats that films can have
  * @property {(model: string) => Promise<Model>} open
  * @property {(model: string, recipes: Recipe[], slot?: string) =>
  *     Promise<{images: Images, recipes: Recipe[]}>} render 1 to 64 pictures
@@ -34,7 +35,7 @@ export class Lost extends Error {}
  * @property {(model: string, walk: WalkRequest & {format: string, fps: number},
  *     progress: (progress: Progress) => void) => Running} film
  * @property {(model: string, name: string, to: string) => Promise<Model>} renameDirection
- * @property {(model: string, recipe: Recipe) => Promise<{command: string, python: string}>} code
+ * @property {(model: string, recipe: Recipe) => Promise<Code>} code
  * @property {(model: string) => Promise<Run>} run
  * @property {(model: string, name: string) => Promise<Uint8Array<ArrayBuffer>>} runSheet a PNG
  * @property {(model: string) => Promise<Model>} reload

@@ -9,7 +9,6 @@ import { isPng, textOfPng } from "./png.js";
 import { fromRecipe, recipeOfDocument, same, toRecipe } from "./recipe.js";
 
 const MAX_BYTES = 48 * 2 ** 20; // of a file that is dropped
-const INVERT_SECONDS = 30;
 
 /**
  * Have the browser save a file.
@@ -152,9 +151,13 @@ async function invert(app, bytes, name, add) {
     throw new Error(`${name} carries no recipe: drop a PNG that wspace wrote, or a recipe's JSON.`);
   }
   const result = await app.run(`Looking for ${name}`, (told) =>
-    app.engine.invert(model.key, bytes, INVERT_SECONDS, "w+", told),
+    app.engine.invert(model.key, bytes, app.state.seconds, "w+", told),
   );
-  if (!result?.recipe || !app.state.work) return;
+  if (!result || !app.state.work) return;
+  if (!result.recipe) {
+    app.say("Stopped: the picture is as it was.");
+    return;
+  }
   const { model: _model, ...recipe } = result.recipe;
   const found = fromRecipe(recipe, model);
   if (add) add(found.tray);

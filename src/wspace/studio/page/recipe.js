@@ -73,7 +73,9 @@ export function toRecipe(work) {
     return known >= 0 ? known : sources.push(source) - 1;
   });
   /** @type {Recipe} */
-  const recipe = { version: version(work, sources), sources, psi: work.psi, noise: work.noise };
+  const recipe = { version: version(work, sources), sources, psi: work.psi };
+  const { maps, ...noise } = work.noise;
+  recipe.noise = spread(noise.mode, 1).includes("given") ? { ...noise, maps } : noise;
   if (sources.length > 1) recipe.layer_sources = numbers;
   if (work.cutoff !== null) recipe.cutoff = work.cutoff;
   if (work.edits.length) recipe.edits = work.edits;
@@ -88,7 +90,8 @@ export function toRecipe(work) {
  * @param {Source[]} sources
  */
 function version(work, sources) {
-  if (work.edits.some((edit) => edit.channels)) return 3;
+  const isGiven = spread(work.noise.mode, 1).includes("given");
+  if (isGiven || work.edits.some((edit) => edit.channels)) return 3;
   return work.edits.length || sources.some((source) => source.class_name) ? 2 : 1;
 }
 
@@ -316,8 +319,8 @@ export function layersName(layers, model) {
  */
 export function itemName(item, model) {
   const [source] = item.sources;
-  if (item.sources.length > 1) return "found picture";
-  if (source.seed === undefined) return "picture of its own w";
+  if (item.sources.length > 1) return "a w for each layer";
+  if (source.seed === undefined) return "a w of its own";
   const name = source.class === undefined ? "" : ` ${className(source.class, model)}`;
   return `seed ${source.seed}${name}`;
 }
@@ -354,7 +357,8 @@ export function describe(work, model) {
   }
   const modes = new Set(spread(work.noise.mode, model.num_ws));
   if (modes.size > 1) parts.push("noise by layer");
-  else if (!modes.has("const")) parts.push(modes.has("none") ? "no noise" : "seeded noise");
+  else if (modes.has("none")) parts.push("no noise");
+  else if (!modes.has("const")) parts.push(modes.has("seeded") ? "seeded noise" : "noise of its own");
   return parts.join(" · ");
 }
 

@@ -13,10 +13,12 @@ export class Screen {
   #canvas = null;
   /** @type {ImageData | null} */
   #shown = null;
+  #busy = true;
 
   /** @param {HTMLCanvasElement | null} canvas */
   attach(canvas) {
     this.#canvas = canvas;
+    if (canvas) canvas.ariaBusy = String(this.#busy);
     this.#draw();
   }
 
@@ -32,6 +34,12 @@ export class Screen {
   put(data) {
     this.#shown = data;
     this.#draw();
+  }
+
+  /** @param {boolean} busy whether another picture is on its way */
+  expect(busy) {
+    this.#busy = busy;
+    if (this.#canvas) this.#canvas.ariaBusy = String(busy);
   }
 
   /** @returns {Promise<Blob | null>} what is shown, as a PNG without a recipe */
@@ -72,7 +80,7 @@ export function imageData({ width, height, pixels }, number) {
 /** Draws what is wanted: one picture is on its way at a time, and the newest wish is the next. */
 export class Live {
   #engine;
-  #show;
+  #screen;
   #fail;
   /** @type {{model: string, recipe: Recipe} | null} */
   #wanted = null;
@@ -81,12 +89,12 @@ export class Live {
 
   /**
    * @param {Engine} engine
-   * @param {(images: Images) => void} show
+   * @param {Screen} screen
    * @param {(error: Error) => void} fail
    */
-  constructor(engine, show, fail) {
+  constructor(engine, screen, fail) {
     this.#engine = engine;
-    this.#show = show;
+    this.#screen = screen;
     this.#fail = fail;
   }
 
@@ -107,13 +115,14 @@ export class Live {
 
   async #run() {
     this.#busy = true;
+    this.#screen.expect(true);
     while (this.#wanted) {
       const { model, recipe } = this.#wanted;
       const turn = this.#turn;
       this.#wanted = null;
       try {
         const { images } = await this.#engine.render(model, [recipe], "main");
-        if (turn === this.#turn) this.#show(images);
+        if (turn === this.#turn) this.#screen.paint(images);
       } catch (error) {
         // What is lost is asked for again when the connection is back.
         if (error instanceof Lost || error instanceof Dropped) continue;
@@ -121,5 +130,6 @@ export class Live {
       }
     }
     this.#busy = false;
+    this.#screen.expect(false);
   }
 }

@@ -6,7 +6,7 @@
 
 import { Button, Dialog, useApp } from "./controls.js";
 import { DragOverlay } from "./drag_overlay.js";
-import { copyText, keepPicture, openFile, savePicture, saveRecipe } from "./files.js";
+import { copyText, keepPicture, openFile, save, savePicture, saveRecipe } from "./files.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { describe, toRecipe } from "./recipe.js";
 
@@ -16,6 +16,7 @@ export function Stage({ app }) {
   const work = useApp(app, (state) => state.work);
   const crisp = useApp(app, (state) => state.crisp);
   const task = useApp(app, (state) => state.task);
+  const playing = useApp(app, (state) => state.playing);
   const [showsCode, setShowsCode] = useState(false);
   const chooser = useRef(/** @type {HTMLInputElement | null} */ (null));
   if (!model || !work) return html`<section class="stage" aria-label="Picture"></section>`;
@@ -30,13 +31,13 @@ export function Stage({ app }) {
           width=${1}
           height=${1}
           role="img"
-          aria-label=${`${model.title}: ${about}`}
+          aria-label=${`${model.title}: ${task?.title ?? playing ?? about}`}
           ref=${(/** @type {HTMLCanvasElement | null} */ canvas) => app.screen.attach(canvas)}
         ></canvas>
         <${DragOverlay} app=${app} />
       </div>
     </div>
-    ${task ? html`<${TaskBar} app=${app} />` : html`<p class="caption" title=${about}>${about}</p>`}
+    ${task ? html`<${TaskBar} app=${app} />` : html`<p class="caption" title=${about}>${playing ?? about}</p>`}
     <div class="actions" role="toolbar" aria-label="Picture">
       <${Button} icon="down" kind="main" label="Save PNG" text="Save PNG" onClick=${() => savePicture(app)} title="The picture, with its recipe in it" />
       <${Button} icon="heart" label="Keep on the board" text="Keep" onClick=${() => keepPicture(app, about)} />
@@ -73,13 +74,13 @@ function TaskBar({ app }) {
       max=${total || undefined}
       value=${total ? done : undefined}
     ></progress>
-    <${Button} icon="stop" label="Stop" text="Stop" onClick=${task.stop} />
+    <${Button} icon="stop" kind="small" label="Stop" text="Stop" onClick=${task.stop} />
   </div>`;
 }
 
 /** @param {{app: App, onClose: () => void}} props */
 function Code({ app, onClose }) {
-  const [code, setCode] = useState(/** @type {{command: string, python: string} | null} */ (null));
+  const [code, setCode] = useState(/** @type {import("./types.js").Code | null} */ (null));
   const { model, work } = app.state;
   useEffect(() => {
     if (!model?.can.includes("code") || !work) return;
@@ -103,6 +104,10 @@ function Code({ app, onClose }) {
       )
     }
     <div class="row">
+      ${
+        code?.file &&
+        html`<${Button} icon="down" label=${`Save ${code.file.name}, which they read`} text=${`Save ${code.file.name}, which they read`} onClick=${() => code.file && save(code.file.name, new Blob([code.file.text]))} />`
+      }
       <${Button} icon="down" label="Save the recipe as JSON" text="Save the recipe as JSON" onClick=${() => saveRecipe(app)} />
     </div>
   <//>`;

@@ -15,12 +15,13 @@
  * @property {number[]} [layers] none: all
  * @property {string} name "" where it has none
  *
- * @typedef {"const" | "seeded" | "none"} NoiseMode
+ * @typedef {"const" | "seeded" | "none" | "given"} NoiseMode
  *
  * @typedef {object} Noise each field is one value, or one for each layer of ws
  * @property {NoiseMode | NoiseMode[]} mode
  * @property {number | number[]} seed
  * @property {number | number[]} strength
+ * @property {(string | null)[]} [maps] one for each layer of ws, where a mode is "given"
  *
  * @typedef {object} Recipe
  * @property {number} version
@@ -89,13 +90,19 @@
  *
  * @typedef {{name: string, bytes: Uint8Array<ArrayBuffer>}} NamedFile
  *
+ * @typedef {object} Code what makes a picture
+ * @property {string} command
+ * @property {string} python
+ * @property {{name: string, text: string} | null} [file] that both read
+ *
  * @typedef {object} Curve
+ * @property {string} chart that it belongs to
  * @property {string} name
  * @property {[number, number][]} points kimg and value
  *
  * @typedef {object} Run
  * @property {number} kimg
- * @property {number} newest kimg of the newest snapshot
+ * @property {number | null} newest kimg of the newest snapshot
  * @property {Curve[]} curves
  * @property {string[]} sheets
  *

@@ -38,12 +38,13 @@ export function BoardTab({ app }) {
     if (files.length) save("board.zip", zipOf(files));
     if (missing.size) app.say(`Left out: ${[...missing].join(" ")}`, true);
   };
+  const saveText = done === null ? "Save all as a zip" : `${done} of ${all.length} …`;
   return html`<${Section}
     title=${all.length ? `Kept pictures: ${all.length}` : "Kept pictures"}
     about="They stay in this browser, with their recipes."
     actions=${
       all.length > 0 &&
-      html`<${Button} icon="down" kind="small" label="Save all as a zip" text=${done === null ? "Save all as a zip" : `${done} of ${all.length} …`} disabled=${done !== null} onClick=${exportAll} />`
+      html`<${Button} icon="down" kind="small" label=${saveText} text=${saveText} disabled=${done !== null} onClick=${exportAll} />`
     }
   >
     ${

@@ -18,6 +18,7 @@ const STEPS = 200; // of a drag
 export function EditTab({ app }) {
   const model = useApp(app, (state) => state.model);
   const work = useApp(app, (state) => state.work);
+  const seconds = useApp(app, (state) => state.seconds);
   const photo = useRef(/** @type {HTMLInputElement | null} */ (null));
   if (!model || !work) return null;
   return html`${model.can.includes("drag") && html`<${Drag} app=${app} model=${model} work=${work} />`}
@@ -41,6 +42,12 @@ export function EditTab({ app }) {
             event.target.value = "";
           }}
         />
+        <${Choice}
+          label="Look for"
+          options=${[["10", "10 seconds"], ["40", "40 seconds"]]}
+          value=${String(seconds)}
+          onChange=${(/** @type {string} */ to) => app.set({ seconds: Number(to) })}
+        />
       <//>`
     }
     <${Directions} app=${app} model=${model} work=${work} />`;
@@ -62,7 +69,7 @@ function Directions({ app, model, work }) {
     }
     actions=${
       work.edits.length > 0 &&
-      html`<${Button} icon="reset" kind="small" label="Take all steps back" text="Reset" onClick=${() => app.change({ ...work, edits: [] })} />`
+      html`<${Button} icon="reset" kind="small" label="Reset all steps" text="Reset" onClick=${() => app.change({ ...work, edits: [] })} />`
     }
   >
     <div class="directions">
@@ -142,7 +149,7 @@ function Step({ app, model, edit, name, about, onRename }) {
   const place = findEdit(work, edit);
   const layers = place < 0 ? edit.layers : work.edits[place].layers;
   const strength = place < 0 ? 0 : work.edits[place].strength;
-  const note = edit.channels ? "style channels" : layers ? layersName(layers, model) : "all";
+  const note = edit.channels ? "style channels" : layers ? layersName(layers, model) : "";
   return html`<${Slider}
     compact
     label=${name}

@@ -53,6 +53,7 @@ function Start({ app, model, work }) {
           id=${id}
           label="Seed"
           wide
+          none="none"
           value=${source.seed ?? null}
           least=${0}
           most=${MAX_SEED}
@@ -197,7 +198,7 @@ function Neighbourhood({ app, model, work }) {
   return html`<${Section}
     title="Nearby"
     about="Choose the picture that is nearer to what you look for."
-    actions=${html`<${Button} icon="dice" kind="small" label="Other neighbours" text="Others" onClick=${() => setSeed(seed + 1)} />`}
+    actions=${html`<${Button} icon="dice" kind="small" label="Others nearby" text="Others" onClick=${() => setSeed(seed + 1)} />`}
   >
     <div class="nine" role="group" aria-label="Pictures nearby">
       ${[0, 1, 2, 3].map(cell)}

@@ -56,18 +56,26 @@ function Controls({ app, title, about, layers }) {
   const count = model.num_ws;
   /** @type {<T>(value: T | T[]) => T | null} */
   const shared = (value) => {
-    const own = gathered(layers.map((layer) => spread(value, count)[layer]));
-    return Array.isArray(own) ? null : own;
+    const values = gathered(layers.map((layer) => spread(value, count)[layer]));
+    return Array.isArray(values) ? null : values;
   };
   const set = (/** @type {Partial<typeof noise>} */ change, gesture = "") =>
     app.change({ ...work, noise: { ...noise, ...change } }, gesture && `${gesture} ${name}`);
   const mode = shared(noise.mode);
+  const { maps } = noise;
+  const own = layers.some((layer) => maps?.[layer]);
+  /** @type {[NoiseMode, string][]} */
+  const modes = own ? [...MODES, ["given", "Found"]] : MODES;
+  const setMode = (/** @type {NoiseMode} */ to) => {
+    const fits = to === "given" ? layers.filter((layer) => maps?.[layer]) : layers;
+    set({ mode: withLayers(noise.mode, count, fits, to) });
+  };
   const choice = html`<${Choice}
     label=${`Noise of ${name}`}
     hidden
-    options=${MODES}
+    options=${modes}
     value=${mode}
-    onChange=${(/** @type {NoiseMode} */ to) => set({ mode: withLayers(noise.mode, count, layers, to) })}
+    onChange=${setMode}
   />`;
   return html`<${Section} title=${title} about=${about} actions=${choice}>
     ${

@@ -51,15 +51,18 @@ export function RunTab({ app }) {
   };
   return html`<${Section}
       title=${`${rounded(run.kimg)} kimg`}
-      about=${`The newest snapshot is of ${rounded(run.newest)} kimg.`}
+      about=${run.newest === null ? "No snapshot yet." : `The newest snapshot is of ${rounded(run.newest)} kimg.`}
       actions=${html`<${Button} icon="reset" kind="small" label="Take the newest snapshot" text="Take the newest" disabled=${isBusy} onClick=${reload} />`}
     />
-    ${
-      run.curves.length > 0 &&
-      html`<${Section} title="Curves">
-        <div class="curves">${run.curves.map((curve) => html`<${Plot} key=${curve.name} curve=${curve} />`)}</div>
-      <//>`
-    }
+    ${[...new Set(run.curves.map((curve) => curve.chart))].map(
+      (chart) => html`<${Section} key=${chart} title=${chart}>
+        <div class="curves">
+          ${run.curves
+            .filter((curve) => curve.chart === chart)
+            .map((curve) => html`<${Plot} key=${curve.name} curve=${curve} />`)}
+        </div>
+      <//>`,
+    )}
     ${run.sheets.length > 0 && html`<${Sheets} app=${app} model=${model.key} names=${run.sheets} />`}`;
 }
 

@@ -20,27 +20,24 @@ const KINDS = [
   ["spline", "Smooth"],
   ["slerp", "Through z"],
 ];
-/** @type {[string, string][]} */
-const FORMATS = [
-  ["mp4", "MP4"],
-  ["webp", "WebP"],
-  ["gif", "GIF"],
-];
+/** @type {Record<string, string>} */
+const FORMATS = { mp4: "MP4", webp: "WebP", gif: "GIF" };
 
 /** @param {{app: App}} props */
 export function WalkTab({ app }) {
   const model = useApp(app, (state) => state.model);
   const work = useApp(app, (state) => state.work);
   const walk = useApp(app, (state) => state.walk);
+  const films = useApp(app, (state) => state.films);
   if (!model || !work) return null;
   const set = (/** @type {Partial<Walk>} */ change) => app.set({ walk: { ...app.state.walk, ...change } });
   const { keys } = walk;
   const here = toRecipe(work);
-  const legs = keys.length - (walk.loop ? 0 : 1);
-  const seconds = (legs * walk.frames) / walk.fps;
+  const total = frameCount(keys.length, walk);
+  const format = films.includes(walk.format) ? walk.format : films[0];
   const canSlerp = keys.every((key) => key.sources.every((source) => source.seed !== undefined));
   const kinds = canSlerp ? KINDS : KINDS.slice(0, 2);
-  const ready = keys.length > 1 && legs * walk.frames <= MOST_FRAMES;
+  const ready = keys.length > 1 && total <= MOST_FRAMES;
   const request = {
     recipes: keys,
     frames: walk.frames,
@@ -49,7 +46,7 @@ export function WalkTab({ app }) {
   };
   const film = async () => {
     const result = await app.run("Film", (told) =>
-      app.engine.film(model.key, { ...request, format: walk.format, fps: walk.fps }, told),
+      app.engine.film(model.key, { ...request, format, fps: walk.fps }, told),
     );
     if (result?.file) saveFile(result.file);
   };
@@ -59,7 +56,7 @@ export function WalkTab({ app }) {
       actions=${html`<${Button}
         icon="add"
         kind="small"
-        label="Add the picture that is shown"
+        label="Add this picture to the walk"
         text="Add this picture"
         disabled=${keys.length >= MOST_KEYS || same(keys.at(-1), here)}
         onClick=${() => set({ keys: [...keys, here] })}
@@ -81,12 +78,12 @@ export function WalkTab({ app }) {
     <//>
     ${
       keys.length > 1 &&
-      html`<${Section} title=${`${seconds.toFixed(1)} seconds`} about=${ready ? "" : `More than ${MOST_FRAMES} frames: take fewer for each leg.`}>
+      html`<${Section} title=${`${(total / walk.fps).toFixed(1)} seconds`} about=${ready ? "" : `More than ${MOST_FRAMES} frames: take fewer for each leg.`}>
         <${Player} app=${app} model=${model} request=${request} fps=${walk.fps} ready=${ready} />
         ${
           model.can.includes("film") &&
           html`<div class="row">
-            <${Choice} label="Film" options=${FORMATS} value=${walk.format} onChange=${(/** @type {string} */ format) => set({ format })} />
+            <${Choice} label="Film" options=${films.map((one) => [one, FORMATS[one] ?? one])} value=${format} onChange=${(/** @type {string} */ format) => set({ format })} />
             <${Button} icon="down" label="Save the film" text="Save the film" disabled=${!ready} onClick=${film} />
           </div>`
         }
@@ -137,7 +134,7 @@ function Player({ app, model, request, fps, ready }) {
   const [plays, setPlays] = useState(false);
   const made = useRef("");
   const name = JSON.stringify([model.key, model.sha256, request]);
-  const total = (request.recipes.length - (request.loop ? 0 : 1)) * request.frames;
+  const total = frameCount(request.recipes.length, request);
   useEffect(() => {
     setPlays(false);
     setFrames([]);
@@ -166,6 +163,7 @@ function Player({ app, model, request, fps, ready }) {
   const show = (/** @type {ImageData} */ data) => {
     app.live.rest();
     app.screen.put(data);
+    if (app.state.playing === null) app.set({ playing: `walk of ${request.recipes.length} key pictures` });
   };
   const fetchAll = async () => {
     /** @type {ImageData[]} */
@@ -205,6 +203,14 @@ function Player({ app, model, request, fps, ready }) {
     />
     <span class="note">${at + 1} / ${total}</span>
   </div>`;
+}
+
+/**
+ * @param {number} keys
+ * @param {{frames: number, loop: boolean}} walk
+ */
+function frameCount(keys, { frames, loop }) {
+  return loop ? keys * frames : Math.max(keys - 1, 0) * frames + 1;
 }
 
 /** @param {Images} images */
