@@ -49,3 +49,13 @@ def test_a_card_s_script_runs_without_a_card() -> None:
     )
     for name in ("generation", "training"):
         assert results[name]["share_of_peak"] > 0
+
+
+@pytest.mark.slow
+def test_export() -> None:
+    options = ("--side", "16", "--seconds", "0", "--batches", "1", "2", "--dtypes", "int8")
+    rows = _run("export.py", *options)
+    work = [(row["model"], row["batch"]) for row in rows]
+    assert work == [("avatars", 1), ("avatars", 2), ("stylegan2 16²", 1), ("stylegan2 16²", 2)]
+    assert all(row["wspace"] > 0 and row["onnxruntime"] > 0 for row in rows)
+    assert all(row["psnr"] > 25 and row["megabytes"] > 0.1 for row in rows)

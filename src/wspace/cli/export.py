@@ -28,7 +28,7 @@ __all__ = ["export_command"]
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
     show_default=True,
-    help="How weights are stored: half or a quarter of the size, for a little of the picture.",
+    help="How weights are stored, smaller for a little of the picture; int8: float16 in mapping.",
 )
 @click.option(
     "--format",

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure": ("measure", "Measure a model against a dataset."),
     "claims": ("claims", "Put the article's claims to the test on a model."),
     "import": ("import_", "Turn an official StyleGAN pickle into a wspace model, safely."),
+    "card": ("card", "Write the page of a model: data, licence, figures, pictures."),
     "export": ("export", "Write a model as ONNX graphs, which run without wspace."),
     "bench": ("bench", "Measure this machine's speed with a model."),
     "models": ("models", "List the models that come with the package."),

@@ -82,8 +82,9 @@ class Graph:
 
     Attributes:
         name: of the graph.
-        weights: how large weights are stored. They are float32 again before anything is computed;
-            runtimes see to that when they load the file.
+        weights: how large weights are stored; in int8 those of mapping are float16. All of them
+            are float32 again before anything is computed: runtimes see to that when they load
+            the file.
     """
 
     name: str

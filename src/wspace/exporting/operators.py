@@ -39,9 +39,21 @@ __all__ = [
 _MATRIX_SIDE = 160
 
 
-def linear(graph: Graph, x: str, layer: EqualizedLinear, name: str, *, gain: float = 1.0) -> str:
-    """`EqualizedLinear` times ``gain``: (N, in_features) to (N, out_features)."""
-    weight = graph.weight(f"{name}.weight", layer.weight * (layer.weight_scale * gain), channels=0)
+def linear(
+    graph: Graph,
+    x: str,
+    layer: EqualizedLinear,
+    name: str,
+    *,
+    gain: float = 1.0,
+    channels: int | None = 0,
+) -> str:
+    """`EqualizedLinear` times ``gain``: (N, in_features) to (N, out_features).
+
+    ``channels`` is that of `Graph.weight`.
+    """
+    scaled = layer.weight * (layer.weight_scale * gain)
+    weight = graph.weight(f"{name}.weight", scaled, channels=channels)
     bias = graph.weight(f"{name}.bias", layer.bias * (layer.bias_scale * gain))
     return graph.call("Gemm", x, weight, bias, transB=1)
 
