@@ -49,7 +49,7 @@ from wspace.metrics.judge import Judging, judging_of
 from wspace.metrics.table import measure
 from wspace.sizes import size_of
 
-__all__ = ["Cell", "cells", "main", "run_cell", "write_series"]
+__all__ = ["Cell", "cells", "labelled_pictures", "main", "run_cell", "write_series"]
 
 ROOT = Path(__file__).parents[1]
 WSPACE = [sys.executable, "-c", "from wspace.cli.main import main; main()"]
@@ -216,7 +216,7 @@ def reports(folder: Path, series: Path, num: int) -> None:
         if model not in DATA:
             print(f"{model}: no data is known for it")
             continue
-        data = _labelled(model, resolution.short)
+        data = labelled_pictures(model, resolution.short)
         command = [
             *WSPACE,
             "claims",
@@ -235,7 +235,7 @@ def reports(folder: Path, series: Path, num: int) -> None:
             raise WspaceError(f"no report of {model}: see above.")
 
 
-def _labelled(model: str, size: str) -> Path:
+def labelled_pictures(model: str, size: str) -> Path:
     """Labelled pictures of a bundled model's kind and size, none that it learned from."""
     cache = cache_root()
     assert cache is not None

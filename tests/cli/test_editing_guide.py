@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from wspace.formats.directions import directions_path
-from wspace.formats.model_file import bundled_models
+from wspace.formats.directions import directions_path, read_directions
+from wspace.formats.model_file import bundled_models, load
+from wspace.recipe.recipe import sample_recipes
+from wspace.rendering.render import render
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "editing.md").read_text()
 
@@ -55,3 +57,30 @@ def test_the_bundled_avatars_have_the_directions_that_are_shown(
     }
     assert {"blazer", "small-mouth", "skin-dark", "curly-hair", "skin-light", "long-hair"} <= names
     assert len(names) >= 10
+
+
+def test_the_bundled_clothes_have_directions_of_sefa_and_such_with_names(
+    run_wspace: Callable[..., Any],
+) -> None:
+    listed = run_wspace("directions", "list", "clothes").out.splitlines()
+    names = {line.split(":")[0] for line in listed}
+    assert {"bright", "long-sleeves", "broad-shoulders", "flared", "plain", "narrow"} <= names
+    assert sum("SeFa" in line for line in listed) >= 5
+    assert directions_path("clothes").stat().st_size < 50_000
+
+
+def test_the_bundled_clothes_get_brighter_where_they_should(tmp_path: Path) -> None:
+    generator = load("clothes")
+    bright = read_directions(directions_path("clothes"), generator)["bright"].edit
+    dark, plain, light = (
+        render(
+            generator,
+            [
+                recipe.replace(edits=(bright.replace(strength=strength),) if strength else ())
+                for recipe in sample_recipes(range(10), num_classes=10, psi=0.7)
+            ],
+        ).pixels.mean()
+        for strength in (-1.5, 0.0, 1.5)
+    )
+    assert dark < 0.8 * plain
+    assert light > 1.2 * plain

@@ -1,0 +1,109 @@
+"""The scripts behind the figures of editing, on the smallest work that they take."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from known_judges import judging
+from labelled_pictures import write_shades
+
+import wspace
+from wspace.discovery.labelled import decisions_on
+from wspace.discovery.wanted import Wanted
+from wspace.formats.directions import Direction, directions_path, write_directions
+from wspace.formats.model_file import load
+from wspace.metrics import judge
+from wspace.networks.generator import Generator
+from wspace.recipe.recipe import Edit
+from wspace.steering.directions import principal, sample_w
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+import editing
+from editing_directions import Measured, ZSteps, measure_direction
+
+
+def test_random_recipes_come_again(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Path(shutil.copy(tiny_model, tmp_path))
+    generator = load(model)
+    (edit,) = principal(sample_w(generator, 64), 1)
+    directions = {"hat": Direction(edit=edit.replace(name="hat"))}
+    write_directions(directions_path(model), generator, directions)
+    editing.main(["recipes", "--models", str(model), "--num", "12", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["recipes"], told["wrong"]) == (12, [])
+    assert {"inverted", "dragged", "mixed", "edit in W", "edit in style space"} <= set(told["with"])
+
+
+def test_a_direction_is_measured_by_what_appears_and_what_changes_beside(
+    tiny_generator: Generator,
+) -> None:
+    recipes = wspace.recipes(seeds=range(40))
+    means = wspace.render(tiny_generator, recipes).pixels.mean(axis=(1, 2))
+    red = float(np.median(means[:, 0]))
+    judge_of_red = judging(red, (-1.0, 300.0))  # blue never changes
+    before = decisions_on(tiny_generator, judge_of_red, recipes)
+    wanted = Wanted(name="red", kind="redVariant", value=None)
+    redder = Edit(direction=(0.0,) * 8)
+    still = measure_direction(
+        tiny_generator, judge_of_red, wanted, recipes, before,
+        lambda own, _: [recipe.replace(edits=(redder,)) for recipe in own],
+    )  # fmt: skip
+    assert still == (20, (0.0,) * 3, (0.0,) * 3)
+    lacking = [r for r, lacks in zip(recipes, means[:, 0] <= red, strict=True) if lacks]
+    others = [r for r, lacks in zip(recipes, means[:, 0] <= red, strict=True) if not lacks]
+    swapped = measure_direction(
+        tiny_generator, judge_of_red, wanted, recipes, before,
+        lambda own, strength: others if strength == 2 and own == lacking else own,
+    )  # fmt: skip
+    assert swapped == (20, (0.0, 0.0, 1.0), (0.0,) * 3)
+
+
+def test_the_goal_is_both_at_one_strength() -> None:
+    def reaches(flips: tuple[float, ...], others: tuple[float, ...]) -> bool:
+        return Measured(name="", space="w", lacking=9, flips=flips, others=others).reaches_the_goal
+
+    assert reaches((0.5, 0.9, 1.0), (0.0, 0.1, 0.2))
+    assert not reaches((0.5, 0.8, 1.0), (0.0, 0.1, 0.2))
+    assert not reaches((), ())
+
+
+def test_a_step_in_z_is_one_before_mapping(tiny_generator: Generator) -> None:
+    z = wspace.latents(tiny_generator, [7, 8])
+    steps = ZSteps(tiny_generator, z)
+    step = torch.arange(8.0)
+    made = steps.taken(wspace.recipes(seeds=[7, 8]), step, 0.5)
+    w = tiny_generator.mapping.w(z + 0.5 * step)
+    torch.testing.assert_close(torch.tensor([recipe.sources[0].w for recipe in made]), w)
+    images = steps.images(torch.tensor([1, 0]), step, torch.tensor([0.5, 0.5]))
+    ws = w[[1, 0]][:, None].expand(-1, 6, -1)
+    torch.testing.assert_close(images, tiny_generator.synthesis(ws))
+
+
+@pytest.mark.slow
+def test_directions_are_found_measured_and_not_made_again(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("WSPACE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(judge, "SEEN", 60 * judge.BATCH)
+    data = write_shades(tmp_path / "shades.zip", 120, attributes=True)
+    out = tmp_path / "rows.json"
+    words = ["directions", "--model", str(tiny_model), "--data", str(data), "--samples", "100",
+             "--tried", "30", "--num", "30", "--out", str(out)]  # fmt: skip
+    editing.main(words)
+    rows = json.loads(out.read_text())
+    assert rows
+    assert {row["space"] for row in rows} == {"w", "style", "z"}
+    first = capsys.readouterr().out
+    editing.main(words)
+    assert json.loads(out.read_text()) == rows
+    assert capsys.readouterr().out.splitlines() == first.splitlines()[len(rows) :]
