@@ -24,7 +24,7 @@ def test_the_commands_print_what_stands_there(
     run_wspace: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = [(command, printed) for command, printed in blocks() if "pt2" not in command]
+    commands = [(command, printed) for command, printed in blocks() if printed]
     assert [command.split()[1] for command, _ in commands] == ["export", "card"]
     for command, printed in commands:
         ran = run_wspace(*shlex.split(command)[1:])

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "claims": ("claims", "Put the article's claims to the test on a model."),
     "import": ("import_", "Turn an official StyleGAN pickle into a wspace model, safely."),
     "card": ("card", "Write the page of a model: data, licence, figures, pictures."),
+    "push": ("push", "Put a model on a model hub, with its page."),
     "export": ("export", "Write a model as ONNX graphs, which run without wspace."),
     "bench": ("bench", "Measure this machine's speed with a model."),
     "models": ("models", "List the models that come with the package."),

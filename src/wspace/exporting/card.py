@@ -17,6 +17,7 @@ from typing import Any
 from wspace.errors import command_line, one_line
 from wspace.files import atomic_write_text, check_absent
 from wspace.formats.finding import bundled_models, find_model
+from wspace.formats.hub import PREFIX, HubName
 from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
 from wspace.recipe.classes import with_class_names
@@ -88,6 +89,7 @@ def write_card(
     metadata: Mapping[str, Any],
     out: Path,
     *,
+    called: str | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Draw the card's pictures, and write it beside them.
@@ -97,6 +99,7 @@ def write_card(
         generator: the model.
         metadata: what its file says of itself.
         out: NAME.md, not there yet; pictures are called NAME-samples.png and so on.
+        called: the name that the card knows it by; None for ``model``.
         progress: called while pictures are drawn.
 
     Returns:
@@ -108,7 +111,8 @@ def write_card(
     names = {kind: out.with_name(f"{out.stem}-{kind}.png") for kind in ("samples", "mixing")}
     for path in (out, *names.values()):
         check_absent(path)
-    title = name_of(model)
+    called = str(model) if called is None else called
+    title = name_of(called)
     count = _count(generator, _SAMPLES, _SAMPLED_PIXELS)
     if generator.num_classes:
         rows = _class_rows(generator)
@@ -126,7 +130,7 @@ def write_card(
     mixing = mixing_sheet(generator, seeds[:side], seeds[side:], coarse, progress=progress)
     about = "style mixing: coarse layers from the column, the others from the row"
     shown.append(CardPicture(file=names["mixing"].name, about=about))
-    text = card_text(model, generator, metadata, command_of_run(model), shown)
+    text = card_text(called, generator, metadata, command_of_run(model), shown)
     samples.save(names["samples"])
     mixing.save(names["mixing"])
     atomic_write_text(out, text)
@@ -165,13 +169,15 @@ def card_text(
         "## Limits",
         _limits(generator, metadata),
         "## Use",
-        _use(name, generator),
+        _use(model, generator),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def name_of(model: Path | str) -> str:
-    """What a model is called on its card: a bundled name, a file's or a folder's."""
+    """What a model is called on its card: a bundled name, a file's, a folder's, that on a hub."""
+    if str(model).startswith(PREFIX):
+        return HubName.parse(str(model)).name
     if str(model) in bundled_models():
         return str(model)
     path = Path(model).resolve()
@@ -318,9 +324,10 @@ def _limits(generator: Generator, metadata: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _use(name: str, generator: Generator) -> str:
-    bundled = name in bundled_models()
-    model = name if bundled else f"{name}.safetensors"
+def _use(given: Path | str, generator: Generator) -> str:
+    name = name_of(given)
+    known = name in bundled_models() or str(given).startswith(PREFIX)
+    model = str(given) if known else f"{name}.safetensors"
     extra = ["--classes", "all"] if generator.num_classes else []
     shell = [
         command_line(

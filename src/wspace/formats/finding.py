@@ -1,4 +1,7 @@
-"""Which file a model's name means: a bundled one, a file, a run folder. It needs no torch."""
+"""Which file a model's name means: a bundled one, a file, a run folder, one on a hub.
+
+It needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from wspace.errors import WspaceError, WspaceWarning
+from wspace.formats.hub import PREFIX, hub_file
 
 __all__ = ["bundled_models", "find_model"]
 
@@ -21,11 +25,11 @@ def bundled_models() -> dict[str, Path]:
 
 
 def find_model(model: Path | str) -> Path:
-    """The file behind a bundled name, a path or a run folder.
+    """The file behind a bundled name, a path, a run folder or a name on a hub.
 
     Args:
-        model: a text that is a bundled name means that model; a `Path`, or "./NAME", what lies at
-            that place.
+        model: a text that is a bundled name means that model; one that begins with "hub:" is
+            fetched (see `hub.hub_file`); a `Path`, or "./NAME", is what lies at that place.
 
     Raises:
         WspaceError: there is none.
@@ -33,6 +37,8 @@ def find_model(model: Path | str) -> Path:
     Warns:
         WspaceWarning: the bundled model is taken, and something of its name lies here.
     """
+    if isinstance(model, str) and model.startswith(PREFIX):
+        return hub_file(model)
     bundled = bundled_models()
     if isinstance(model, str) and model in bundled:
         if os.path.exists(model):
@@ -52,7 +58,7 @@ def find_model(model: Path | str) -> Path:
     if not os.path.isfile(path):
         names = ", ".join(bundled) or "none yet"
         raise WspaceError(
-            f"there is no model {str(model)!r}: give a .safetensors file, a run folder or a "
-            f"bundled name ({names})."
+            f"there is no model {str(model)!r}: give a .safetensors file, a run folder, a "
+            f"bundled name ({names}) or hub:OWNER/NAME."
         )
     return path

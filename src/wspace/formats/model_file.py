@@ -30,6 +30,7 @@ from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
 from wspace.formats.difference import Base, with_changes
 from wspace.formats.finding import bundled_models, find_model
+from wspace.formats.hub import PREFIX, HubName
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import (
     DiscriminatorConfig,
@@ -296,7 +297,9 @@ def _find_base(path: Path, header: dict[str, Any]) -> Path:
 
 
 def _plain_name(model: Path | str, path: Path) -> str:
-    """The bundled name, the run folder's name or the file's name; never a path."""
+    """The bundled name, the run folder's, the file's, or that on a hub; never a path."""
+    if isinstance(model, str) and model.startswith(PREFIX):
+        return HubName.parse(model).name
     if path in bundled_models().values():
         return path.stem
     return Path(model).resolve().name if Path(model).is_dir() else path.name
