@@ -22,16 +22,18 @@ def test_a_seed_is_dragged_and_made_again_to_the_bit(
     run_wspace: Run, tiny_model: Path, tmp_path: Path
 ) -> None:
     out, film = tmp_path / "new" / "moved.png", tmp_path / "film.gif"
+    sheet = tmp_path / "sheet.png"
     ran = run_wspace(
         "drag", tiny_model, "--seed", 3, "--psi", 0.7, *MOVE, "--steps", 5, "--out", out,
-        "--film", film, "--json",
+        "--film", film, "--sheet", sheet, "--json",
     )  # fmt: skip
     assert ran.status == 0, ran.err
     said = json.loads(ran.out)
     assert said["file"] == str(out)
     assert said["points"][0]["to"] == [9, 6]
     assert said["recipe"] == recipe_of_file(out).to_dict()
-    with Image.open(film) as moving:
+    with Image.open(film) as moving, Image.open(sheet) as shown:
+        assert shown.width > 3 * 256
         assert moving.size == (256, 256)
         assert moving.n_frames == said["steps"] + 1  # type: ignore[attr-defined]
     again = run_wspace("reproduce", out, "--model", tiny_model, "--verify")
@@ -108,6 +110,7 @@ def test_ctrl_c_keeps_the_last_picture_and_the_film(
         ((*MOVE, "--mask", "black.png"), "lets nothing move"),
         ((*MOVE, "--film", "film.png"), "should end with .mp4"),
         ((*MOVE, "--out", "out.jpg"), "should end with .png"),
+        ((*MOVE, "--sheet", "sheet.jpg"), "should end with .png"),
         ((*MOVE, "--recipe", "text.png"), "is no valid JSON"),
         ((*MOVE, "--recipe", "text.png", "--seed", "3"), "--recipe and --seed exclude each other"),
         ((*MOVE, "--recipe", "text.png", "--psi", "0.7"), "--recipe and --psi exclude each other"),

@@ -30,22 +30,28 @@ def test_the_commands_run(
     monkeypatch.chdir(tmp_path)
     shutil.copy(bundled_models()["avatars"], "my.safetensors")
     Image.new("RGB", (90, 80), "tan").save("portrait.jpg")
+    Image.new("1", (64, 64), 1).save("mask.png")
     commands = [shlex.split(line) for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) >= 10
     for words in commands:
         if "labels" in words:  # needs labelled pictures, and minutes
             continue
-        short = {"invert": ["--steps", "2"], "encoder": ["--minutes", "0.01"]}.get(words[1], [])
+        few = ["--steps", "2"]
+        short = {"invert": few, "drag": few, "encoder": ["--minutes", "0.01"]}.get(words[1], [])
         ran = run_wspace(*words[1:], *short)
         assert ran.status == 0, (words, ran.err)
 
 
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
+    edited, dragged = blocks("python")
     made: dict[str, Any] = {}
-    exec(code, made)
+    exec(edited, made)
     assert len(made["pictures"].recipes[0].edits) == 1
+    exec(dragged, made := {})
+    before, after = made["states"][-2:]
+    assert (made["undone"].pixels[0] == before.pixels).mean() > 0.99
+    assert after.distance < 3 <= before.distance
 
 
 def test_the_bundled_avatars_have_the_directions_that_are_shown(

@@ -74,7 +74,7 @@ def shift_of(recipe: Recipe, size: int = 32) -> tuple[float, float]:
 def test_a_picture_that_w_shifts_is_shifted_by_what_a_point_is_dragged(target: Any) -> None:
     generator = make_shifting_generator()
     start = Recipe(sources=(Source(w=(0.0, 0.0, 0.0, 0.0)),))
-    config = DragConfig(layers=(0,), features=3, steps=60)
+    config = DragConfig(layers=(0,), features=3, settle=5)
     last = last_of(generator, start, [((16.0, 14.0), target)], config=config)
     assert last.arrived
     assert math.dist(shift_of(last.recipe), (target[0] - 16, target[1] - 14)) < 2
@@ -84,7 +84,7 @@ def test_several_points_go_where_they_should_together() -> None:
     generator = make_shifting_generator()
     start = Recipe(sources=(Source(w=(0.0, 0.0, 0.0, 0.0)),))
     moves = [((10.0, 10.0), (13.0, 10.0)), ((20.0, 22.0), (23.0, 22.0))]
-    config = DragConfig(layers=(0,), features=3, steps=60)
+    config = DragConfig(layers=(0,), features=3, settle=5)
     last = last_of(generator, start, moves, config=config)
     assert last.arrived
     assert [end for _, end in last.moves] == [end for _, end in moves]
@@ -148,7 +148,7 @@ def test_a_mask_holds_the_rest(tiny_generator: Generator) -> None:
     mask[3:11, 3:13] = True
 
     def changed(**more: Any) -> float:
-        config = DragConfig(steps=25, near=0)
+        config = DragConfig(steps=25, near=0, mask_weight=20)
         states = list(drag(tiny_generator, recipe_of(), [MOVE], config=config, **more))
         held = states[-1].pixels[~mask].astype(float) - states[0].pixels[~mask]
         return float(np.abs(held).mean())
@@ -182,10 +182,13 @@ def test_a_drag_is_the_same_each_time(tiny_generator: Generator) -> None:
 
 def test_a_point_that_is_near_has_arrived(tiny_generator: Generator) -> None:
     move = ((5.0, 5.0), (5.5, 5.0))
-    (only,) = drag(tiny_generator, recipe_of(), [move], config=DragConfig(near=1))
+    (only,) = drag(tiny_generator, recipe_of(), [move], config=DragConfig(near=1, settle=0))
     assert only.arrived
     assert only.distance == 0.5
     assert only.points == ((5.0, 5.0),)
+    settled = list(drag(tiny_generator, recipe_of(), [move], config=DragConfig(near=99, settle=3)))
+    assert [state.step for state in settled] == [0, 1, 2, 3]
+    assert all(state.arrived for state in settled)
 
 
 def test_no_weight_of_the_model_moves_and_it_may_learn_on(loaded_generator: Generator) -> None:

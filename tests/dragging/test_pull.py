@@ -32,6 +32,7 @@ def spot(x: int, y: int) -> torch.Tensor:
 def pull(maps: torch.Tensor, point: tuple[float, float], target: Any, **changes: Any) -> Pull:
     settings: dict[str, Any] = {
         "held": None, "radius": 1, "reach": 3, "stride": 1, "fidelity": 1, "held_weight": 0,
+        "keep": 0,
     }  # fmt: skip
     where = torch.tensor([point]), torch.tensor([target])
     return Pull(maps, PLACE, SIZE, *where, **settings | changes)
@@ -57,7 +58,13 @@ def test_smaller_maps_and_those_with_margins_lie_under_the_picture() -> None:
     torch.testing.assert_close(found, torch.tensor([[4.25, 2.25]]))
 
 
-def test_a_point_is_found_where_its_first_feature_went() -> None:
+def test_any_change_costs_what_it_is_asked_to() -> None:
+    pulled = pull(spot(4, 3), (4.0, 3.0), (5.0, 3.0), keep=2)
+    changed = 2 / (8 * 12)  # one spot gone, one more
+    assert pulled.loss(spot(5, 3)) == pytest.approx(2 * changed / spot(4, 3).mean())
+
+
+def test_a_point_is_found_where_what_was_around_it_went() -> None:
     pulled = pull(spot(4, 3), (4.0, 3.0), (9.0, 3.0))
     assert pulled.distances.tolist() == [5.0]
     pulled.find(spot(6, 4))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 from click.core import ParameterSource
 
-from wspace.cli.common import SteeringOptions, file_path, load_generator, steering_options
+from wspace.cli.common import (
+    SteeringOptions,
+    file_path,
+    load_generator,
+    steering_options,
+    theme_option,
+)
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file
@@ -69,7 +75,13 @@ _MAKE_RECIPES = (
     show_default=True,
     help="The picture in the end, with its recipe.",
 )
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The picture before and after, with the points, as FILE.png.",
+)
 @click.option("--film", type=click.Path(path_type=Path), help="Each step: .mp4, .webp or .gif.")
+@theme_option
 @click.option("--json", "as_json", is_flag=True, help="Print path, points and recipe as JSON.")
 @click.pass_context
 def drag_command(
@@ -84,7 +96,9 @@ def drag_command(
     layers: str | None,
     steering: SteeringOptions,
     out: Path,
+    sheet: Path | None,
     film: Path | None,
+    theme: Literal["light", "dark"],
     as_json: bool,
 ) -> None:
     """Drag points of a picture of MODEL, and what hangs on them, as far as the model can draw that.
@@ -98,7 +112,9 @@ def drag_command(
 
     if recipe_file is not None:
         _refuse_with_recipe(context)
-    file_path(out, ".png")
+    for picture in (out, sheet):
+        if picture is not None:
+            file_path(picture, ".png")
     if film is not None and check_file(film).suffix.lower() not in (".mp4", ".webp", ".gif"):
         raise WspaceError(f"{film} should end with .mp4, .webp or .gif: name it so.")
     moves = pair_points(
@@ -119,13 +135,14 @@ def drag_command(
         )
     last = made.last
     (path,) = made.pictures.save(out.parent, names=[out.stem])
+    if sheet is not None:
+        made.save_sheet(sheet, theme=theme)
     if as_json:
         points = [{"is": list(start), "to": list(end)} for start, end in last.moves]
         row = {"file": str(path), "points": points, "steps": last.step, "arrived": last.arrived}
         click.echo(json.dumps(row | {"recipe": made.pictures.recipes[0].to_dict()}))
     else:
-        left = "arrived" if last.arrived else f"{last.distance:.1f} pixels left"
-        click.echo(f"{path}: {left}, {last.step} steps")
+        click.echo(f"{path}: {made.ended}")
     if made.interrupted:
         click.echo("interrupted: this is the last picture before it", err=True)
         context.exit(130)

@@ -34,6 +34,8 @@ from wspace.steering.white_space import WhiteSpace
 __all__ = ["DragConfig", "DragState", "drag"]
 
 SAMPLES_A_DIMENSION = 4  # of w, that its deviations are measured on
+MOST_LAYERS = 6  # that change unless others are named: later ones hold colours and texture
+SMALL = 128  # pixels; maps of half the side will do in larger pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,16 @@ class DragConfig:
     near: Annotated[
         float, Range(low=0, high=1e4), About("a point that is so near has arrived", "pixels")
     ] = 1.0
+    settle: Annotated[
+        int, Range(0, 100_000), About("more, once all points have arrived", "steps")
+    ] = 40
     layers: Annotated[
         tuple[int, ...] | None, Length(1, 256), Range(0, 255), About("of ws, those that may change")
     ] = None
     features: Annotated[int | None, Range(0, 255), About("the layer whose maps are followed")] = (
         None
     )
-    rate: Annotated[float, Range(above=0, high=10), About("Adam's, in deviations of w")] = 0.05
+    rate: Annotated[float, Range(above=0, high=10), About("Adam's, in deviations of w")] = 0.15
     stride: Annotated[
         float, Range(above=0, high=1e3), About("how far ahead of a point it is pulled", "pixels")
     ] = 2.0
@@ -65,9 +70,10 @@ class DragConfig:
         Range(0, 1),
         About("how far what is pulled is held to its first look, instead of its last"),
     ] = 1.0
+    keep: Annotated[float, Range(low=0, high=1e6), About("of any change, beside the pull")] = 0.3
     mask_weight: Annotated[
         float, Range(low=0, high=1e6), About("of changes where nothing may move")
-    ] = 20.0
+    ] = 0.5
 
     def __post_init__(self) -> None:
         check(self, "drag: ")
@@ -145,15 +151,17 @@ def _layers(generator: Generator, config: DragConfig) -> tuple[list[int], Featur
     places = {place.layer: place for place in generator.feature_maps}
     followed = config.features
     if followed is None:
-        # maps of full size say best where things are; small StyleGAN3s have them from the start
-        whole = [layer for layer, place in places.items() if place.size == generator.size]
-        followed = next(layer for layer in whole if layer >= generator.num_ws // 2)
+        followed = next(
+            layer
+            for layer, place in places.items()
+            if 2 * layer >= generator.num_ws and min(place.size) >= _followed_side(generator)
+        )
     if followed not in places:
         raise WspaceError(
             f"drag: features={followed} is no layer whose maps can be followed: this model has "
             f"{', '.join(map(str, places))}."
         )
-    layers = sorted(set(range(followed) if config.layers is None else config.layers))
+    layers = sorted(set(config.layers or range(max(1, min(MOST_LAYERS, followed - 1)))))
     if layers[-1] >= generator.num_ws:
         raise WspaceError(
             f"drag: layer {layers[-1]} does not exist: this model has 0 to {generator.num_ws - 1}."
@@ -164,6 +172,12 @@ def _layers(generator: Generator, config: DragConfig) -> tuple[list[int], Featur
             f"layer {followed}: give earlier layers, or later features."
         )
     return layers, places[followed]
+
+
+def _followed_side(generator: Generator) -> int:
+    """The least side of maps that say well enough where things are: all of a small picture's."""
+    side = min(generator.size)
+    return side if side <= SMALL else side // 2
 
 
 def _pull(
@@ -177,7 +191,7 @@ def _pull(
     size = generator.size
     points, targets = torch.tensor(moves, dtype=torch.float32, device=maps.device).unbind(dim=1)
     held = None if mask is None or mask.all() else torch.from_numpy(~mask).to(maps)
-    shorter = min(size)
+    side = min(size)
     return Pull(
         maps,
         place,
@@ -185,11 +199,13 @@ def _pull(
         points,
         targets,
         held=held,
-        radius=max(3.0, shorter / 85) if config.radius is None else config.radius,
-        reach=max(6.0, shorter / 21) if config.reach is None else config.reach,
+        # 4 and 6 pixels at 64, as measured; at 512 about the 6 and 24 of the paper
+        radius=max(1.0, math.log2(side) - 2) if config.radius is None else config.radius,
+        reach=max(6.0, side / 21) if config.reach is None else config.reach,
         stride=config.stride,
         fidelity=config.fidelity,
         held_weight=config.mask_weight,
+        keep=config.keep,
     )
 
 
@@ -213,6 +229,7 @@ def _steps(
         u = torch.zeros_like(ws[:, layers]).requires_grad_()  # in deviations of w
     optimizer = torch.optim.Adam([u], lr=config.rate)
     pull: Pull | None = None
+    settled = 0
     for step in range(config.steps + 1):
         with torch.inference_mode(False), torch.enable_grad():
             moved = ws.clone()
@@ -224,7 +241,8 @@ def _steps(
                 pull.find(maps.detach())
             state = _state(step, generator, recipe, moved[0], layers, images, pull, moves, config)
         yield state
-        if state.arrived or step == config.steps:
+        settled = settled + 1 if state.arrived else 0
+        if settled > config.settle or step == config.steps:
             return
         with torch.inference_mode(False), torch.enable_grad():
             (u.grad,) = torch.autograd.grad(pull.loss(maps), [u])

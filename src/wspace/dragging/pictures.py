@@ -9,9 +9,12 @@ from pathlib import Path
 
 from wspace.dragging.drag import DragConfig, DragState, drag
 from wspace.dragging.moves import Mask, Move
+from wspace.figures.frame import Frame, Theme
 from wspace.figures.moves import mark_moves
 from wspace.figures.video import open_film
+from wspace.files import atomic_path
 from wspace.networks.generator import Generator
+from wspace.recipe.document import SheetLayout
 from wspace.recipe.recipe import Recipe
 from wspace.rendering.pictures import Pictures
 from wspace.rendering.render import Progress, render
@@ -36,6 +39,32 @@ class Dragged:
     last: DragState
     pictures: Pictures
     interrupted: bool
+
+    @property
+    def ended(self) -> str:
+        """How near it came, in words."""
+        left = "arrived" if self.last.arrived else f"{self.last.distance:.1f} pixels left"
+        return f"{left}, {self.last.step} steps"
+
+    def save_sheet(self, path: Path, *, theme: Theme = "light") -> Path:
+        """Write the picture before, with its points, and after, as NAME.png.
+
+        Raises:
+            WspaceError: the file cannot be written.
+        """
+        ends = [(end, end) for _, end in self.last.moves]
+        layout = SheetLayout(
+            columns=3,
+            title="Dragging",
+            note=self.ended,
+            column_labels=("before", "from red to blue", "after"),
+            theme=theme,
+        )
+        pairs = ((self.first, ()), (self.first, self.first.moves), (self.last, ends))
+        tiles = [mark_moves(state.pixels, moves) for state, moves in pairs]
+        with atomic_path(path) as temporary:
+            Frame(layout, tiles).draw().save(temporary)
+        return path
 
 
 def drag_picture(

@@ -1,6 +1,8 @@
 """Pulling points on feature maps, and finding them again.
 
-Source: Pan et al. 2023 (Drag Your GAN), Section 3.2, Eq. 1 and 2.
+Source: Pan et al. 2023 (Drag Your GAN), Section 3.2, Eq. 1 and 2. Unlike there, what is pulled is
+held to its first look, a point is found by all that is pulled at it instead of one feature, and any
+change costs a little (benchmarks/RESULTS.md says what each is for).
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ class Pull:
         stride: how far ahead it is pulled, in pixels.
         fidelity: 1 pulls what was at the point in the first maps, 0 what is there now.
         held_weight: of changes where nothing may move, beside the pull.
+        keep: of changes anywhere, beside the pull.
 
     Attributes:
         points: (P, 2), where they are now.
@@ -86,14 +89,15 @@ class Pull:
         stride: float,
         fidelity: float,
         held_weight: float,
+        keep: float,
     ) -> None:
         self.points, self._targets = points, targets
         self._first, self._place, self._size = maps, place, size
         pitch = max(1.0, size.width / place.size.width)
         self._patch = disc(radius, pitch).to(points)
         self._window = disc(reach, pitch).to(points)
-        self._stride, self._fidelity, self._held_weight = stride, fidelity, held_weight
-        self._look = self._at(maps, points[:, None])  # (P, 1, C)
+        self._stride, self._fidelity = stride, fidelity
+        self._held_weight, self._keep = held_weight, keep
         self._patches = self._at(maps, points[:, None] + self._patch)  # (P, K, C)
         self._scale = maps.abs().mean().clamp(min=1e-8)
         self._held: Tensor | None = None
@@ -108,7 +112,7 @@ class Pull:
         return lengths
 
     def find(self, maps: Tensor) -> None:
-        """Move each point to where its first feature vector is found again.
+        """Move each point to where what was around it at first is found again.
 
         Args:
             maps: (1, C, H, W), those of the picture as it is now.
@@ -116,7 +120,8 @@ class Pull:
         around = self.points[:, None] + self._window  # (P, K, 2)
         most = around.new_tensor([self._size.width - 1, self._size.height - 1])
         around = around.clamp(min=0).minimum(most)
-        unlike = (self._at(maps, around) - self._look).abs().sum(dim=2)  # (P, K)
+        patches = self._at(maps, around[:, :, None] + self._patch)  # (P, places, K, C)
+        unlike = (patches - self._patches[:, None]).abs().mean(dim=(2, 3))  # (P, places)
         best = unlike.argmin(dim=1)[:, None, None].expand(-1, 1, 2)
         self.points = around.gather(1, best)[:, 0]
 
@@ -135,8 +140,9 @@ class Pull:
         pulled = torch.lerp(now, self._patches, self._fidelity)
         ahead = self._at(maps, (self.points + step)[:, None] + self._patch)
         loss: Tensor = (ahead - pulled).abs().mean()
+        changed = (maps - self._first).abs().mean(dim=1, keepdim=True)
+        loss = loss + self._keep * changed.mean()
         if self._held is not None:
-            changed = (maps - self._first).abs().mean(dim=1, keepdim=True)
             held = (changed * self._held).sum() / self._held.sum().clamp(min=1)
             loss = loss + self._held_weight * held
         return loss / self._scale

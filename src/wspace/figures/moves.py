@@ -41,4 +41,4 @@ def mark_moves(
         for right, down, colour in ((u, v, _TARGET), (x, y, _POINT)):
             box = (right - radius, down - radius, right + radius, down + radius)
             draw.ellipse(box, fill=colour, outline=_EDGE)
-    return np.asarray(image)
+    return np.array(image)
