@@ -292,6 +292,19 @@ def test_a_render_that_fails_is_told_and_the_page_goes_on(
     assert "on fire" in caplog.text
 
 
+def test_an_answer_that_cannot_be_written_is_told_and_the_page_goes_on(
+    open_page: Page,
+    studio: Studio,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("wspace.studio.calls.version", lambda name: float("nan"))
+    assert "models failed: ValueError" in open_page.error("models")
+    monkeypatch.undo()
+    open_page.result("models")
+    assert "models failed" in caplog.text
+
+
 def _out_of_memory(*_: object, **__: object) -> None:
     raise MemoryError
 

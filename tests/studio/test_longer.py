@@ -87,6 +87,19 @@ def test_walks_that_cannot_be(
     assert says in open_page.error(call, model=studio.key(), **arguments)
 
 
+def test_walks_through_mixtures_are_shorter_where_their_w_take_more_memory(
+    open_page: Page, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wspace.studio.longer.MOST_NUMBERS", 8 * 6 * 20)
+    mixed = recipes(seeds=(1,))[0].to_dict()
+    mixed |= {"sources": [{"seed": 1}, {"seed": 2}], "layer_sources": [0, 0, 0, 1, 1, 1]}
+    keys = [mixed, *plain(3)]
+    says = open_page.error("walk", model=studio.key(), recipes=keys, frames=30)
+    assert says == "a walk of 31 frames is too long: give 20 at most."
+    open_page.result("walk", model=studio.key(), recipes=keys, frames=19)
+    open_page.result("walk", model=studio.key(), recipes=plain(1, 2), frames=30)
+
+
 def test_a_film_leaves_nothing_behind(
     open_page: Page, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

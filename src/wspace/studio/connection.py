@@ -120,7 +120,20 @@ class Connection:
 
     def _do(self, call: Call, work: Work) -> None:
         """Answer a call, whatever happens; in the thread of its work."""
-        newest = Answer()
+        try:
+            self._answer(call, work)
+        except WspaceError as error:
+            self._send(call.id, "error", _message(str(error)))
+        except MemoryError:
+            text = "there is not enough memory for it: ask for less."
+            self._send(call.id, "error", _message(text))
+        except Exception as error:  # a bug costs this answer, not the server
+            _log.exception("%s failed", call.name)
+            text = f"{call.name} failed: {type(error).__name__}: {reason(error)}"
+            self._send(call.id, "error", _message(text))
+
+    def _answer(self, call: Call, work: Work) -> None:
+        newest = NOTHING
 
         def progress(answer: Answer) -> None:
             nonlocal newest
@@ -128,21 +141,11 @@ class Connection:
             self._send(call.id, "progress", answer)
             work.pause()
 
-        kind: Kind = "result"
         try:
             answer = self._calls.do(call, progress)
-            kind = "stopped" if work.is_stopped else "result"
         except StoppedError:
-            kind, answer = "stopped", newest
-        except WspaceError as error:
-            kind, answer = "error", _message(str(error))
-        except MemoryError:
-            kind, answer = "error", _message("there is not enough memory for it: ask for less.")
-        except Exception as error:  # a bug costs this answer, not the server
-            _log.exception("%s failed", call.name)
-            message = f"{call.name} failed: {type(error).__name__}: {reason(error)}"
-            kind, answer = "error", _message(message)
-        self._send(call.id, kind, answer)
+            answer = newest
+        self._send(call.id, "stopped" if work.is_stopped else "result", answer)
 
     def _send(self, number: int, kind: Kind, answer: Answer = NOTHING) -> None:
         """Put an answer behind those that are to be sent; from any thread."""

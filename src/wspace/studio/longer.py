@@ -21,6 +21,7 @@ __all__ = ["drag", "film", "film_formats", "invert", "walk"]
 
 SHOWN_TOGETHER = 16  # pictures of a walk
 MOST_FRAMES = 10_000  # of a walk
+MOST_NUMBERS = 2**24  # of the w of a walk's frames together, which are held as Python's numbers
 MOST_FILM_PIXELS = 2**30  # of a film, all frames together: webp and gif are made in memory
 SHOWN_EVERY = 5  # steps of an inversion
 
@@ -79,8 +80,12 @@ def _frames(model: OpenModel, asked: Walk) -> Sequence[Recipe]:
     check_recipes(model.generator, asked.recipes)
     legs = len(asked.recipes) - (0 if asked.loop else 1)
     count = asked.frames * legs + (0 if asked.loop else 1)
-    if count > MOST_FRAMES:
-        raise WspaceError(f"a walk of {count} frames is too long: give {MOST_FRAMES} at most.")
+    generator = model.generator
+    mixed = any(len(key.sources) > 1 for key in asked.recipes)
+    numbers = generator.w_dim * (generator.num_ws if mixed else 1)
+    most = min(MOST_FRAMES, MOST_NUMBERS // numbers)
+    if count > most:
+        raise WspaceError(f"a walk of {count} frames is too long: give {most} at most.")
     return walk_recipes(model.generator, asked.recipes, count, kind=asked.kind, loop=asked.loop)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 from wspace.errors import WspaceError, shown
 from wspace.studio.arguments import OfModel, RunSheet
@@ -24,7 +25,8 @@ def run(shelf: Shelf, asked: OfModel, progress: Progress) -> Answer:
     history = read_history(entry.run)
     newest = None
     with contextlib.suppress(WspaceError):
-        newest = read_metadata(shelf.newest(entry))["metadata"].get("kimg")
+        kimg = read_metadata(shelf.newest(entry))["metadata"].get("kimg")
+        newest = kimg if isinstance(kimg, int | float) and math.isfinite(kimg) else None
     curves = [
         {"chart": chart.title, "name": curve.name, "points": curve.averaged().points}
         for chart in history.charts

@@ -7,6 +7,7 @@ Whose turn is next is decided by how long each client was served so far.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,9 +15,12 @@ from collections.abc import Callable
 
 __all__ = ["Client", "StoppedError", "Turns", "Work"]
 
+_log = logging.getLogger(__name__)
+
 MOST_WAITING = 64  # pieces of work of a client
 MOST_LONG = 4  # of a client that have begun and not ended
 LAG_BYTES = 16 * 2**20  # answers that a client may lie behind; until it has read on, it has no turn
+LEAD_SECONDS = 0.2  # by which one client may be ahead of the others, or behind
 END_SECONDS = 5.0  # that work which has begun gets to come to an end
 
 
@@ -257,7 +261,11 @@ class Turns:
                 client, work = found
                 client.begin(work)
             started = time.monotonic()
-            ended = work.take_turn(client)
+            try:
+                ended = work.take_turn(client)
+            except Exception:  # a bug in one piece of work is not the end of all
+                _log.exception("work failed")
+                ended = True
             with self._condition:
                 client.served_seconds += time.monotonic() - started
                 if ended:
@@ -270,7 +278,11 @@ class Turns:
         if not able:
             return None
         client, work = min(able, key=lambda pair: pair[0].served_seconds)
-        # Who asked for nothing for a while has no claim for that time.
+        # Who asked for nothing for a while has no claim for that time; who had a long turn (such
+        # as the one in which a model was opened) need not wait for as long.
+        least = client.served_seconds
         for one in self._clients:
-            one.served_seconds = max(one.served_seconds, client.served_seconds - 1.0)
+            one.served_seconds = min(
+                max(one.served_seconds, least - LEAD_SECONDS), least + LEAD_SECONDS
+            )
         return client, work
