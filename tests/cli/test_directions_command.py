@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wspace.recipe.document import SheetDocument
+from wspace.recipe.png import read_document
+
 Run = Callable[..., Any]
 
 
@@ -54,6 +57,22 @@ def test_finding_again_keeps_what_was_renamed(run_wspace: Run, model: Path) -> N
     assert "width: PCA in all layers, number 2; all layers" in listed
     assert run_wspace("directions", "remove", model, "pca-1", "width").status == 0
     assert names(run_wspace, model) == ["pca-0-1+3-1"]
+
+
+def test_a_sheet_shows_directions_on_a_picture_of_a_file(
+    run_wspace: Run, model: Path, tmp_path: Path
+) -> None:
+    run_wspace("directions", "find", model, "--num", 1, "--method", "pca")
+    run_wspace("generate", model, "--seeds", 4, "--edit", "pca-1=0.5", "--out", tmp_path)
+    out, mine = tmp_path / "sheet.png", tmp_path / "seed0004.png"
+    ran = run_wspace("directions", "sheet", model, "--recipe", mine, "--out", out)
+    assert ran.status == 0, ran.err
+    document = read_document(out)
+    assert isinstance(document, SheetDocument)
+    strengths = [[e.strength for e in cell.recipes[0].edits] for cell in document.cells]
+    assert strengths == [[0.5, -2.0], [0.5, -1.0], [0.5], [0.5, 1.0], [0.5, 2.0]]
+    ran = run_wspace("directions", "sheet", model, "--recipe", mine, "--seed", 3)
+    assert (ran.status, "exclude each other" in ran.err) == (2, True)
 
 
 def test_a_sheet_has_a_row_a_direction(run_wspace: Run, model: Path, tmp_path: Path) -> None:

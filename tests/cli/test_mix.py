@@ -178,3 +178,11 @@ def test_files_of_other_models_and_such_without_recipes_are_refused(
         assert ran.status == 2
         assert says in ran.err
         assert ran.err.count("\n") == 1
+
+
+def test_options_that_files_alone_would_ignore_are_refused(
+    run_wspace: Run, edited: tuple[Path, Path]
+) -> None:
+    model, mine = edited
+    ran = run_wspace("mix", model, "--assign", f"{mine}@0-", "--psi", 0.5)
+    assert (ran.status, "leave these options out" in ran.err) == (2, True)

@@ -20,7 +20,7 @@ from wspace.networks.build import build_generator
 from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 from wspace.recipe.document import PictureDocument
-from wspace.recipe.recipe import recipes
+from wspace.recipe.recipe import Edit, recipes
 from wspace.rendering import render_path, synthesis_cache
 from wspace.rendering.render import render
 from wspace.rendering.render_path import choose_path
@@ -96,6 +96,21 @@ def test_compiled_pictures_are_the_same_and_say_so(
     again = remake(document, generator)
     assert again.rendered_by == drawn.rendered_by
     assert compare(document, paths[0], again).largest == 0
+
+
+def test_compiled_pictures_take_steps_in_style_space(
+    generator: Generator, compilations: list[str | None]
+) -> None:
+    edit = Edit(channels=((1, 0, 2.0), (3, 5, -1.0)), strength=1.5)
+    made = recipes(seeds=range(3))
+    edited = [made[0], *(recipe.replace(edits=(edit,)) for recipe in made[1:])]
+    plain = render(generator, edited).pixels.astype(int)
+    drawn = render(generator, edited, path="compiled").pixels
+    assert abs(plain - drawn).max() <= 1
+    unedited = render(generator, made, path="compiled").pixels
+    assert len(compilations) == 1
+    assert (drawn[0] == unedited[0]).all()
+    assert (drawn[1] != unedited[1]).any()
 
 
 def test_new_weights_are_compiled_anew(

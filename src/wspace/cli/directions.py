@@ -17,7 +17,8 @@ from wspace.cli.common import (
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError, command_line
-from wspace.recipe.syntax import Layers, parse_layers, parse_numbers
+from wspace.recipe.starts import Start
+from wspace.recipe.syntax import MAX_SEED, Layers, parse_layers, parse_numbers
 
 if TYPE_CHECKING:
     from wspace.discovery.labelled import Space
@@ -182,7 +183,13 @@ def _where(generator: Generator, edit: Edit) -> str:
 
 @directions_command.command("sheet")
 @click.argument("model")
-@click.option("--seed", default=0, show_default=True, help="Of the picture.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Of the picture.  [default: 0]")
+@click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path),
+    help="Show them on the picture of this PNG or JSON file instead.",
+)
 @click.option("--names", metavar="NAME,NAME,...", help="Which ones.  [default: all]")
 @click.option("--strengths", default="-2,-1,0,1,2", show_default=True, metavar="NUMBER,NUMBER,...")
 @steering_options
@@ -195,7 +202,8 @@ def _where(generator: Generator, edit: Edit) -> str:
 @theme_option
 def sheet_command(
     model: str,
-    seed: int,
+    seed: int | None,
+    recipe_file: Path | None,
     names: str | None,
     strengths: str,
     steering: SteeringOptions,
@@ -206,6 +214,8 @@ def sheet_command(
     from wspace.recipe.editing import known_direction
     from wspace.rendering.sheets import directions_sheet
 
+    if seed is not None and recipe_file is not None:
+        raise WspaceError("--seed and --recipe exclude each other: leave one out.")
     file_path(out, ".png")
     steps = parse_numbers(strengths, what="--strengths")
     generator = load_generator(model, steering.device)
@@ -213,7 +223,8 @@ def sheet_command(
     chosen: list[Edit] = list(known.values())
     if names is not None:
         chosen = [known_direction(name.strip(), known) for name in names.split(",")]
-    (recipe,) = steering.recipes(generator, (seed,))
+    start: Start = (seed or 0) if recipe_file is None else recipe_file
+    (recipe,) = steering.recipes(generator, (start,))
     with progress_bar("rendering", "pictures") as progress:
         sheet = directions_sheet(
             generator,
