@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tiny_clip import write_clip
 
 from wspace.formats.directions import directions_path, read_directions
 from wspace.formats.model_file import bundled_models, load
@@ -31,13 +32,15 @@ def test_the_commands_run(
     shutil.copy(bundled_models()["avatars"], "my.safetensors")
     Image.new("RGB", (90, 80), "tan").save("portrait.jpg")
     Image.new("1", (64, 64), 1).save("mask.png")
+    write_clip(Path("clip-vit-base-patch32"))
     commands = [shlex.split(line) for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) >= 10
     for words in commands:
         if {"labels", "stylespace"} & set(words):  # need labelled pictures, and minutes
             continue
         few = ["--steps", "2"]
-        short = {"invert": few, "drag": few, "encoder": ["--minutes", "0.01"]}.get(words[1], [])
+        quick = {"invert": few, "drag": few, "text": few, "encoder": ["--minutes", "0.01"]}
+        short = quick.get(words[1], [])
         ran = run_wspace(*words[1:], *short)
         assert ran.status == 0, (words, ran.err)
 

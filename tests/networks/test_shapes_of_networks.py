@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from stated_shapes import functions, stated, worked_out
+from tiny_clip import clip_weights
 from tiny_dinov2 import dinov2_weights
 from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ from wspace.networks.features import SynthesisWithMaps
 from wspace.networks.flow import VelocityField
 from wspace.networks.generator import Generator
 from wspace.networks.layers import EqualizedConv2d, EqualizedLinear, activate, minibatch_stddev
+from wspace.networks.pretrained.clip import ClipNetwork
 from wspace.networks.pretrained.dinov2 import DinoTransformer
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
 from wspace.networks.projected import Head
@@ -161,6 +163,14 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "layers.minibatch_stddev": (lambda: minibatch_stddev(maps(4), 2, 2), {}),
     "mapping.MappingNetwork.forward": (lambda: generator().mapping(z(), c()), {}),
     "mapping.MappingNetwork.w": (lambda: generator().mapping.w(z(), c()), {}),
+    "pretrained.clip.ClipNetwork.of_texts": (
+        lambda: ClipNetwork(clip_weights()).of_texts(torch.zeros(2, 5, dtype=torch.int64)),
+        {"dim": 16},
+    ),
+    "pretrained.clip.ClipNetwork.of_images": (
+        lambda: ClipNetwork(clip_weights()).of_images(maps(3, (8, 12))),
+        {"dim": 16},
+    ),
     "pretrained.dinov2.DinoTransformer.forward": (
         lambda: DinoTransformer(dinov2_weights(dim=128))(maps(3, (8, 12))),
         {"dim": 128},

@@ -72,6 +72,7 @@ def test_a_film_comes_as_a_file(open_page: Page, studio: Studio, kind: str) -> N
         ("walk", {"recipes": plain(1, 2), "frames": 0}, "frames=0"),
         ("walk", {"recipes": plain(*range(64)), "frames": 1000}, "a walk of 63001 frames"),
         ("walk", {"recipes": plain(1, 2), "kind": "jump"}, "kind='jump'"),
+        ("film", {"recipes": plain(*range(9)), "frames": 999, "format": "gif"}, "too many for a"),
         ("film", {"recipes": plain(1, 2), "format": "avi"}, "format='avi'"),
         ("film", {"recipes": plain(1, 2), "format": "../walk.mp4"}, "format='../walk.mp4'"),
         ("film", {"recipes": plain(1, 2), "fps": 1000}, "fps=1000"),

@@ -197,6 +197,17 @@ def test_few_long_pieces_of_a_client_go_on_at_once(turns: Turns, order: Order) -
     assert len(begun) == MOST_LONG
 
 
+def test_few_long_pieces_of_all_clients_go_on_at_once(
+    turns: Turns, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wspace.studio.turns.MOST_LONG_IN_ALL", 3)
+    for number in range(6):
+        turns.new_client().add(order.steps(str(number), 10, 0.002))
+    done = order.wait(lambda done: sum(name.endswith("ended") for name in done) == 6)
+    first_end = next(index for index, name in enumerate(done) if name.endswith("ended"))
+    assert len({name for name in done[:first_end] if name.endswith(" 0")}) == 3
+
+
 def test_who_lies_behind_gets_no_turn_until_it_has_read(turns: Turns, order: Order) -> None:
     behind, other = turns.new_client(), turns.new_client()
     behind.lies_behind(LAG_BYTES + 1)

@@ -43,6 +43,10 @@ __all__ = [
 
 _Command = Callable[..., Any]
 _MADE_TOGETHER = 256  # recipes
+_MAKE_RECIPES = (
+    "seed", "psi", "cutoff", "centres", "towards", "class_index", "noise", "noise_seed",
+    "noise_strength", "precision",
+)  # fmt: skip
 
 theme_option = click.option(
     "--theme",
@@ -169,6 +173,28 @@ def load_generator(model: str, device: str = "auto") -> Generator:
 
     keep_freed_memory()  # a process of its own: tensors come and go, batch after batch
     return load(model, device=choose_device(device))
+
+
+def refuse_with_recipe(context: click.Context) -> None:
+    """Beside ``--recipe``, options that make another recipe are refused; edits are not.
+
+    Raises:
+        WspaceError: names the first one that was given.
+    """
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
+        if given and parameter.name in _MAKE_RECIPES:
+            raise WspaceError(
+                f"--recipe and {parameter.opts[0]} exclude each other: leave one out."
+            )
+
+
+def recipe_to_change(path: Path, edits: tuple[Edit, ...]) -> Recipe:
+    """The recipe of a PNG or JSON file, with more edits after its own."""
+    from wspace.recipe.png import recipe_of_file
+
+    recipe = recipe_of_file(path)
+    return recipe.replace(edits=(*recipe.edits, *edits))
 
 
 def compile_option(command: _Command) -> _Command:

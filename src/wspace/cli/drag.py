@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
-from click.core import ParameterSource
 
 from wspace.cli.common import (
     SteeringOptions,
     file_path,
     load_generator,
+    recipe_to_change,
+    refuse_with_recipe,
     steering_options,
     theme_option,
 )
@@ -21,15 +22,7 @@ from wspace.errors import WspaceError
 from wspace.files import check_file
 from wspace.recipe.syntax import MAX_SEED, Layers, parse_layers
 
-if TYPE_CHECKING:
-    from wspace.recipe.recipe import Edit, Recipe
-
 __all__ = ["drag_command"]
-
-_MAKE_RECIPES = (
-    "seed", "psi", "cutoff", "centres", "towards", "class_index", "noise", "noise_seed",
-    "noise_strength", "precision",
-)  # fmt: skip
 
 
 @click.command("drag")
@@ -111,7 +104,7 @@ def drag_command(
     from wspace.dragging.pictures import drag_picture
 
     if recipe_file is not None:
-        _refuse_with_recipe(context)
+        refuse_with_recipe(context)
     for picture in (out, sheet):
         if picture is not None:
             file_path(picture, ".png")
@@ -126,7 +119,7 @@ def drag_command(
     config = DragConfig(steps=steps, layers=chosen)
     mask = None if mask_file is None else read_mask(mask_file, generator.size)
     if recipe_file is not None:
-        recipe = _recipe_of(recipe_file, steering.edits(generator))
+        recipe = recipe_to_change(recipe_file, steering.edits(generator))
     else:
         (recipe,) = steering.recipes(generator, [seed or 0])
     with progress_bar("dragging", "steps") as progress:
@@ -146,20 +139,3 @@ def drag_command(
     if made.interrupted:
         click.echo("interrupted: this is the last picture before it", err=True)
         context.exit(130)
-
-
-def _refuse_with_recipe(context: click.Context) -> None:
-    """Options that make another recipe are refused."""
-    for parameter in context.command.params:
-        given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
-        if given and parameter.name in _MAKE_RECIPES:
-            raise WspaceError(
-                f"--recipe and {parameter.opts[0]} exclude each other: leave one out."
-            )
-
-
-def _recipe_of(path: Path, edits: tuple[Edit, ...]) -> Recipe:
-    from wspace.recipe.png import recipe_of_file
-
-    recipe = recipe_of_file(path)
-    return recipe.replace(edits=(*recipe.edits, *edits))

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "invert": ("invert", "Find what draws pictures of your own."),
     "encoder": ("encoder", "Teach a model's encoder, for inversion at once."),
     "drag": ("drag", "Drag points of a picture elsewhere."),
+    "text": ("text", "Change a picture until it is what a text says."),
     "show": ("show", "Print the recipe that a picture carries."),
     "reproduce": ("reproduce", "Make a picture again from its recipe."),
     "measure": ("measure", "Measure a model against a dataset."),

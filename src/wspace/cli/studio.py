@@ -14,6 +14,7 @@ from wspace.errors import WspaceError
 
 __all__ = ["studio_command"]
 
+NEEDED = ("starlette", "uvicorn", "websockets", "h11")
 PASSWORD_VARIABLE = "WSPACE_STUDIO_PASSWORD"
 MAX_PASSWORD = 1024  # bytes of its file
 
@@ -51,8 +52,8 @@ def studio_command(
     It shows MODELs (files, run folders, bundled names) and the bundled ones, at an address of this
     machine alone that holds a secret. Ctrl-C ends it.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
-        raise WspaceError("the studio needs two more packages: pip install 'wspace[studio]'")
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        raise WspaceError("the studio needs a few packages more: pip install 'wspace[studio]'")
     from wspace.studio.access import Access, kept_key
     from wspace.studio.serve import address_of, bind, serve
     from wspace.studio.shelf import Shelf

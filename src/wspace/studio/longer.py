@@ -22,7 +22,8 @@ __all__ = ["drag", "film", "film_formats", "invert", "walk"]
 SHOWN_TOGETHER = 16  # pictures of a walk
 MOST_FRAMES = 10_000  # of a walk
 MOST_NUMBERS = 2**24  # of the w of a walk's frames together, which are held as Python's numbers
-MOST_FILM_PIXELS = 2**30  # of a film, all frames together: webp and gif are made in memory
+# Pixels of a film, all frames together; webp and gif are put together in memory.
+MOST_FILM_PIXELS = {"mp4": 2**32, "webp": 2**28, "gif": 2**28}
 SHOWN_EVERY = 5  # steps of an inversion
 
 
@@ -57,10 +58,10 @@ def film(shelf: Shelf, asked: Film, progress: Progress) -> Answer:
     film_kind(name)  # says what mp4 needs
     recipes = _frames(model, asked)
     pixels = len(recipes) * max(model.generator.size.area, 256 * 256)
-    if pixels > MOST_FILM_PIXELS:
+    if pixels > MOST_FILM_PIXELS[asked.format]:
         raise WspaceError(
-            f"a film of {len(recipes)} frames of {model.generator.size} is too long: give fewer "
-            "frames, or write it with `wspace interpolate`."
+            f"{len(recipes)} frames of {model.generator.size} are too many for a {asked.format} "
+            "here: give fewer frames, take mp4, or write it with `wspace interpolate`."
         )
 
     def told(done: int, total: int) -> None:

@@ -78,9 +78,7 @@ def _listening(host: str, port: int) -> socket.socket:
 def address_of(listening: socket.socket, address: str | None = None) -> str:
     """The address that a browser opens, such as "http://127.0.0.1:8765"."""
     host, port = listening.getsockname()[:2]
-    name = address or _LOOPBACK
-    if host in ("0.0.0.0", "::"):
-        name = socket.gethostname() if address is None else _LOOPBACK
+    name = _LOOPBACK if address is None or host in ("0.0.0.0", "::") else address
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 

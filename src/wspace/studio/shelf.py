@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wspace.errors import WspaceError, shown
 from wspace.formats.finding import bundled_models, find_model
+from wspace.formats.hub import PREFIX
 from wspace.recipe.syntax import Layers
 
 if TYPE_CHECKING:
@@ -40,13 +41,15 @@ class Entry:
         key: what the page calls it.
         title: what people call it.
         kind: "bundled", "file" or "run".
-        named: as commands name it: a bundled name, or the path as it was given.
+        named: as commands name it: a bundled name, a name on a hub, or the path as it was given.
+        place: its file; of a run, the folder.
     """
 
     key: str
     title: str
     kind: Kind
     named: str
+    place: Path
 
     @property
     def run(self) -> Path:
@@ -57,7 +60,7 @@ class Entry:
         """
         if self.kind != "run":
             raise WspaceError(f"{self.title} is no run folder: choose one that is trained.")
-        return Path(self.named)
+        return self.place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +169,7 @@ class Shelf:
             entry = self.entry(key)
             if len(self._open) >= MOST_OPEN:
                 self._open.popitem(last=False)
-            path = self.newest(entry) if entry.kind == "run" else _file(entry)
+            path = self.newest(entry) if entry.kind == "run" else entry.place
             self._open[key] = self._load(entry, path)
         self._open.move_to_end(key)
         return self._open[key]
@@ -208,7 +211,11 @@ class Shelf:
 
         # A run's model goes by the folder's name, as in `wspace generate`.
         of_run = entry.kind == "run" and path.name == RUN_FILES[0]
-        loaded = load(path.parent if of_run else path, device=choose_device(self._device))
+        on_hub = entry.named.startswith(PREFIX)
+        loaded = load(
+            entry.named if on_hub else path.parent if of_run else path,
+            device=choose_device(self._device),
+        )
         # Tensors that stay mapped to the file would take the process down with it, if another
         # program wrote into it.
         generator = copy.deepcopy(loaded)
@@ -232,23 +239,19 @@ class Shelf:
 def _entry(given: str) -> Entry:
     """The entry of a model as a command names it; raises as `find_model`."""
     if given in bundled_models():
-        find_model(given)  # tells of something else that lies here under that name
-        return Entry(key=f"bundled-{given}", title=given, kind="bundled", named=given)
-    path = Path(given)
-    kind: Kind = "run" if (path / "config.json").is_file() else "file"
-    if kind == "file":
-        find_model(given)
-    place = os.path.realpath(given)
-    digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:12]
-    title = Path(place).name.removesuffix(".safetensors")
-    return Entry(key=f"{kind}-{digest}", title=title, kind=kind, named=given)
-
-
-def _file(entry: Entry) -> Path:
-    """The file of a model that is no run; raises as `find_model`."""
-    if entry.kind == "bundled":
-        return bundled_models()[entry.named]
-    return find_model(Path(entry.named))
+        place = find_model(given)  # tells of something else that lies here under that name
+        return Entry(key=f"bundled-{given}", title=given, kind="bundled", named=given, place=place)
+    folder = Path(given)
+    kind: Kind = "run" if (folder / "config.json").is_file() else "file"
+    place = folder if kind == "run" else find_model(given)
+    whole = os.path.realpath(place)
+    digest = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
+    title = Path(whole).name.removesuffix(".safetensors")
+    if given.startswith(PREFIX):
+        title = given.removeprefix(PREFIX)
+    elif folder.is_dir():  # without a run's configuration, such as a copy of its model
+        title = Path(os.path.realpath(folder)).name
+    return Entry(key=f"{kind}-{digest}", title=title, kind=kind, named=given, place=place)
 
 
 def _newest(run: Path) -> list[Path]:
@@ -273,11 +276,9 @@ def _missing(entry: Entry) -> str | None:
     try:
         if entry.kind == "run":
             _newest(entry.run)
-        else:
-            _file(entry)
     except WspaceError as error:
         return str(error)
-    return None
+    return None if entry.kind == "run" or entry.place.is_file() else "its file is gone"
 
 
 def _plain(direction: Direction) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 MOST_WAITING = 64  # pieces of work of a client
 MOST_LONG = 4  # of a client that have begun and not ended
+MOST_LONG_IN_ALL = 16  # likewise, of all clients: each holds memory
 LAG_BYTES = 16 * 2**20  # answers that a client may lie behind; until it has read on, it has no turn
 LEAD_SECONDS = 0.2  # by which one client may be ahead of the others, or behind
 END_SECONDS = 5.0  # that work which has begun gets to come to an end
@@ -189,17 +190,23 @@ class Client:
 
     # What follows is for `Turns`, which holds the condition.
 
-    def next_work(self) -> Work | None:
-        """What is to be done next; None where nothing can."""
+    def next_work(self, begins_long: bool) -> Work | None:
+        """What is to be done next, long work only where more may begin; None where nothing can."""
         for work in self._waiting:
             if work.is_stopped:
                 return work
             if self._lag > LAG_BYTES:
                 continue
-            if work.long and work not in self._begun and len(self._begun) >= MOST_LONG:
+            new = work.long and work not in self._begun
+            if new and not (begins_long and len(self._begun) < MOST_LONG):
                 continue
             return work
         return None
+
+    @property
+    def long_count(self) -> int:
+        """Pieces of long work that have begun."""
+        return len(self._begun)
 
     def begin(self, work: Work) -> None:
         """Take it out of what waits."""
@@ -274,7 +281,12 @@ class Turns:
     def _next(self) -> tuple[Client, Work] | None:
         """The work of the client that was served least."""
         self._clients = [client for client in self._clients if not client.is_over]
-        able = [(client, work) for client in self._clients if (work := client.next_work())]
+        begins_long = sum(client.long_count for client in self._clients) < MOST_LONG_IN_ALL
+        able = [
+            (client, work)
+            for client in self._clients
+            if (work := client.next_work(begins_long)) is not None
+        ]
         if not able:
             return None
         client, work = min(able, key=lambda pair: pair[0].served_seconds)
