@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,32 @@ def started(page: Path, *arguments: object) -> Iterator[tuple[subprocess.Popen[s
             yield process, found[0]
         finally:
             process.kill()
+
+
+def test_the_browser_is_given_an_address_that_opens_once(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Command lines can be read by other users of the machine."""
+    script, opened = tmp_path / "browser", tmp_path / "opened"
+    script.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part; mv {opened}.part {opened}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{script} %s")
+    with started(make_page(tmp_path / "page"), tiny_model, "--port", 0) as (_, printed):
+        for _ in range(200):
+            if opened.exists():
+                break
+            time.sleep(0.05)
+        address = opened.read_text()
+        before, _, token = address.partition("/?token=")
+        assert before == printed.partition("/?token=")[0]
+        assert token != printed.partition("/?token=")[2]
+        statuses = []
+        for _ in range(2):
+            connection = http.client.HTTPConnection(before.removeprefix("http://"), timeout=30)
+            with contextlib.closing(connection):
+                connection.request("GET", f"/?token={token}")
+                statuses.append(connection.getresponse().status)
+        assert statuses == [303, 403]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from wspace.errors import WspaceError
-from wspace.studio.access import COOKIE_SECONDS, Access, kept_key
+from wspace.studio.access import COOKIE_SECONDS, ONCE_SECONDS, Access, kept_key
 
 KEY = bytes(range(32))
 
@@ -44,7 +45,7 @@ def test_a_cookie_of_another_port_key_or_password_does_not() -> None:
 def test_a_cookie_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     access = Access(8765, key=KEY)
     cookie = access.new_cookie()
-    later = __import__("time").time() + COOKIE_SECONDS + 1
+    later = time.time() + COOKIE_SECONDS + 1
     monkeypatch.setattr("time.time", lambda: later)
     assert not lets_in(access, cookie)
 
@@ -59,6 +60,20 @@ def test_changed_cookies_open_nothing(change: str) -> None:
     if change:
         assert not lets_in(access, change + cookie)
         assert not lets_in(access, cookie + change)
+
+
+def test_a_token_for_once_opens_once_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access(8765, key=KEY)
+    first, second, third = (access.new_token_for_once() for _ in range(3))
+    assert not access.is_token(first)
+    assert not access.lets_in({}, f"Bearer {first}")
+    assert access.take_token_for_once(second)
+    assert not access.take_token_for_once(second)
+    assert not access.take_token_for_once("")
+    assert access.take_token_for_once(first)
+    later = time.monotonic() + ONCE_SECONDS + 1
+    monkeypatch.setattr("time.monotonic", lambda: later)
+    assert not access.take_token_for_once(third)
 
 
 def test_the_key_is_kept_for_its_owner_alone(

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from wspace.recipe.recipe import recipes
 from wspace.studio.frames import MAX_ID, MAX_TEXT, BadFrameError, read_call
+from wspace.studio.serve import MOST_SILENT
 
 RECIPE = recipes(seeds=(1,))[0].to_dict()
 
@@ -246,6 +247,20 @@ def test_who_does_not_say_what_it_wants_is_let_go(
             while made.recv(65536):  # until it is closed
                 pass
     assert studio.get("/", inside=True).status == 200
+
+
+def test_many_who_say_nothing_leave_room_for_those_who_ask(studio: Studio) -> None:
+    with contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", studio.port)))
+            for _ in range(MOST_SILENT + 50)
+        ]
+        assert studio.get("/", inside=True).status == 200
+        silent[0].settimeout(10)
+        assert silent[0].recv(1) == b""  # the oldest was let go
+        silent[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            silent[-1].recv(1)
 
 
 @pytest.mark.parametrize(

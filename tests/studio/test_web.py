@@ -59,6 +59,33 @@ def test_an_old_address_still_opens_for_those_who_are_in(studio: Studio) -> None
     assert studio.get("/?token=of-an-earlier-start", Cookie=cookie).status == 303
 
 
+def test_a_browser_that_is_started_comes_in_by_a_token_for_once(studio: Studio) -> None:
+    token = studio.access.new_token_for_once()
+    assert studio.get("/page/main.js", Authorization=f"Bearer {token}").status == 403
+    answer = studio.get(f"/?token={token}")
+    assert answer.status == 303
+    cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    assert studio.get("/", Cookie=cookie).status == 200
+    assert studio.get(f"/?token={token}").status == 403
+
+
+def test_who_follows_a_link_from_elsewhere_is_asked_once_more_from_here(studio: Studio) -> None:
+    """Browsers leave out strict cookies there; the second time they do not."""
+
+    def asks_again(path: str, site: str, mode: str) -> bool:
+        answer = studio.get(path, Sec_Fetch_Site=site, Sec_Fetch_Mode=mode)
+        assert answer.status == 403
+        return b'http-equiv="refresh" content="0; url=/"' in answer.body
+
+    assert asks_again("/", "cross-site", "navigate")
+    assert asks_again("/", "same-site", "navigate")
+    assert not asks_again("/", "same-origin", "navigate")  # no third time
+    assert not asks_again("/", "none", "navigate")
+    assert not asks_again("/", "cross-site", "no-cors")
+    assert not asks_again("/page/main.js", "cross-site", "navigate")
+    assert not asks_again("/?token=wrong", "cross-site", "navigate")
+
+
 @pytest.mark.parametrize(
     ("host", "opens"),
     [

@@ -65,15 +65,15 @@ def studio_command(
     with bind(port, listen) as listening:
         number = listening.getsockname()[1]
         access = Access(number, address=listen, password=password, key=kept_key())
-        address = f"{address_of(listening, listen)}/?token={access.token}"
+        address = f"{address_of(listening, listen)}/?token="
 
         def ready() -> None:
-            click.echo(f"the studio is at {address}")
+            click.echo(f"the studio is at {address}{access.token}")
             if listen is not None:
                 click.echo("it is not encrypted: who shares the network can read along", err=True)
             click.echo("Ctrl-C ends it", err=True)
             if not no_browser:
-                webbrowser.open(address)
+                webbrowser.open(address + access.new_token_for_once())
 
         serve(listening, access, shelf, ready=ready)
 

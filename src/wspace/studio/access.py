@@ -25,6 +25,7 @@ __all__ = ["LEAST_PASSWORD", "Access", "kept_key"]
 LEAST_PASSWORD = 8  # characters
 COOKIE_SECONDS = 7 * 24 * 3600
 KEY_BYTES = 32
+ONCE_SECONDS = 120.0  # that a token for one use lasts
 WRONG_SECONDS = 1.0  # that nobody can try a password after a wrong one
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -75,6 +76,7 @@ class Access:
         self._hosts = frozenset(name + end for name in names for end in self._ports)
         self._any_address = address is not None and _is_wildcard(address)
         self._wrong_at = -WRONG_SECONDS
+        self._once: dict[str, float] = {}  # tokens for one use, and when they end
 
     @property
     def has_password(self) -> bool:
@@ -105,6 +107,20 @@ class Access:
     def is_token(self, token: str) -> bool:
         """Whether it is the token; takes as long for every other one."""
         return hmac.compare_digest(token.encode(), self.token.encode())
+
+    def new_token_for_once(self) -> str:
+        """A token that opens one address, soon.
+
+        For a browser that is started with it: other users of the machine can read its command line.
+        """
+        token = secrets.token_urlsafe(24)
+        self._once[token] = time.monotonic() + ONCE_SECONDS
+        return token
+
+    def take_token_for_once(self, token: str) -> bool:
+        """Whether it is such a token; from now on it is none."""
+        found = [one for one in self._once if hmac.compare_digest(one.encode(), token.encode())]
+        return any(self._once.pop(one) > time.monotonic() for one in found)
 
     def is_password(self, password: str) -> bool:
         """Whether it is the password; for a second after a wrong one, none is."""

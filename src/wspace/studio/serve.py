@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 import h11
 import uvicorn
@@ -30,6 +30,7 @@ __all__ = ["FIRST_PORT", "address_of", "bind", "serve"]
 
 FIRST_PORT = 8765
 HEAD_SECONDS = 10.0  # that a client may take for the head of a request
+MOST_SILENT = 128  # connections that have not said yet what they want; above, the oldest go
 GOODBYE_SECONDS = 2  # that open connections get when the server ends
 _LOOPBACK = "127.0.0.1"
 
@@ -155,25 +156,34 @@ class _ImpatientProtocol(H11Protocol):
     uvicorn waits for ever for the head of a request that has begun, or of the first.
     """
 
-    _patience: asyncio.TimerHandle | None = None
+    _silent: ClassVar[dict[_ImpatientProtocol, asyncio.TimerHandle]] = {}  # the oldest first
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait_for_head()
+        while len(self._silent) > MOST_SILENT:
+            next(iter(self._silent))._give_up()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._wait_for_head()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_waiting()
+
     def _wait_for_head(self) -> None:
-        waits = self.conn.their_state is h11.IDLE
-        if waits and self._patience is None:
-            self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
-        elif not waits and self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self not in self._silent:
+            self._silent[self] = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        timer = self._silent.pop(self, None)
+        if timer is not None:
+            timer.cancel()
 
     def _give_up(self) -> None:
-        self._patience = None
+        self._stop_waiting()
         if self.conn.their_state is h11.IDLE:
             self.transport.close()

@@ -58,11 +58,12 @@ _HEADERS = {
 }
 _CLOSED = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>wspace studio</title>
+<title>wspace studio</title>{again}
 <h1>wspace studio</h1>
 <p>Open the address that <code>wspace studio</code> has printed: it lets this browser in.</p>
 {form}</html>
 """
+_AGAIN = '<meta http-equiv="refresh" content="0; url=/">'
 _FORM = """<form method="post" action="/login"><p>Or give the password:
 <label>Password <input type="password" name="password" autocomplete="current-password" required>
 </label> <button>Come in</button></p></form>
@@ -127,9 +128,9 @@ class Door:
             answer = Response("this is not the address of the studio\n", 403)
         elif scope["path"] == "/login":
             if not (self._access.has_password and self._is_own_origin(scope)):
-                answer = self._closed()
+                answer = _closed_page(self._access)
         elif not (_lets_in(self._access, scope) or self._has_token(scope)):
-            answer = self._closed()
+            answer = _closed_page(self._access, again=_comes_from_elsewhere(scope))
         await answer(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,9 +155,6 @@ class Door:
 
     def _has_token(self, scope: Scope) -> bool:
         return scope["path"] == "/" and _given_token(scope) is not None
-
-    def _closed(self) -> Response:
-        return _closed_page(self._access)
 
 
 class _Engine:
@@ -185,7 +183,7 @@ def _index(access: Access, index: Path) -> _Handler:
         if token is None:
             content = index.read_bytes()
             return HTMLResponse(content, headers={"Cache-Control": "no-store"})
-        if access.is_token(token):
+        if access.is_token(token) or access.take_token_for_once(token):
             return _let_in(access)
         # The address of an earlier start, from somebody who has been let in since.
         known = _lets_in(access, request.scope)
@@ -223,12 +221,26 @@ def _let_in(access: Access) -> Response:
     return response
 
 
-def _closed_page(access: Access) -> Response:
+def _comes_from_elsewhere(scope: Scope) -> bool:
+    """Whether a link on another site's page has led to the page.
+
+    Browsers then leave out a cookie that is `SameSite=Strict`, also after the address with the
+    token, which has led on to here.
+    """
+    headers = Headers(scope=scope)
+    from_elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return from_elsewhere and headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"
+
+
+def _closed_page(access: Access, *, again: bool = False) -> Response:
+    """What is shown to who is not in; ``again``: the page asks once more, by itself."""
     form = _FORM if access.has_password else ""
     headers = {"Cache-Control": "no-store"}
     if form:
         headers["Content-Security-Policy"] = _POLICY.format(forms="'self'")
-    return HTMLResponse(_CLOSED.format(form=form), 403, headers=headers)
+    return HTMLResponse(
+        _CLOSED.format(form=form, again=_AGAIN if again else ""), 403, headers=headers
+    )
 
 
 def _file(path: Path) -> _Handler:
