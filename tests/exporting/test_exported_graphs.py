@@ -15,10 +15,12 @@ from wspace.exporting.check import Sessions, agreement, draw, trial_recipes
 from wspace.exporting.facts import facts_of
 from wspace.exporting.graph import NEWEST_OPSET, OLDEST_OPSET, WeightType
 from wspace.exporting.graphs import ABOUT, graphs_of
+from wspace.exporting.networks import style_widths
+from wspace.formats.directions import Direction
 from wspace.images import to_uint8
 from wspace.networks.generator import Generator
 from wspace.ops.filtered_lrelu import upsample_axis
-from wspace.recipe.recipe import Recipe, Source
+from wspace.recipe.recipe import Edit, Recipe, Source
 
 
 def sessions_of(
@@ -96,8 +98,10 @@ def test_one_file_takes_any_batch(kind: str, batch: int) -> None:
     ws = ws.expand(-1, generator.num_ws, -1).contiguous()
     noise = [torch.randn(batch, 1, *s, generator=random) for s in generator.noise_shapes]
     maps = {f"noise_{i}": m.numpy() for i, m in enumerate(noise)}
-    drawn = sessions("synthesis", ws=ws.numpy(), **maps)
-    image = generator.synthesis(ws, noise)
+    offsets = 0.3 * torch.randn(batch, sum(style_widths(generator)), generator=random)
+    drawn = sessions("synthesis", ws=ws.numpy(), **maps, style_offsets=offsets.numpy())
+    own = offsets.split(style_widths(generator), dim=1)
+    image = generator.synthesis(ws, noise, style_offsets=own)
     np.testing.assert_allclose(drawn["image"], image, rtol=1e-3, atol=1e-3)
     assert drawn["picture"].shape == (batch, *generator.size, generator.image_channels)
     assert drawn["picture"].dtype == np.uint8
@@ -111,12 +115,13 @@ def test_one_noise_map_serves_a_whole_batch_and_zeros_are_no_noise() -> None:
     generator = generator_of_kind("demodulated")
     sessions = sessions_of(generator)
     ws = torch.randn(3, generator.num_ws, generator.w_dim)
-    stored = sessions("noise")
+    stored = sessions("defaults")
     for number, stored_map in enumerate(generator.const_noise):
         np.testing.assert_array_equal(stored[f"noise_{number}"], stored_map)
     drawn = sessions("synthesis", ws=ws.numpy(), **stored)["image"]
     np.testing.assert_allclose(drawn, generator.synthesis(ws), rtol=1e-3, atol=1e-3)
     zeros = {name: np.zeros_like(value) for name, value in stored.items()}
+    assert not stored["style_offsets"].any()
     drawn = sessions("synthesis", ws=ws.numpy(), **zeros)["image"]
     np.testing.assert_allclose(drawn, generator.synthesis(ws, "none"), rtol=1e-3, atol=1e-3)
 
@@ -182,3 +187,22 @@ def test_facts_say_what_a_program_needs() -> None:
     assert facts["metadata"] == {"licence": "MIT"}
     assert [one["layer"] for one in facts["noise"]] == list(range(6))
     assert facts["config"] == generator.config.to_dict()
+    assert [one["layer"] for one in facts["styles"]] == list(range(6))
+    assert [one["channels"] for one in facts["styles"]] == [24, 24, 16, 16, 16, 16]
+    assert [one["first"] for one in facts["styles"]] == [0, 24, 48, 64, 80, 96]
+
+
+def test_directions_are_facts_in_w_and_in_style_space() -> None:
+    directions = {
+        "up": Direction(edit=Edit(direction=(0.1,) * 12, layers=(1, 2), name="up"), about="mine"),
+        "red": Direction(edit=Edit(channels=((3, 5, 0.5),), name="red")),
+    }
+    up, red = facts_of(generator_of_kind("adain"), {}, directions)["directions"]
+    assert up == {
+        "name": "up",
+        "about": "mine",
+        "layers": (1, 2),
+        "direction": [0.1] * 12,
+        "channels": None,
+    }
+    assert (red["direction"], red["channels"]) == (None, ((3, 5, 0.5),))

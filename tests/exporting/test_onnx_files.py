@@ -31,7 +31,7 @@ def export(generator: Generator, out: Path, **options: Any) -> onnx_files.Export
 def test_a_folder_holds_the_graphs_and_the_facts(tmp_path: Path) -> None:
     generator = generator_of_kind("adain, classes")
     exported = export(generator, tmp_path / "model")
-    names = {"mapping.onnx", "synthesis.onnx", "whole.onnx", "noise.onnx", "model.json"}
+    names = {"mapping.onnx", "synthesis.onnx", "whole.onnx", "defaults.onnx", "model.json"}
     assert {path.name for path in (tmp_path / "model").iterdir()} == names == set(exported.files)
     for name, size in exported.files.items():
         assert (tmp_path / "model" / name).stat().st_size == size
@@ -72,11 +72,6 @@ def test_a_name_in_onnx_is_the_whole_in_one_file(tmp_path: Path) -> None:
     said = json.loads(session.get_modelmeta().custom_metadata_map["wspace"])
     assert list(said["graphs"]) == ["whole"]
     assert said["weights"] == "float16"
-
-
-def test_networks_without_noise_have_no_noise_file(tmp_path: Path) -> None:
-    exported = export(generator_of_kind("alias-free, t"), tmp_path / "model")
-    assert "noise.onnx" not in exported.files
 
 
 @pytest.mark.parametrize("kind", ["adain", "demodulated", "alias-free, t"])

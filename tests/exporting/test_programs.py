@@ -76,7 +76,7 @@ def test_torch_alone_draws_any_number_of_pictures(kind: str, tmp_path: Path) -> 
 def test_a_folder_holds_a_program_a_part(tmp_path: Path) -> None:
     generator = generator_of_kind("adain")
     exported = export_programs(generator, tmp_path / "model", facts_of(generator, {}, {}))
-    names = {"mapping.pt2", "synthesis.pt2", "whole.pt2", "noise.pt2", "model.json"}
+    names = {"mapping.pt2", "synthesis.pt2", "whole.pt2", "defaults.pt2", "model.json"}
     assert {path.name for path in (tmp_path / "model").iterdir()} == names
     assert exported.agreement.pictures == 24
     assert exported.agreement.largest < 2

@@ -296,26 +296,24 @@ void draw(const std::vector<std::string>& given) {
       for (int64_t k = 0; k < w_dim; ++k) ws.push_back(mean[k] + psi * (source[k] - mean[k]));
     }
 
-    // what each noise layer adds: the stored maps, or those of a seed; zeros would be none
+    // what else synthesis takes: the stored noise maps, or those of a seed; zeros would be none
     const std::vector<std::string> names = synthesis.inputs();
-    const std::vector<std::string> noises(names.begin() + 1, names.end());
+    const std::vector<std::string> others(names.begin() + 1, names.end());
     std::vector<Value> inputs;
     inputs.emplace_back(std::move(ws), Shape{1, num_ws, w_dim});
-    if (!noises.empty() && given.size() > 7) {
-      const std::vector<float> layer_of = synthesis.fact("noise_layers");
-      for (size_t i = 0; i < noises.size(); ++i) {
-        Shape sides = synthesis.input_shape(i + 1);
-        sides[0] = 1;
-        const uint32_t seed = static_cast<uint32_t>(std::stoul(given[7]));
-        RandomState random(std::vector<uint32_t>{seed, static_cast<uint32_t>(layer_of[i])});
-        std::vector<float> map;
-        for (int64_t k = 0; k < sides[2] * sides[3]; ++k) map.push_back(random.normal());
-        inputs.emplace_back(std::move(map), sides);
+    std::vector<Value> defaults = Session(env, folder + "/defaults.onnx").run({}, {}, others);
+    const std::vector<float> layer_of = synthesis.fact("noise_layers");  // noise comes first
+    for (size_t i = 0; i < others.size(); ++i) {
+      if (given.size() <= 7 || i >= layer_of.size()) {
+        inputs.push_back(std::move(defaults[i]));
+        continue;
       }
-    } else if (!noises.empty()) {
-      for (auto& stored : Session(env, folder + "/noise.onnx").run({}, {}, noises)) {
-        inputs.push_back(std::move(stored));
-      }
+      const Shape sides = defaults[i].shape();
+      const uint32_t seed = static_cast<uint32_t>(std::stoul(given[7]));
+      RandomState random(std::vector<uint32_t>{seed, static_cast<uint32_t>(layer_of[i])});
+      std::vector<float> map;
+      for (int64_t k = 0; k < sides[2] * sides[3]; ++k) map.push_back(random.normal());
+      inputs.emplace_back(std::move(map), sides);
     }
 
     const std::vector<Value> drawn = synthesis.run(names, inputs, {"picture"});

@@ -40,20 +40,19 @@ for (let layer = 0; layer < count; layer++) {
 
 const { picture } = await synthesis.run({
   ws: new Tensor("float32", ws, [1, count, width]),
-  ...(await noiseMaps()),
+  ...(await noiseAndMore()),
 });
 writePng(out, picture.data, picture.dims.slice(1));
 
-// What each noise layer adds: the stored maps, or those of a seed; zeros would be none.
-async function noiseMaps() {
-  if (facts.noise.length === 0) return {};
-  if (noiseSeed === undefined) return (await load("noise")).run({});
-  return Object.fromEntries(
-    facts.noise.map(({ name, layer, height, width }) => {
-      const drawn = new RandomState([Number(noiseSeed), layer]).normals(height * width);
-      return [name, new Tensor("float32", drawn, [1, 1, height, width])];
-    }),
-  );
+// What else synthesis takes: the stored noise maps, or those of a seed; zeros would be none.
+async function noiseAndMore() {
+  const given = { ...(await (await load("defaults")).run({})) };
+  if (noiseSeed === undefined) return given;
+  for (const { name, layer, height, width } of facts.noise) {
+    const drawn = new RandomState([Number(noiseSeed), layer]).normals(height * width);
+    given[name] = new Tensor("float32", drawn, [1, 1, height, width]);
+  }
+  return given;
 }
 
 // pixels: bytes of a grey, RGB or RGBA picture, row by row

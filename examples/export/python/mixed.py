@@ -32,7 +32,7 @@ def main(folder, out, coarse, fine, psi=0.7, layers=4, class_index=0, noise_seed
     taken = [0 if layer < int(layers) else 1 for layer in range(facts["num_ws"])]
     ws = w[None, taken]  # (1, num_ws, w_dim)
 
-    (picture,) = synthesis.run(["picture"], {"ws": ws, **noise_maps(folder, facts, noise_seed)})
+    (picture,) = synthesis.run(["picture"], {"ws": ws, **noise_and_more(folder, facts, noise_seed)})
     write_png(Path(out), picture[0])
 
 
@@ -40,19 +40,15 @@ def load(folder, name):
     return onnxruntime.InferenceSession(Path(folder, f"{name}.onnx"))
 
 
-def noise_maps(folder, facts, seed):
-    """What each noise layer adds: the stored maps, or those of a seed; zeros would be none."""
-    if not facts["noise"]:
-        return {}
-    if seed is None:
-        stored = load(folder, "noise")
-        return dict(zip((o.name for o in stored.get_outputs()), stored.run(None, {}), strict=True))
-    maps = {}
-    for one in facts["noise"]:
+def noise_and_more(folder, facts, seed):
+    """What else synthesis takes: the stored noise maps, or those of a seed; zeros would be none."""
+    defaults = load(folder, "defaults")
+    given = dict(zip((o.name for o in defaults.get_outputs()), defaults.run(None, {}), strict=True))
+    for one in facts["noise"] if seed is not None else []:
         random = np.random.RandomState([int(seed), one["layer"]])
         drawn = random.randn(1, 1, one["height"], one["width"])
-        maps[one["name"]] = drawn.astype(np.float32)
-    return maps
+        given[one["name"]] = drawn.astype(np.float32)
+    return given
 
 
 def write_png(path, pixels):

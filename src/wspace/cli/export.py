@@ -46,7 +46,7 @@ def export_command(
     """Write MODEL as ONNX graphs into the folder OUT, or the whole of it as OUT.onnx.
 
     The folder has mapping.onnx (z, class to w), synthesis.onnx (a w for each layer, and noise, to
-    pictures), noise.onnx (the stored noise maps), whole.onnx (z, psi, class to pictures) and
+    pictures), defaults.onnx (the stored noise), whole.onnx (z, psi, class to pictures) and
     model.json: names, shapes, mean w, directions, layers, classes, licence. Every file says the
     same of itself. They hold standard operators alone, take any batch, and are compared with
     wspace's own pictures before they are written. With --format pt2 the files are programs, such as

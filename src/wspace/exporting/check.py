@@ -12,13 +12,15 @@ import numpy.typing as npt
 import torch
 
 from wspace.errors import WspaceError, reason
-from wspace.exporting.graphs import noise_name
+from wspace.exporting.graphs import OFFSETS, noise_name
+from wspace.exporting.networks import style_widths
 from wspace.images import from_uint8
 from wspace.networks.generator import Generator
 from wspace.networks.truncation import psi_curve
-from wspace.recipe.recipe import SETTABLE_NOISE, NoiseSettings, Recipe, Source
+from wspace.recipe.recipe import SETTABLE_NOISE, Edit, NoiseSettings, Recipe, Source
 from wspace.recipe.syntax import spread_per_layer
 from wspace.rendering.render import render
+from wspace.steering.editing import edit_ws, offsets_of_edits
 from wspace.steering.latents import latents
 from wspace.steering.noise import seeded_map
 
@@ -90,17 +92,22 @@ class Sessions:
 
 
 def draw(run: Run, generator: Generator, recipe: Recipe) -> _Array:
-    """The picture (H, W, C) of a recipe without edits, by mapping, synthesis and noise.
+    """The picture (H, W, C) of a recipe, by mapping, synthesis and defaults.
 
-    Truncation, mixing and noise are done here, as any program would do them; ``generator`` says
-    which seeds, layers and mean there are.
+    Truncation, mixing, edits and noise are done here, as any program would do them; ``generator``
+    says which seeds, layers and mean there are.
     """
     num_ws, mean = generator.num_ws, generator.w_avg.numpy()
     w = np.concatenate([run("mapping", **_latent(generator, one))["w"] for one in recipe.sources])
     w = w[list(recipe.layer_sources or (0,) * num_ws)]  # (num_ws, w_dim)
     ws = mean + _curve(generator, recipe)[:, None] * (w - mean)
-    noise = _noise(run, generator, recipe.noise)
-    drawn: _Array = run("synthesis", ws=ws[None], **noise)["picture"][0]
+    edited = edit_ws(torch.from_numpy(ws)[None], [recipe.edits]).numpy()
+    given = run("defaults")
+    _set_noise(given, generator, recipe.noise)
+    offsets = offsets_of_edits(generator, [recipe.edits])
+    if offsets is not None:
+        given[OFFSETS] = torch.cat(offsets, dim=1).numpy()
+    drawn: _Array = run("synthesis", ws=edited, **given)["picture"][0]
     return drawn
 
 
@@ -132,7 +139,10 @@ def session(content: bytes) -> onnxruntime.InferenceSession:
 
 
 def trial_recipes(generator: Generator, count: int, *, seed: int = 0) -> tuple[Recipe, ...]:
-    """Recipes of all kinds: one source or two, any psi and cutoff, every mode of noise, classes."""
+    """Recipes of all kinds: one source or two, psi and cutoff, classes, edits, modes of noise.
+
+    Every other one has one source, the stored noise and no edits, as the whole draws them.
+    """
     random = np.random.RandomState(seed)
     num_ws, made = generator.num_ws, []
     for number in range(count):
@@ -162,10 +172,23 @@ def trial_recipes(generator: Generator, count: int, *, seed: int = 0) -> tuple[R
                 else None,
                 psi=float(random.uniform(0, 1)),
                 cutoff=int(random.randint(num_ws + 1)) if number % 4 == 2 else None,
+                edits=_trial_edits(generator, random) if mixed else (),
                 noise=noise,
             )
         )
     return tuple(made)
+
+
+def _trial_edits(generator: Generator, random: np.random.RandomState) -> tuple[Edit, ...]:
+    """A step in W, in one layer, and one in style space, in one channel."""
+    widths = style_widths(generator)
+    style = int(random.randint(len(widths)))
+    channel = int(random.randint(widths[style]))
+    step = tuple((0.1 * random.randn(generator.w_dim)).tolist())
+    return (
+        Edit(direction=step, strength=2.0, layers=(int(random.randint(generator.num_ws)),)),
+        Edit(channels=((style, channel, 0.5),), strength=-0.5),
+    )
 
 
 def agreement(
@@ -229,20 +252,18 @@ def require_agreement(found: Agreement) -> None:
         )
 
 
-def _noise(run: Run, generator: Generator, settings: NoiseSettings) -> dict[str, _Array]:
-    if not generator.const_noise:
-        return {}
-    maps, num_ws = run("noise"), generator.num_ws
+def _set_noise(given: dict[str, _Array], generator: Generator, settings: NoiseSettings) -> None:
+    """Change the stored noise maps as settings ask for."""
+    num_ws = generator.num_ws
     modes = spread_per_layer(settings.mode, num_ws)
     seeds = spread_per_layer(settings.seed, num_ws)
     strengths = spread_per_layer(settings.strength, num_ws)
     for number, layer in enumerate(generator.noise_layers):
         name, shape = noise_name(number), generator.noise_shapes[number]
         if modes[layer] == "seeded":
-            maps[name] = seeded_map(seeds[layer], layer, *shape).numpy()
+            given[name] = seeded_map(seeds[layer], layer, *shape).numpy()
         factor = 0.0 if modes[layer] == "none" else strengths[layer]
-        maps[name] = maps[name] * np.float32(factor)
-    return maps
+        given[name] = given[name] * np.float32(factor)
 
 
 def _curve(generator: Generator, recipe: Recipe) -> _Array:

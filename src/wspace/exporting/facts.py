@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from wspace.exporting.graphs import noise_name
+from wspace.exporting.networks import style_widths
 from wspace.formats.directions import Direction
 from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
@@ -31,7 +33,7 @@ def facts_of(
     Args:
         generator: the model.
         metadata: what its file says of itself.
-        directions: those that it has; the graphs take steps in W, so that the others stay out.
+        directions: those that it has.
     """
     means = generator.mapping.class_w_avg
     return {
@@ -53,6 +55,7 @@ def facts_of(
                 zip(generator.noise_layers, generator.noise_shapes, strict=True)
             )
         ],
+        "styles": _styles(generator),
         "w_avg": _short(generator.w_avg),
         "class_w_avg": None if means is None else [_short(row) for row in means],
         "directions": [
@@ -60,10 +63,10 @@ def facts_of(
                 "name": name,
                 "about": one.about,
                 "layers": one.edit.layers,
-                "direction": _short(np.asarray(one.edit.direction, dtype=np.float32)),
+                "direction": None if one.edit.direction is None else _short(one.edit.direction),
+                "channels": one.edit.channels,
             }
             for name, one in directions.items()
-            if one.edit.direction is not None
         ],
         "metadata": {k: v for k, v in metadata.items() if k not in _LEFT_OUT},
     }
@@ -87,7 +90,17 @@ def as_properties(facts: Mapping[str, Any]) -> dict[str, str]:
     return {"wspace": json.dumps(facts, allow_nan=False), **plain}
 
 
-def _short(vector: Tensor | np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
+def _styles(generator: Generator) -> list[dict[str, int]]:
+    """Each style: its layer of ws, and where its channels lie in what synthesis adds to all."""
+    widths = style_widths(generator)
+    first = [0, *accumulate(widths)]
+    return [
+        {"layer": layer, "first": first[number], "channels": widths[number]}
+        for number, (layer, _) in enumerate(generator.affine_layers)
+    ]
+
+
+def _short(vector: Tensor | Sequence[float]) -> list[float]:
     """float32 numbers in the fewest digits that tell them apart."""
     numbers = np.asarray(vector, dtype=np.float32)
     return [float(str(number)) for number in numbers]

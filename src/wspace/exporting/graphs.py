@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from wspace.exporting import networks
 from wspace.exporting.graph import Graph, Port, WeightType
 from wspace.networks.generator import Generator
 
-__all__ = ["ABOUT", "graphs_of", "noise_name"]
+__all__ = ["ABOUT", "OFFSETS", "graphs_of", "noise_name"]
 
 ABOUT = {
     "mapping": "z (and a class) to w, not truncated",
     "synthesis": "one w a layer, and noise maps, to images and pictures",
     "whole": "z, psi (and a class) to images and pictures, with the stored noise",
-    "noise": "the stored noise maps, as synthesis takes them",
+    "defaults": "what synthesis takes where nothing else is asked: stored noise, styles unchanged",
 }
 BATCH = "batch"
 BATCH_OR_1 = "batch or 1"
+OFFSETS = "style_offsets"
 
 
 def noise_name(number: int) -> str:
@@ -24,20 +27,18 @@ def noise_name(number: int) -> str:
 
 
 def graphs_of(generator: Generator, weights: WeightType = "float32") -> dict[str, Graph]:
-    """The graphs of a generator, by name; one without noise inputs has no "noise".
+    """The graphs of a generator, by name.
 
     Args:
         generator: on the CPU, its weights in float32.
         weights: see `Graph`.
     """
-    made = {
+    return {
         "mapping": _mapping(generator, weights),
         "synthesis": _synthesis(generator, weights),
         "whole": _whole(generator, weights),
+        "defaults": _defaults(generator, weights),
     }
-    if generator.const_noise:
-        made["noise"] = _noise(generator, weights)
-    return made
 
 
 def _mapping(generator: Generator, weights: WeightType) -> Graph:
@@ -54,7 +55,8 @@ def _synthesis(generator: Generator, weights: WeightType) -> Graph:
     about = "a w for each layer: truncated, mixed, edited"
     ws = graph.take(Port(name="ws", dtype="float32", shape=shape, about=about))
     maps = [graph.take(port) for port in _noise_ports(generator)]
-    _pictures(graph, generator, networks.styles_of(graph, ws), maps)
+    styles = networks.Styles(graph, generator, ws, graph.take(_offsets_port(generator)))
+    _pictures(graph, generator, styles, maps)
     return graph
 
 
@@ -67,16 +69,23 @@ def _whole(generator: Generator, weights: WeightType) -> Graph:
     )
     shape = (BATCH_OR_1, "layers or 1")
     psi = graph.take(Port(name="psi", dtype="float32", shape=shape, about=about))
-    styles = networks.truncated(graph, generator, w, psi)
+    styles = networks.Styles(graph, generator, networks.truncated(graph, generator, w, psi))
     _pictures(graph, generator, styles, _stored_noise(graph, generator))
     return graph
 
 
-def _noise(generator: Generator, weights: WeightType) -> Graph:
-    graph = Graph("noise", weights)
+def _defaults(generator: Generator, weights: WeightType) -> Graph:
+    graph = Graph("defaults", weights)
     for value, port in zip(_stored_noise(graph, generator), _noise_ports(generator), strict=True):
-        graph.give(value, Port(**{**port.__dict__, "shape": (1, *port.shape[1:])}))
+        graph.give(value, _of_one(port))
+    port = _of_one(_offsets_port(generator))
+    graph.give(graph.numbers(np.zeros(port.shape)), port)
     return graph
+
+
+def _of_one(port: Port) -> Port:
+    """The same for one picture."""
+    return Port(name=port.name, dtype=port.dtype, shape=(1, *port.shape[1:]), about=port.about)
 
 
 def _w(graph: Graph, generator: Generator) -> str:
@@ -104,6 +113,16 @@ def _noise_ports(generator: Generator) -> list[Port]:
             zip(generator.noise_layers, generator.noise_shapes, strict=True)
         )
     ]
+
+
+def _offsets_port(generator: Generator) -> Port:
+    """The input for changes of styles."""
+    return Port(
+        name=OFFSETS,
+        dtype="float32",
+        shape=(BATCH_OR_1, sum(networks.style_widths(generator))),
+        about="added to the channels of all styles, one style after the other; zeros for none",
+    )
 
 
 def _stored_noise(graph: Graph, generator: Generator) -> list[str]:

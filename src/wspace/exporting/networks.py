@@ -7,7 +7,8 @@ multiplied into them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 import torch
@@ -25,9 +26,45 @@ from wspace.networks.stylegan3.synthesis import AliasFreeLayer, AliasFreeSynthes
 from wspace.networks.styles import pixel_norm
 from wspace.ops.resample import upsample_kernel
 
-__all__ = ["Styles", "mapping", "picture", "synthesis", "truncated"]
+__all__ = ["Styles", "mapping", "picture", "style_widths", "synthesis", "truncated"]
 
-Styles = Callable[[int], str]  # a layer of ws to its w (N, w_dim)
+
+def style_widths(generator: Generator) -> list[int]:
+    """The channels of each style, in the order of `Generator.affine_layers`."""
+    return [len(affine.bias) for _, affine in generator.affine_layers]
+
+
+class Styles:
+    """What the affine layers make of ws, one after the other.
+
+    Args:
+        graph: gets the nodes.
+        generator: has the layers.
+        ws: (N, num_ws, w_dim).
+        offsets: (N or 1, channels of all styles), added to them; None to add nothing.
+    """
+
+    def __init__(
+        self, graph: Graph, generator: Generator, ws: str, offsets: str | None = None
+    ) -> None:
+        self._graph, self._ws = graph, ws
+        names = {id(module): name for name, module in generator.named_modules()}
+        self._layers = [
+            (layer, affine, names[id(affine)]) for layer, affine in generator.affine_layers
+        ]
+        self._biases: list[str] | None = None
+        if offsets is not None:
+            own = torch.cat([affine.bias * affine.bias_scale for _, affine, _ in self._layers])
+            shifted = graph.call("Add", offsets, graph.weight("synthesis.style_biases", own[None]))
+            widths = style_widths(generator)
+            self._biases = graph.split("Split", len(widths), shifted, graph.whole(*widths), axis=1)
+
+    def __call__(self, number: int) -> str:
+        """The style of that number in `Generator.affine_layers`, (N, channels)."""
+        layer, affine, name = self._layers[number]
+        w = self._graph.call("Gather", self._ws, self._graph.numbers(layer, np.int64), axis=1)
+        bias = None if self._biases is None else self._biases[number]
+        return op.linear(self._graph, w, affine, name, bias=bias)
 
 
 def mapping(graph: Graph, network: MappingNetwork, z: str, classes: str | None) -> str:
@@ -67,7 +104,7 @@ def _embedded(network: MappingNetwork) -> Tensor:
     return pixel_norm(network.embed(torch.eye(network.num_classes)))
 
 
-def truncated(graph: Graph, generator: Generator, w: str, psi: str) -> Styles:
+def truncated(graph: Graph, generator: Generator, w: str, psi: str) -> str:
     """`truncation.truncate` of one w for all layers.
 
     Args:
@@ -75,18 +112,15 @@ def truncated(graph: Graph, generator: Generator, w: str, psi: str) -> Styles:
         generator: has the mean.
         w: (N, w_dim).
         psi: (N or 1, num_ws or 1).
+
+    Returns:
+        (N, num_ws, w_dim).
     """
     mean = graph.numbers(generator.w_avg)
     step = graph.call("Unsqueeze", graph.call("Sub", w, mean), graph.whole(1))  # (N, 1, w_dim)
     strength = graph.call("Unsqueeze", psi, graph.whole(2))
     ws = graph.call("Add", mean, graph.call("Mul", step, strength))  # (N, num_ws or 1, w_dim)
-    ws = graph.call("Expand", ws, graph.whole(1, generator.num_ws, 1))
-    return styles_of(graph, ws)
-
-
-def styles_of(graph: Graph, ws: str) -> Styles:
-    """The layers of ws (N, num_ws, w_dim)."""
-    return lambda layer: graph.call("Gather", ws, graph.numbers(layer, np.int64), axis=1)
+    return graph.call("Expand", ws, graph.whole(1, generator.num_ws, 1))
 
 
 def synthesis(graph: Graph, generator: Generator, styles: Styles, noise: Sequence[str]) -> str:
@@ -95,7 +129,7 @@ def synthesis(graph: Graph, generator: Generator, styles: Styles, noise: Sequenc
     Args:
         graph: gets the nodes.
         generator: of any generation.
-        styles: the w of each layer.
+        styles: of the affine layers.
         noise: a map (N or 1, 1, H, W) a noise layer.
 
     Returns:
@@ -159,7 +193,7 @@ def _adain(
     return image
 
 
-def _adain_layer(graph: Graph, layer: AdaINLayer, i: int, x: str, w: str, noise: str) -> str:
+def _adain_layer(graph: Graph, layer: AdaINLayer, i: int, x: str, style: str, noise: str) -> str:
     name = f"synthesis.layers.{i}"
     channels = len(layer.bias)
     if layer.conv is None:
@@ -183,11 +217,10 @@ def _adain_layer(graph: Graph, layer: AdaINLayer, i: int, x: str, w: str, noise:
         x = op.pixel_norm(graph, x, channels)
     if layer.style.normalize:
         x = op.instance_norm(graph, x, channels)
-    wanted = op.linear(graph, w, layer.style.affine, f"{name}.style.affine")
     scale, bias = (
         op.per_channel(
             graph,
-            graph.call("Slice", wanted, graph.whole(k), graph.whole(k + channels), graph.whole(1)),
+            graph.call("Slice", style, graph.whole(k), graph.whole(k + channels), graph.whole(1)),
         )
         for k in (0, channels)
     )
@@ -214,6 +247,7 @@ def _demodulated(
     size, image_channels = generator.size, generator.image_channels
     maps: list[str | None] = list(noise) or [None] * (2 * len(network.sides) - 1)
     x, image = "", ""
+    numbers = count()
     for k, (side, block) in enumerate(zip(network.sides, network.blocks, strict=True)):
         name, i = f"synthesis.b{side}", max(2 * k - 1, 0)
         channels = block.conv1.weight.shape[0]
@@ -228,17 +262,19 @@ def _demodulated(
         if block.is_first:
             x = graph.weight(f"{name}.const", block.const[None])
         else:
-            x = _demodulated_layer(graph, block.conv0, f"{name}.conv0", x, styles(i), maps[i])
+            style = styles(next(numbers))
+            x = _demodulated_layer(graph, block.conv0, f"{name}.conv0", x, style, maps[i])
             i += 1
         gain = math.sqrt(0.5) if y else 1.0
-        conv1 = block.conv1
-        x = _demodulated_layer(graph, conv1, f"{name}.conv1", x, styles(i), maps[i], gain=gain)
+        conv1, style = block.conv1, styles(next(numbers))
+        x = _demodulated_layer(graph, conv1, f"{name}.conv1", x, style, maps[i], gain=gain)
         x = graph.call("Add", x, y) if y else x
         if image:
             image = op.fir_upsample(graph, image, kernel, image_channels)
         if block.has_torgb:
             area = size.halved(size.doublings - k)
-            rgb = _torgb(graph, block.torgb, f"{name}.torgb", x, styles(i + 1), tuple(area))
+            style = styles(next(numbers))
+            rgb = _torgb(graph, block.torgb, f"{name}.torgb", x, style, tuple(area))
             image = graph.call("Add", image, rgb) if image else rgb
     return image
 
@@ -248,13 +284,12 @@ def _demodulated_layer(
     layer: DemodulatedLayer,
     name: str,
     x: str,
-    w: str,
+    styles: str,
     noise: str | None,
     *,
     gain: float = 1.0,
 ) -> str:
     before, after = gain_around(layer.activation, gain)
-    styles = op.linear(graph, w, layer.affine, f"{name}.affine")
     up_filter = layer.convolution.up_filter
     channels = layer.weight.shape[0]
     x = graph.call("Mul", x, op.per_channel(graph, styles))
@@ -291,11 +326,13 @@ def _demodulation(
     return graph.call("Reciprocal", deviation)
 
 
-def _torgb(graph: Graph, layer: ToRGB, name: str, x: str, w: str, size: tuple[int, ...]) -> str:
+def _torgb(
+    graph: Graph, layer: ToRGB, name: str, x: str, styles: str, size: tuple[int, ...]
+) -> str:
     """`ToRGB.forward`, as one product a picture: its maps are read once."""
     channels, before = layer.weight.shape[:2]
-    styles = op.linear(graph, w, layer.affine, f"{name}.affine", gain=layer.weight_scale)
-    weight = graph.weight(f"{name}.weight", layer.weight.flatten(start_dim=1), channels=0)
+    scaled = layer.weight.flatten(start_dim=1) * layer.weight_scale
+    weight = graph.weight(f"{name}.weight", scaled, channels=0)
     weights = graph.call("Mul", graph.call("Unsqueeze", styles, graph.whole(1)), weight)
     pixels = graph.call("Reshape", x, graph.whole(0, before, -1))  # (N, I, H W)
     image = graph.call("MatMul", weights, pixels)  # (N, O, H W)
@@ -314,14 +351,14 @@ def _alias_free(graph: Graph, network: AliasFreeSynthesis, styles: Styles) -> st
 
 
 def _alias_free_layer(
-    graph: Graph, layer: AliasFreeLayer, name: str, x: str, w: str, side: int
+    graph: Graph, layer: AliasFreeLayer, name: str, x: str, styles: str, side: int
 ) -> tuple[str, int]:
     """`AliasFreeLayer.forward`, and the side of what it makes of maps of that side."""
     channels, before, kernel = layer.weight.shape[:3]
     weight = layer.weight.detach()
-    gain = 1 / math.sqrt(before) if layer.is_torgb else 1.0
-    styles = op.linear(graph, w, layer.affine, f"{name}.affine", gain=gain)
-    if not layer.is_torgb:
+    if layer.is_torgb:
+        styles = op.multiply(graph, styles, 1 / math.sqrt(before))
+    else:
         weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
         styles = op.pixel_norm(graph, styles, before, eps=0.0)
     magnitude = layer.magnitude_ema.rsqrt().item()
@@ -352,10 +389,9 @@ def _alias_free_layer(
     return x, (enlarged - taps[1]) // layer.down + 1
 
 
-def _fourier_features(graph: Graph, layer: FourierFeatures, w: str) -> str:
-    """`FourierFeatures.forward`, (N, C, side, side)."""
+def _fourier_features(graph: Graph, layer: FourierFeatures, t: str) -> str:
+    """`FourierFeatures.forward`, (N, C, side, side), of its style (N, 4)."""
     signal, name = layer.signal, "synthesis.input"
-    t = op.linear(graph, w, layer.affine, f"{name}.affine")  # (N, 4)
     turn = graph.call("Slice", t, graph.whole(0), graph.whole(2), graph.whole(1))
     square = graph.call("ReduceSum", graph.call("Mul", turn, turn), graph.whole(1), keepdims=1)
     t = graph.call("Div", t, graph.call("Sqrt", square))

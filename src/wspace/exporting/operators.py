@@ -45,16 +45,22 @@ def linear(
     layer: EqualizedLinear,
     name: str,
     *,
-    gain: float = 1.0,
+    bias: str | None = None,
     channels: int | None = 0,
 ) -> str:
-    """`EqualizedLinear` times ``gain``: (N, in_features) to (N, out_features).
+    """`EqualizedLinear`: (N, in_features) to (N, out_features).
 
-    ``channels`` is that of `Graph.weight`.
+    Args:
+        graph: gets the nodes.
+        x: (N, in_features).
+        layer: has the weights.
+        name: of the layer.
+        bias: (N or 1, out_features), in the place of the layer's own.
+        channels: see `Graph.weight`.
     """
-    scaled = layer.weight * (layer.weight_scale * gain)
-    weight = graph.weight(f"{name}.weight", scaled, channels=channels)
-    bias = graph.weight(f"{name}.bias", layer.bias * (layer.bias_scale * gain))
+    weight = graph.weight(f"{name}.weight", layer.weight * layer.weight_scale, channels=channels)
+    if bias is None:
+        bias = graph.weight(f"{name}.bias", layer.bias * layer.bias_scale)
     return graph.call("Gemm", x, weight, bias, transB=1)
 
 

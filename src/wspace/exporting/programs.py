@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from wspace.exporting.check import require_agreement, tried
-from wspace.exporting.graphs import ABOUT, noise_name
+from wspace.exporting.graphs import ABOUT, OFFSETS, noise_name
+from wspace.exporting.networks import style_widths
 from wspace.exporting.onnx_files import Exported, write_files
 from wspace.files import check_absent
 from wspace.images import to_uint8
@@ -41,14 +42,21 @@ class _Mapping(nn.Module):
 
 
 class _Synthesis(nn.Module):
-    """ws and noise maps to images (N, C, H, W), float32, and pictures (N, H, W, C), uint8."""
+    """ws, noise maps and style offsets to images and pictures.
+
+    (N, num_ws, w_dim), a list of (N, 1, H, W), and (N, channels of all styles), to (N, C, H, W),
+    float32, and (N, H, W, C), uint8.
+    """
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
-        self.network = generator.synthesis
+        self.network, self.widths = generator.synthesis, style_widths(generator)
 
-    def forward(self, ws: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
-        image = self.network(ws, noise)
+    def forward(
+        self, ws: Tensor, noise: list[Tensor], style_offsets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        offsets = style_offsets.split(self.widths, dim=1)
+        image = self.network(ws, noise, style_offsets=offsets)
         return image, to_uint8(image)
 
 
@@ -69,15 +77,16 @@ class _Whole(nn.Module):
         return image, to_uint8(image)
 
 
-class _Noise(nn.Module):
-    """The stored noise maps."""
+class _Defaults(nn.Module):
+    """The stored noise maps, and style offsets of zeros."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
-        self.network = generator.synthesis
+        self.network, self.channels = generator.synthesis, sum(style_widths(generator))
 
-    def forward(self) -> list[Tensor]:
-        return [stored.clone() for stored in self.network.const_noise]  # type: ignore[union-attr]
+    def forward(self) -> tuple[list[Tensor], Tensor]:
+        stored: list[Tensor] = self.network.const_noise  # type: ignore[assignment]
+        return [one.clone() for one in stored], torch.zeros(1, self.channels)
 
 
 class Programs:
@@ -95,22 +104,18 @@ class Programs:
 
     def __call__(self, graph: str, /, **inputs: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """The outputs of a program by name."""
-        given: list[Any] = []
-        noise: list[Tensor] = []
-        order = sorted(inputs, key=lambda name: name == "class")  # the last
-        for name in order:
-            tensor = torch.from_numpy(np.ascontiguousarray(inputs[name]))
-            (noise if name.startswith("noise_") else given).append(tensor)
-        if graph == "synthesis":
-            given.append(noise)
+        given = {name: torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in inputs}
+        noise = [given[name] for name in given if name.startswith("noise_")]
+        first = [given[name] for name in ("z", "ws", "psi", "class") if name in given]
+        last = [noise, given[OFFSETS]] if graph == "synthesis" else []
         with torch.no_grad():
-            results = self._modules[graph](*given)
-        names: Sequence[str] = ("image", "picture")
+            results = self._modules[graph](*first, *last)
         if graph == "mapping":
-            results, names = (results,), ("w",)
-        elif graph == "noise":
-            names = [noise_name(number) for number in range(len(results))]
-        return {name: made.numpy() for name, made in zip(names, results, strict=True)}
+            return {"w": results.numpy()}
+        if graph == "defaults":
+            maps = {noise_name(number): made.numpy() for number, made in enumerate(results[0])}
+            return {**maps, OFFSETS: results[1].numpy()}
+        return {"image": results[0].numpy(), "picture": results[1].numpy()}
 
 
 def export_programs(generator: Generator, out: Path, facts: Mapping[str, Any]) -> Exported:
@@ -151,6 +156,7 @@ def _programs(
     z, psi = torch.zeros(n, generator.z_dim), torch.ones(n, num_ws)
     ws = torch.zeros(n, num_ws, generator.w_dim)
     noise = [torch.zeros(n, 1, *shape) for shape in generator.noise_shapes]
+    offsets = torch.zeros(n, sum(style_widths(generator)))
     classes = (torch.zeros(n, dtype=torch.int64),) if generator.num_classes else ()
     own = f"z (batch, {generator.z_dim})"
     last = ", classes (batch)" if classes else ""
@@ -164,9 +170,10 @@ def _programs(
         ),
         "synthesis": (
             _Synthesis(generator),
-            (ws, noise),
-            (first, [first] * len(noise)),
-            f"ws (batch, {num_ws}, {generator.w_dim}), list of {len(noise)} noise maps -> {drawn}",
+            (ws, noise, offsets),
+            (first, [first] * len(noise), first),
+            f"ws (batch, {num_ws}, {generator.w_dim}), list of {len(noise)} noise maps, "
+            f"style_offsets (batch, {offsets.shape[1]}) -> {drawn}",
         ),
         "whole": (
             _Whole(generator),
@@ -174,13 +181,11 @@ def _programs(
             (first,) * (2 + len(classes)),
             f"{own}, psi (batch, {num_ws}){last} -> {drawn}",
         ),
-        "noise": (_Noise(generator), (), (), "list of the stored noise maps"),
+        "defaults": (_Defaults(generator), (), (), "list of the stored noise maps, style_offsets"),
     }
     made = {}
     for name in names:
         module, arguments, shapes, about = plans[name]
-        if name == "noise" and not noise:
-            continue
         # with gradients on, operators take no parts and overwrite nothing
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch speaks of its own changes to come
