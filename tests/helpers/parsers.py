@@ -26,6 +26,7 @@ from wspace.errors import WspaceError
 from wspace.formats.official.convert import import_official
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import AdaINConfig, DiscriminatorConfig, GeneratorConfig, MappingConfig
+from wspace.plain import from_plain
 from wspace.recipe.document import (
     Cell,
     PictureDocument,
@@ -43,6 +44,8 @@ from wspace.recipe.syntax import (
     parse_per_layer,
     parse_seeds,
 )
+from wspace.studio.calls import CALLS
+from wspace.studio.frames import read_call
 from wspace.training.config import TrainConfig
 from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from wspace.training.run.folder import read_config
@@ -487,6 +490,48 @@ def _parse_crossover(text: str) -> None:
         assert 0 <= parse_crossover(text, layers) <= layers.num_ws
 
 
+# Calls of the studio --------------------------------------------------------------------------
+
+
+def _frame(text: bytes, payload: bytes = b"\1\2") -> bytes:
+    return len(text).to_bytes(4, "big") + text + payload
+
+
+def _call_inputs(_: Path) -> Make:
+    recipe, other = _RECIPES[0], _RECIPES[-1]
+    calls: list[dict[str, Any]] = [
+        {"call": "models"},
+        {"call": "open", "model": "bundled-avatars"},
+        {"call": "render", "model": "m", "recipes": [recipe, other], "slot": "main"},
+        {"call": "sheet", "model": "m", "kind": "mixing", "rows": [recipe], "columns": [other],
+         "layers": [0, 1]},
+        {"call": "neighbours", "model": "m", "recipe": recipe, "step": 0.3, "seed": 2},
+        {"call": "film", "model": "m", "recipes": [recipe, other], "frames": 3, "format": "gif",
+         "fps": 20, "loop": True, "kind": "spline"},
+        {"call": "invert", "model": "m", "seconds": 2.5, "space": "w", "class": 3},
+        {"call": "drag", "model": "m", "recipe": recipe, "points": [[[1, 2], [3.5, 4]]]},
+        {"call": "rename_direction", "model": "m", "name": "a", "to": "b"},
+    ]  # fmt: skip
+    seeds = [{"id": 7} | call for call in calls]
+    frames = [_frame(json.dumps(seed).encode()) for seed in seeds]
+
+    def make(choose: Choices) -> bytes | str:
+        kind = choose.integer(0, 3)
+        if kind == 0:
+            return mutated_bytes(choose, frames)
+        text = mutated_json_bytes(choose, seeds)
+        return _frame(text) if kind == 1 else text.decode(errors="replace")
+
+    return make
+
+
+def _parse_call(frame: bytes | str, _: Path) -> None:
+    call = read_call(frame)
+    if call.name not in CALLS:
+        raise WspaceError("none that this version answers")
+    from_plain(CALLS[call.name].arguments, dict(call.arguments), what=call.name)
+
+
 # Official pickles ----------------------------------------------------------------------------
 
 
@@ -542,5 +587,6 @@ PARSERS: dict[str, Parser] = {
     "picture": Parser(_picture_inputs, _parse_picture),
     "checkpoint": Parser(_checkpoint_inputs, _parse_checkpoint),
     "run config": Parser(_config_inputs, _parse_config),
+    "call of the studio": Parser(_call_inputs, _parse_call),
     "official pickle": Parser(_pickle_inputs, _parse_pickle),
 }

@@ -31,7 +31,7 @@ class RunningStudio:
             port: to listen on; 0 for a free one.
             cache: folder for what is kept between runs; None: the user's own.
         """
-        environment = os.environ | ({} if cache is None else {"XDG_CACHE_HOME": str(cache)})
+        environment = os.environ | ({} if cache is None else {"WSPACE_CACHE": str(cache)})
         command = [sys.executable, "-c", COMMAND, "studio", *models, "--no-browser"]
         self._process = subprocess.Popen(
             [*command, "--port", str(port)],
