@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import islice
 from pathlib import Path
@@ -178,6 +179,19 @@ def test_a_drag_is_the_same_each_time(tiny_generator: Generator) -> None:
     one, other = (last_of(tiny_generator, recipe_of(), [MOVE], config=config) for _ in range(2))
     assert one.recipe == other.recipe
     assert one.moves == other.moves
+
+
+def test_weights_that_change_between_drags_are_seen(loaded_generator: Generator) -> None:
+    def dragged(generator: Generator) -> tuple[float, ...]:
+        last = last_of(generator, recipe_of(), [MOVE], config=DragConfig(steps=2))
+        return last.recipe.sources[0].w or ()
+
+    before = dragged(loaded_generator)
+    with torch.no_grad():
+        loaded_generator.mapping.get_parameter("fc1.weight").mul_(1.5)
+    after = dragged(loaded_generator)
+    assert after == pytest.approx(dragged(copy.deepcopy(loaded_generator)), abs=1e-4)
+    assert after != pytest.approx(before, abs=1e-2)
 
 
 def test_a_point_that_is_near_has_arrived(tiny_generator: Generator) -> None:

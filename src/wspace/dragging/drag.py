@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from wspace.plain import About, Length, Range, check
 from wspace.recipe.mixing import put_w
 from wspace.recipe.recipe import Recipe
 from wspace.rendering.render import ws_before_edits
+from wspace.rendering.synthesis_cache import WeightsState, weights_state
 from wspace.steering.directions import sample_w
 from wspace.steering.editing import edit_ws, offsets_of_edits
 from wspace.steering.noise import NoiseInputs
@@ -36,6 +38,8 @@ __all__ = ["DragConfig", "DragState", "drag"]
 SAMPLES_A_DIMENSION = 4  # of w, that its deviations are measured on
 MOST_LAYERS = 6  # that change unless others are named: later ones hold colours and texture
 SMALL = 128  # pixels; maps of half the side will do in larger pictures
+
+_spaces: WeakKeyDictionary[Generator, tuple[WeightsState, WhiteSpace]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +225,7 @@ def _steps(
 ) -> Iterator[DragState]:
     with torch.inference_mode(False), torch.no_grad():
         synthesis = SynthesisWithMaps(generator.synthesis, place.layer)
-        space = WhiteSpace.of(sample_w(generator, SAMPLES_A_DIMENSION * generator.w_dim))
+        space = _space_of(generator)
         noise = NoiseInputs(generator).of([recipe.noise], torch.float32)
         ws = ws.clone()  # (1, num_ws, w_dim)
         edits = edit_ws(torch.zeros_like(ws), [recipe.edits])
@@ -247,6 +251,16 @@ def _steps(
         with torch.inference_mode(False), torch.enable_grad():
             (u.grad,) = torch.autograd.grad(pull.loss(maps), [u])
             optimizer.step()
+
+
+def _space_of(generator: Generator) -> WhiteSpace:
+    """How w are spread, worked out once as long as the weights stay."""
+    state = weights_state(generator)
+    known = _spaces.get(generator)
+    if known is None or known[0] != state:
+        samples = sample_w(generator, SAMPLES_A_DIMENSION * generator.w_dim)
+        _spaces[generator] = known = (state, WhiteSpace.of(samples))
+    return known[1]
 
 
 def _state(
