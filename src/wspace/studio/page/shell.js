@@ -104,6 +104,14 @@ function Panel({ app }) {
   const chosen = useApp(app, (state) => state.tab);
   const tabs = TABS.filter(([, , , isThere]) => isThere({ ...app.state, model }));
   const [tab, , View] = tabs.find(([name]) => name === chosen) ?? tabs[0];
+  useEffect(() => {
+    const button = document.getElementById(`tab-${tab}`);
+    const list = button?.parentElement;
+    if (!button || !list) return;
+    const [own, seen] = [button.getBoundingClientRect(), list.getBoundingClientRect()];
+    // Not by `scrollIntoView`, which moves where the Tab key begins.
+    list.scrollLeft += Math.max(own.right - seen.right, 0) + Math.min(own.left - seen.left, 0);
+  }, [tab]);
   const step = (/** @type {KeyboardEvent} */ event) => {
     const place = tabs.findIndex(([name]) => name === tab);
     const to = {

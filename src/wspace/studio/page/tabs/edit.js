@@ -214,7 +214,6 @@ function Drag({ app, model, work }) {
       />
       <span class="spacer"></span>
       <${Button} icon="add" kind="small" label="Add a point" text="Point" disabled=${!!task} onClick=${add} />
-      <${Button} kind="small" label="Clear points and brush" text="Clear" disabled=${!points.length && !mask} onClick=${() => set({ points: [], mask: null })} />
     </div>
     ${
       tool === "mask" &&
@@ -224,6 +223,8 @@ function Drag({ app, model, work }) {
     <div class="row">
       <${Button} icon="play" kind="main" label="Drag" text="Drag" disabled=${!points.length || !!task} onClick=${start} />
       <span class="note" id=${id}>${points.length === 1 ? "1 point" : `${points.length} points`}${mask ? ", brushed" : ""}</span>
+      <span class="spacer"></span>
+      <${Button} kind="small" label="Clear points and brush" text="Clear" disabled=${!points.length && !mask} onClick=${() => set({ points: [], mask: null })} />
     </div>
   <//>`;
 }

@@ -54,6 +54,7 @@ export function RunTab({ app }) {
       about=${run.newest === null ? "No snapshot yet." : `The newest snapshot is of ${rounded(run.newest)} kimg.`}
       actions=${html`<${Button} icon="reset" kind="small" label="Take the newest snapshot" text="Take the newest" disabled=${isBusy} onClick=${reload} />`}
     />
+    ${run.sheets.length > 0 && html`<${Sheets} app=${app} model=${model.key} names=${run.sheets} />`}
     ${[...new Set(run.curves.map((curve) => curve.chart))].map(
       (chart) => html`<${Section} key=${chart} title=${chart}>
         <div class="curves">
@@ -62,8 +63,7 @@ export function RunTab({ app }) {
             .map((curve) => html`<${Plot} key=${curve.name} curve=${curve} />`)}
         </div>
       <//>`,
-    )}
-    ${run.sheets.length > 0 && html`<${Sheets} app=${app} model=${model.key} names=${run.sheets} />`}`;
+    )}`;
 }
 
 /** @param {{curve: Curve}} props */
@@ -97,7 +97,7 @@ function Plot({ curve: { name, points } }) {
 
 /** @param {{app: App, model: string, names: string[]}} props */
 function Sheets({ app, model, names }) {
-  const [name, setName] = useState(names.at(-1) ?? "");
+  const [name, setName] = useState(names[0]);
   const [address, setAddress] = useState("");
   useEffect(() => {
     let made = "";
