@@ -13,6 +13,7 @@ from tiny_generators import make_tiny_generator
 
 from wspace.formats.directions import Direction, directions_path, read_directions, write_directions
 from wspace.formats.model_file import save
+from wspace.machine import choose_precision
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument
 from wspace.recipe.png import read_document, read_pixels
@@ -49,6 +50,7 @@ def test_a_model_that_is_opened_says_what_it_is(
     assert model["noise_layers"] == [0, 1, 2, 3, 4, 5]
     assert model["facts"] == [["trained on", "nothing"]]
     assert {"render", "png"} <= set(model["can"])
+    assert model["quick_precision"] == choose_precision("cpu")
     assert open_page.result("models").head["models"][0]["open"]
 
 

@@ -413,10 +413,21 @@ def test_who_does_not_read_answers_is_let_go(
         assert len(studio.turns.clients) == 1
 
 
+def test_json_counts_among_what_waits(
+    open_page: Page, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wspace.studio.connection.MOST_WAITING_BYTES", 2**20)
+    long = RECIPE | {"sources": [{"w": [0.123456789] * 40_000}]}  # half a MiB
+    assert "busy" in open_page.error("render", model=studio.key(), recipes=[long])
+    is_well(open_page, studio)
+    monkeypatch.setattr("wspace.studio.connection.MOST_WAITING_BYTES", 2**22)
+    assert "40000 numbers" in open_page.error("render", model=studio.key(), recipes=[long])
+
+
 def test_uploads_that_wait_are_bounded_together(
     open_page: Page, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wspace.studio.connection.MAX_BINARY", 2**20)
+    monkeypatch.setattr("wspace.studio.connection.MOST_WAITING_BYTES", 2**20)
     numbers = [
         open_page.send("invert", bytes(400_000), model=studio.key(), seconds=1) for _ in range(20)
     ]

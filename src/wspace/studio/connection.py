@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from wspace.errors import WspaceError, reason
 from wspace.studio.calls import Calls
-from wspace.studio.frames import MAX_BINARY, Answer, BadFrameError, Call, Kind, read_call
+from wspace.studio.frames import MAX_BINARY, MAX_TEXT, Answer, BadFrameError, Call, Kind, read_call
 from wspace.studio.turns import StoppedError, Turns, Work
 
 __all__ = ["Connection"]
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 SEND_SECONDS = 30.0  # that a reader may take for a frame
 FRAMES_A_SECOND, BYTES_A_SECOND = 200, 16 * 2**20  # that are read of a page for long
 BURST_SECONDS = 2.0  # of them that are read at once
+READ_JSON = 4  # times its length, about, is what JSON takes that has been read
+MOST_WAITING_BYTES = MAX_BINARY + READ_JSON * MAX_TEXT  # of the calls of a page that wait
 MOST_UNREAD = 256  # answers; nothing more is read of a page that does not take them
 BAD_FRAME, GONE_SLOW = 4400, 4408  # close codes
 
@@ -84,9 +86,9 @@ class Connection:
                     raise
                 self._send(error.id, "error", _message(str(error)))
                 continue
-            self._take(call)
+            self._take(call, len(frame) - len(call.payload))
 
-    def _take(self, call: Call) -> None:
+    def _take(self, call: Call, json_bytes: int) -> None:
         """Have a call done when it is its turn."""
         if call.id <= self._last_id:
             message = f"id={call.id} is not above {self._last_id}, the last one: count up."
@@ -105,10 +107,10 @@ class Connection:
             lambda work: self._do(call, work),
             slot=call.slot,
             long=long,
-            size=len(call.payload),
+            size=len(call.payload) + READ_JSON * json_bytes,
             drop=lambda: self._send(call.id, "dropped"),
         )
-        fits = self._client.waiting_bytes + len(call.payload) <= MAX_BINARY
+        fits = self._client.waiting_bytes + work.size <= MOST_WAITING_BYTES
         if not fits or not self._client.add(work):
             busy = "busy: too much waits already: wait for answers, then ask again."
             self._send(call.id, "error", _message(busy))

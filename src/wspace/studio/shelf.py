@@ -75,6 +75,7 @@ class OpenModel:
         sha256: of its weights.
         directions: its named ones.
         facts: what its file says of itself, pairs of a label and a text.
+        quick_precision: the one that this machine draws faster in, "fp32" or "bf16".
     """
 
     entry: Entry
@@ -84,6 +85,7 @@ class OpenModel:
     sha256: str
     directions: dict[str, Direction]
     facts: list[tuple[str, str]]
+    quick_precision: str
 
     @property
     def layers(self) -> Layers:
@@ -114,6 +116,7 @@ class OpenModel:
                 for name, one in self.directions.items()
             ],
             "facts": [list(fact) for fact in self.facts],
+            "quick_precision": self.quick_precision,
         }
 
 
@@ -206,7 +209,7 @@ class Shelf:
         from wspace.formats.directions import directions_path, read_directions
         from wspace.formats.facts import model_facts
         from wspace.formats.model_file import load, read_metadata
-        from wspace.machine import choose_device
+        from wspace.machine import choose_device, choose_precision
         from wspace.rendering.identity import identity_of
 
         # A run's model goes by the folder's name, as in `wspace generate`.
@@ -233,6 +236,7 @@ class Shelf:
             sha256=identity_of(generator).sha256,
             directions=directions,
             facts=facts,
+            quick_precision=choose_precision(generator.w_avg.device.type),
         )
 
 
