@@ -74,7 +74,17 @@ def test_without_channels_the_file_is_one_that_an_earlier_wspace_reads(
 
 
 @pytest.mark.parametrize(
-    "damage", ["cut", "text", "no header", "nan", "too few", "too few channels", "a bad name"]
+    "damage",
+    [
+        "cut",
+        "text",
+        "no header",
+        "nan",
+        "too few",
+        "too few channels",
+        "half a channel",
+        "a bad name",
+    ],
 )
 def test_damaged_files_are_refused_in_one_line(
     tiny_generator: Generator, tmp_path: Path, damage: str
@@ -96,6 +106,9 @@ def test_damaged_files_are_refused_in_one_line(
         safetensors.torch.save_file(tensors, path, metadata=header)
     elif damage == "too few":
         tensors = {"directions": vectors[:1], "channels": channels}
+        safetensors.torch.save_file(tensors, path, metadata=header)
+    elif damage == "half a channel":
+        tensors = {"directions": vectors, "channels": channels + 0.5}
         safetensors.torch.save_file(tensors, path, metadata=header)
     elif damage == "too few channels":
         tensors = {"directions": vectors, "channels": channels[:1]}

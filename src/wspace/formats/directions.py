@@ -145,6 +145,8 @@ def _edits(header: _Header, vectors: Tensor, channels: Tensor, w_dim: int) -> li
         fits = numbers.dtype == torch.float32 and numbers.isfinite().all()
         if not fits or numbers.shape != shape:
             raise ValueError(f"{tuple(numbers.shape)} numbers where {shape} belong")
+    if (channels[:, :2] % 1 != 0).any():
+        raise ValueError("styles and channels that are no whole numbers")
     in_w, in_style = iter(vectors.tolist()), channels.split(counts)
     edits = []
     for entry, own in zip(header.directions, in_style, strict=True):
