@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from huggingface_hub import constants
 from small_hub import SmallHub, small_hub
 
+from wspace.formats.difference import difference, packed
 from wspace.formats.directions import Direction, write_directions
+from wspace.formats.finding import find_model
 from wspace.formats.hub import hub_file
-from wspace.formats.model_file import load, save
+from wspace.formats.model_file import base_of, load, model_sha256, save, save_tuned
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Edit
 
@@ -74,6 +78,26 @@ def test_a_second_push_is_another_commit(
     assert len(set(names)) == 2
     first, second = map(load, names)
     assert not first.w_avg.equal(second.w_avg)
+
+
+def test_a_tuned_model_arrives_whole(
+    hub: SmallHub,
+    run_wspace: Callable[..., Any],
+    tiny_model: Path,
+    loaded_generator: Generator,
+    tmp_path: Path,
+) -> None:
+    tuned = copy.deepcopy(loaded_generator)
+    with torch.no_grad():
+        for weight in tuned.synthesis.parameters():
+            weight.add_(0.01)
+    path = tmp_path / "mine.safetensors"
+    save_tuned(packed(difference(loaded_generator, tuned), None), path, base=tiny_model)
+    ran = run_wspace("push", path, "me/mine")
+    assert ran.status == 0, ran.err
+    name = ran.out.strip()
+    assert model_sha256(load(name)) == model_sha256(load(path))
+    assert base_of(name) == find_model(name)
 
 
 def test_without_a_token_it_is_one_line(

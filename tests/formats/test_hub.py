@@ -87,6 +87,16 @@ def test_directions_come_along(hub: SmallHub, tiny_generator: Generator, tmp_pat
     assert list(read_directions(directions_path(name), load(name))) == ["up"]
 
 
+def test_directions_of_the_hub_are_not_changed(
+    hub: SmallHub, run_wspace: Callable[..., Any]
+) -> None:
+    name = f"hub:me/tiny@{hub.heads['me/tiny']}"
+    ran = run_wspace("directions", "find", name, "--num", "1")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert "is the hub's: copy " in ran.err
+    assert [path.name for path in find_model(name).parent.iterdir()] == ["model.safetensors"]
+
+
 def test_nothing_but_safetensors_is_ever_asked_for(hub: SmallHub) -> None:
     hub.commit("me/tiny", {"model.pkl": b"evil", "config.json": b"{}"})
     load(f"hub:me/tiny@{hub.heads['me/tiny']}")

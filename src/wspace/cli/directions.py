@@ -69,7 +69,7 @@ def find_command(
     the pictures that lack it. What was found before by the same method in the same layers is
     replaced, unless it was renamed.
     """
-    from wspace.formats.directions import directions_path, read_directions, write_directions
+    from wspace.formats.directions import directions_to_write, read_directions, write_directions
 
     if (method in LEARNED) != (data is not None):
         raise WspaceError(
@@ -77,8 +77,8 @@ def find_command(
         )
     if only is not None and data is None:
         raise WspaceError("--only names what data tells: give --method labels or stylespace.")
+    path = directions_to_write(model)
     generator = load_generator(model)
-    path = directions_path(model)
     kept = read_directions(path, generator)
     found = (
         _by_weights(generator, method, num, layers)
@@ -277,8 +277,8 @@ def _directions(model: str, generator: Generator, *needed: str) -> dict[str, Dir
 
 
 def _write(model: str, generator: Generator, directions: dict[str, Direction]) -> None:
-    from wspace.formats.directions import directions_path, write_directions
+    from wspace.formats.directions import directions_to_write, write_directions
 
-    path = directions_path(model)
+    path = directions_to_write(model)
     write_directions(path, generator, directions)
     click.echo(f"{path}: {', '.join(directions) or 'no directions'}")

@@ -13,6 +13,7 @@ from wspace.exporting.card import write_card
 from wspace.formats.directions import directions_path
 from wspace.formats.finding import find_model
 from wspace.formats.hub import DIRECTIONS_FILE, MODEL_FILE, HubName, require_hub
+from wspace.formats.model_file import base_of, save
 from wspace.networks.generator import Generator
 from wspace.rendering.render import Progress
 
@@ -29,7 +30,7 @@ def push(
     message: str = "A model of wspace",
     progress: Progress | None = None,
 ) -> HubName:
-    """Upload a model; the repository is made if it is not there.
+    """Upload a model, a tuned one whole; the repository is made if it is not there.
 
     Args:
         model: as `find_model` takes it.
@@ -53,10 +54,14 @@ def push(
     from huggingface_hub import CommitOperationAdd, HfApi, errors
 
     files = {MODEL_FILE: find_model(model)}
+    tuned = base_of(model) != files[MODEL_FILE]
     if (directions := directions_path(model)).is_file():
         files[DIRECTIONS_FILE] = directions
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="wspace")
     with tempfile.TemporaryDirectory() as folder:
+        if tuned:  # its file holds a difference alone
+            files[MODEL_FILE] = Path(folder) / MODEL_FILE
+            save(generator, files[MODEL_FILE], metadata=dict(metadata))
         card = Path(folder) / "README.md"
         written = write_card(model, generator, metadata, card, called=str(name), progress=progress)
         files |= {path.name: path for path in written}

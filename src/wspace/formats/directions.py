@@ -23,6 +23,7 @@ from torch import Tensor
 from wspace.errors import WspaceError, reason
 from wspace.files import atomic_path
 from wspace.formats.finding import find_model
+from wspace.formats.hub import PREFIX
 from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
 from wspace.plain import Length, Range, check, from_plain, to_plain
@@ -35,6 +36,7 @@ __all__ = [
     "Direction",
     "check_name",
     "directions_path",
+    "directions_to_write",
     "read_directions",
     "rename_direction",
     "write_directions",
@@ -85,6 +87,21 @@ class _Header:
 def directions_path(model: Path | str) -> Path:
     """Where the directions of a model lie, whether there are any or not; raises as `find_model`."""
     return find_model(model).with_suffix(SUFFIX)
+
+
+def directions_to_write(model: Path | str) -> Path:
+    """`directions_path` of a model whose directions are to change.
+
+    Raises:
+        WspaceError: as `find_model`, or the model lies in the cache of a hub.
+    """
+    path = directions_path(model)
+    if isinstance(model, str) and model.startswith(PREFIX):
+        raise WspaceError(
+            f"{model} is the hub's: copy {find_model(model)} to a file of your own, and change the "
+            "directions of that."
+        )
+    return path
 
 
 def check_name(name: str) -> str:
@@ -211,7 +228,7 @@ def rename_direction(
         WspaceError: there is no such direction, the new name is taken or cannot be one, or the
             file cannot be written.
     """
-    path = directions_path(model)
+    path = directions_to_write(model)
     known = read_directions(path, generator)
     known_direction(name, {key: one.edit for key, one in known.items()})
     if check_name(new_name) in known:
