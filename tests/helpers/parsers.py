@@ -23,9 +23,17 @@ from wspace.data.carried import carry
 from wspace.data.dataset import Dataset
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError
+from wspace.formats.difference import difference, packed
 from wspace.formats.official.convert import import_official
 from wspace.networks.build import build_discriminator, build_generator
-from wspace.networks.config import AdaINConfig, DiscriminatorConfig, GeneratorConfig, MappingConfig
+from wspace.networks.config import (
+    AdaINConfig,
+    DiscriminatorConfig,
+    EncoderConfig,
+    GeneratorConfig,
+    MappingConfig,
+)
+from wspace.networks.encoder import Encoder
 from wspace.plain import from_plain
 from wspace.recipe.document import (
     Cell,
@@ -35,6 +43,7 @@ from wspace.recipe.document import (
     SheetLayout,
     document_from_json,
 )
+from wspace.recipe.noise_maps import map_to_text
 from wspace.recipe.png import read_document, read_pixels
 from wspace.recipe.recipe import ModelIdentity, NoiseSettings, Recipe, Source
 from wspace.recipe.syntax import (
@@ -110,6 +119,7 @@ def _tiny_model() -> bytes:
             build_generator(generator),
             path,
             discriminator=build_discriminator(discriminator),
+            encoder=Encoder(generator, own=EncoderConfig(first_width=8, max_width=8, hidden_dim=4)),
             metadata={"kimg": 1.5, "trained_on": {"name": "a", "licence": "CC0"}},
         )
         return path.read_bytes()
@@ -143,7 +153,7 @@ def _model_inputs(_: Path) -> Make:
             case 3:
                 return with_inner(mutated_json(choose, [inner]))
             case _:
-                part = choose.pick(["generator", "discriminator"])
+                part = choose.pick(["generator", "discriminator", "encoder"])
                 return with_inner(inner | {part: mutated_json(choose, [inner[part]])})
 
     return make
@@ -152,7 +162,40 @@ def _model_inputs(_: Path) -> Make:
 def _parse_model(content: bytes, folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(content)
-    model_file.load_model_file(path)
+    model_file.load_model_file(path, encoder=True)
+
+
+def _tuned_inputs(folder: Path) -> Make:
+    base, path = folder / "base.safetensors", folder / "tuned.safetensors"
+    base.write_bytes(_tiny_model())
+    generator = model_file.load(base)
+    tuned = model_file.load(base)
+    with torch.no_grad():
+        for weight in tuned.synthesis.parameters():
+            weight += 0.1
+    model_file.save_tuned(packed(difference(generator, tuned), 1), path, base=base)
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    header, content = json.loads(whole[8 : 8 + size]), whole[8 + size :]
+    inner = json.loads(header["__metadata__"]["wspace"])
+
+    def make(choose: Choices) -> bytes:
+        match choose.integer(0, 3):
+            case 0:
+                return mutated_bytes(choose, [whole])
+            case 1:
+                return _with_header(mutated_json(choose, [header]), content)
+            case _:
+                value = choose.pick(
+                    [
+                        mutated_json(choose, [inner]),
+                        inner | {"base": mutated_json(choose, [inner["base"]])},
+                    ]
+                )
+                metadata = {"__metadata__": {"wspace": json.dumps(value)}}
+                return _with_header(header | metadata, content)
+
+    return make
 
 
 # Dataset -------------------------------------------------------------------------------------
@@ -356,7 +399,11 @@ _SHEET = SheetDocument(
     ),
     rendered_by=_RENDERED_BY,
 )
-_RECIPES = [Recipe(sources=(Source(seed=1),)).to_dict(), _RICH.to_dict()]
+_NOISY = Recipe(
+    sources=(Source(seed=1),),
+    noise=NoiseSettings(mode=("given", "none"), maps=(map_to_text(np.ones((4, 4))), None)),
+)
+_RECIPES = [Recipe(sources=(Source(seed=1),)).to_dict(), _RICH.to_dict(), _NOISY.to_dict()]
 _DOCUMENTS = [
     json.loads(document.to_json())
     for document in (PictureDocument(recipe=_RICH, rendered_by=_RENDERED_BY), _SHEET)
@@ -579,6 +626,7 @@ def _parse_pickle(content: bytes, folder: Path) -> None:
 
 PARSERS: dict[str, Parser] = {
     "model file": Parser(_model_inputs, _parse_model),
+    "tuned model": Parser(_tuned_inputs, _parse_model),
     "recipe": Parser(_recipe_inputs, _parse_recipe),
     "PNG chunk": Parser(_chunk_inputs, _parse_chunk),
     "seeds and layers": Parser(_syntax_inputs, _parse_syntax),

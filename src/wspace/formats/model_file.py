@@ -200,7 +200,8 @@ def load_model_file(
     generator.name = _plain_name(model, path)
     inverse = None
     if encoder and "encoder" in header:
-        network = Encoder(config, own=EncoderConfig.from_dict(header["encoder"]))
+        with _NothingDrawn():
+            network = Encoder(config, own=EncoderConfig.from_dict(header["encoder"]))
         inverse = _with_tensors(network, tensors, "encoder", path)
     return ModelFile(
         generator=generator, discriminator=judge, encoder=inverse, metadata=header["metadata"]
@@ -438,5 +439,7 @@ class _NothingDrawn(TorchFunctionMode):
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.uniform_:  # how layers of PyTorch's own draw theirs
+            return args[0]
         draws = func in (torch.randn, torch.rand)
         return (torch.empty if draws else func)(*args, **(kwargs or {}))

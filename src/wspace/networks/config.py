@@ -33,7 +33,7 @@ _MAX_LAYERS, _MAX_WIDTH = 64, 2**15
 _Activation = Annotated[str, Choice(*ACTIVATIONS)]
 _Width = Annotated[int, Range(1, _MAX_WIDTH)]
 ENCODER_GROUPS = 8  # that an encoder normalises its channels in
-_EncoderWidth = Annotated[int, Range(ENCODER_GROUPS, 2**12)]
+_EncoderWidth = Annotated[int, Range(ENCODER_GROUPS, 2**10)]
 _Channels = Annotated[tuple[_Width, ...], Length(1, _MAX_LAYERS)]  # of the blocks, smallest first
 _Filter = Annotated[tuple[float, ...], Length(1, 64)]  # one dimension of it
 _ImageChannels = Annotated[int, Choice(1, 3, 4)]  # grey; red, green, blue; and alpha (`images`)
@@ -341,7 +341,7 @@ class EncoderConfig:
 
     first_width: _EncoderWidth = 32  # channels after the first convolution; they double from there
     max_width: _EncoderWidth = 256
-    hidden_dim: _Width = 512
+    hidden_dim: Annotated[int, Range(1, 2**12)] = 512
 
     def __post_init__(self) -> None:
         check(self)
