@@ -83,6 +83,21 @@ def test_the_page_goes_on_when_the_server_was_killed_and_started_again(
         server.end()
 
 
+def test_a_page_that_the_server_has_forgotten_is_told_what_to_do(
+    browser: Browser, tmp_path: Path
+) -> None:
+    server = RunningStudio(cache=tmp_path / "one")
+    try:
+        studio = StudioPage(browser, server.address)
+        server.kill()
+        server = RunningStudio(port=server.port, cache=tmp_path / "other")
+        bar = studio.page.get_by_text("does not know this browser")
+        expect(bar).to_be_visible(timeout=15_000)
+        studio.context.close()
+    finally:
+        server.end()
+
+
 def test_a_page_that_the_server_does_not_know_is_told_what_to_do(
     browser: Browser, studio_address: str
 ) -> None:

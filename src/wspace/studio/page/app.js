@@ -252,7 +252,8 @@ export class App {
       const { version, models, films = this.state.films } = await this.engine.models();
       this.set({ version, models, films });
       const wanted = this.state.model?.key ?? this.#kept.key;
-      const entry = models.find((one) => one.key === wanted) ?? models[0];
+      const usable = models.filter((one) => !one.error);
+      const entry = usable.find((one) => one.key === wanted) ?? usable[0];
       if (!entry) return;
       if (!this.state.model) this.set({ works: { ...this.state.works, ...keptWork(this.#kept) } });
       await this.openModel(entry.key);
@@ -273,6 +274,7 @@ export class App {
    */
   async run(title, start, told = () => {}) {
     if (this.state.task) return null;
+    const key = this.state.model?.key;
     this.live.rest();
     const running = start((progress) => {
       if (progress.images) this.screen.paint(progress.images, progress.images.count - 1);
@@ -281,7 +283,8 @@ export class App {
     });
     this.set({ task: { title, progress: {}, stop: running.stop } });
     try {
-      return await running.done;
+      const result = await running.done;
+      return this.state.model?.key === key ? result : null; // another one was chosen meanwhile
     } catch (error) {
       if (error instanceof Lost) this.say(`${title}: the connection was lost. Start it again.`, true);
       else this.fail(/** @type {Error} */ (error));

@@ -337,7 +337,9 @@ export function Dialog({ title, onClose, children, kind = "" }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useOwnId();
   useEffect(() => {
-    dialog.current?.showModal();
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => shown?.close(); // the focus goes back to where it was
   }, []);
   return html`<dialog
     ref=${dialog}

@@ -3,6 +3,7 @@
 import { html } from "./html.js";
 
 const PATHS = {
+  about: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 11v5M12 8h.01",
   add: "M12 5v14M5 12h14",
   close: "M6 6l12 12M18 6L6 18",
   copy: "M9 9h10v11H9zM5 15V4h10",

@@ -52,7 +52,9 @@ export class ServerEngine {
     const socket = new WebSocket(this.#address);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    let wasOpen = false;
     socket.onopen = () => {
+      wasOpen = true;
       this.#wait = FIRST_WAIT;
       this.#listener("open");
     };
@@ -64,10 +66,20 @@ export class ServerEngine {
       const waiting = [...this.#waiting.values()];
       this.#waiting.clear();
       this.#listener(event.code === 4403 ? "refused" : "lost");
+      if (!wasOpen) void this.#askWhy();
       for (const call of waiting) call.reject(new Lost("The connection was lost."));
       setTimeout(() => this.#connect(), this.#wait);
       this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
     };
+  }
+
+  /** A browser does not say why a connection did not come about: the page itself may be refused. */
+  async #askWhy() {
+    try {
+      if ((await fetch("/", { method: "HEAD" })).status === 403) this.#listener("refused");
+    } catch {
+      // nobody answers
+    }
   }
 
   /** @param {ArrayBuffer} frame */

@@ -2,11 +2,12 @@
  * The whole page: bar, picture, tabs, messages.
  *
  * @import {App, State, Tab, Theme} from "./app.js"
+ * @import {Model} from "./types.js"
  */
 
-import { Button, Select, useApp } from "./controls.js";
+import { Button, Dialog, Select, useApp } from "./controls.js";
 import { openFile } from "./files.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useLayoutEffect, useState } from "./html.js";
 import { Stage } from "./stage.js";
 import { BoardTab } from "./tabs/board.js";
 import { EditTab } from "./tabs/edit.js";
@@ -40,20 +41,28 @@ export function Shell({ app }) {
   useKeys(app);
   const drops = useDrops(app);
   const isReady = useApp(app, (state) => !!state.model);
+  const hasAlpha = useApp(app, (state) => state.model?.channels === 4);
   return html`<${Bar} app=${app} />
     <${ConnectionBar} app=${app} />
     ${
       isReady
-        ? html`<main><${Stage} app=${app} /><${Panel} app=${app} /></main>`
-        : html`<main class="empty-page"><p class="starting">Opening a model …</p></main>`
+        ? html`<main class=${hasAlpha ? "alpha" : ""}><${Stage} app=${app} /><${Panel} app=${app} /></main>`
+        : html`<main class="empty-page"><${Waiting} app=${app} /></main>`
     }
     <${Message} app=${app} />
     ${drops && html`<div class="drop-veil"><p>Drop a picture or a recipe</p></div>`}`;
 }
 
 /** @param {{app: App}} props */
+function Waiting({ app }) {
+  const isChosen = useApp(app, (state) => !state.models.length || state.opening !== null);
+  return html`<p class="starting">${isChosen ? "Opening a model …" : "Choose a model above."}</p>`;
+}
+
+/** @param {{app: App}} props */
 function Bar({ app }) {
-  const { models, model, opening, theme, past, future } = useApp(app, (state) => state);
+  const { models, model, opening, theme, past, future, version } = useApp(app, (state) => state);
+  const [isAsked, setAsked] = useState(false);
   const kinds = { bundled: "", file: " (file)", run: " (run)" };
   /** @type {Record<Theme, [Theme, string]>} */
   const next = {
@@ -69,10 +78,15 @@ function Bar({ app }) {
         label="Model"
         hidden
         value=${opening ?? model?.key ?? ""}
-        options=${models.map((one) => [one.key, `${one.title}${kinds[one.kind]}`])}
-        onChange=${(/** @type {string} */ key) => app.openModel(key)}
+        options=${[
+          ...(opening || model ? [] : [["", "choose"]]),
+          ...models.map((one) => [one.key, `${one.title}${kinds[one.kind]}`]),
+        ]}
+        onChange=${(/** @type {string} */ key) => key && app.openModel(key)}
       />`
     }
+    ${model && html`<${Button} icon="about" kind="plain" label="About the model" onClick=${() => setAsked(true)} />`}
+    ${model && isAsked && html`<${About} model=${model} version=${version} onClose=${() => setAsked(false)} />`}
     <span class="spacer"></span>
     <${Button} icon="undo" kind="plain" label="Undo" title="Undo (Ctrl+Z)" disabled=${!past.length} onClick=${() => app.undo()} />
     <${Button} icon="redo" kind="plain" label="Redo" title="Redo (Ctrl+Shift+Z)" disabled=${!future.length} onClick=${() => app.redo()} />
@@ -83,6 +97,23 @@ function Bar({ app }) {
       onClick=${() => app.set({ theme: next[theme][0] })}
     />
   </header>`;
+}
+
+/** @param {{model: Model, version: string, onClose: () => void}} props */
+function About({ model, version, onClose }) {
+  const kinds = { bundled: "bundled with wspace", file: "a file", run: "a run" };
+  const facts = [
+    ["Model", `${model.title}, ${kinds[model.kind]}`],
+    ["Pictures", `${model.width} × ${model.height}, ${model.channels === 1 ? "grey" : model.channels === 4 ? "colour with alpha" : "colour"}`],
+    ["Layers", `${model.num_ws}, a w of ${model.w_dim} numbers`],
+    ...(model.num_classes ? [["Classes", model.classes?.join(", ") ?? String(model.num_classes)]] : []),
+    ...model.facts,
+    ["sha256", model.sha256],
+    ["wspace", version],
+  ];
+  return html`<${Dialog} title="About the model" onClose=${onClose}>
+    <dl class="facts">${facts.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}</dl>
+  <//>`;
 }
 
 /** @param {{app: App}} props */
@@ -172,7 +203,7 @@ function Message({ app }) {
 /** @param {App} app */
 function useTheme(app) {
   const theme = useApp(app, (state) => state.theme);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
   }, [theme]);

@@ -21,10 +21,9 @@ export function Stage({ app }) {
   const chooser = useRef(/** @type {HTMLInputElement | null} */ (null));
   if (!model || !work) return html`<section class="stage" aria-label="Picture"></section>`;
   const about = describe(work, model);
-  const alpha = model.channels === 4 ? "alpha" : "";
   return html`<section class="stage" aria-label="Picture">
     <div class="viewport">
-      <div class=${`frame ${alpha}`} style=${{ "--aspect": String(model.width / model.height) }}>
+      <div class="frame" style=${{ "--aspect": String(model.width / model.height) }}>
         <canvas
           id="picture"
           class=${crisp ? "crisp" : ""}

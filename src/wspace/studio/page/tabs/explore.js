@@ -9,6 +9,7 @@ import {
   Button, NumberField, Picture, Section, Select, Slider, Thumb, useApp, useOwnId, useSettled,
 } from "../controls.js";
 import { Dropped, Lost } from "../engine.js";
+import { saveFile } from "../files.js";
 import { html, useEffect, useMemo, useState } from "../html.js";
 import {
   GROUPS, MAX_SEED, className, gathered, itemName, randomSeed, same, seedItem, spread,
@@ -98,6 +99,13 @@ function Truncation({ app, model, work }) {
     app.change({ ...work, psi: set }, `psi ${layers[0]} ${layers.length}`);
   };
   const all = byLayer.map((_, layer) => layer);
+  const sheet = async () => {
+    try {
+      saveFile(await app.engine.sheet(model.key, { kind: "psi", recipe: toRecipe(work) }));
+    } catch (error) {
+      app.fail(/** @type {Error} */ (error));
+    }
+  };
   return html`<${Section} title="Truncation">
     <${Slider}
       label="Psi"
@@ -144,6 +152,12 @@ function Truncation({ app, model, work }) {
               /></label>`,
             )}
           </div>
+          ${
+            model.can.includes("sheet") &&
+            html`<div class="row">
+              <${Button} icon="down" kind="small" label="Save a sheet over psi" text="Sheet over psi" onClick=${sheet} />
+            </div>`
+          }
           ${
             work.cutoff !== null &&
             html`<p class="about">

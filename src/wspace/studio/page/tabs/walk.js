@@ -13,6 +13,7 @@ import { imageData } from "../screen.js";
 
 const MOST_KEYS = 32;
 const MOST_FRAMES = 1500; // that the page keeps for playing
+const MOST_BYTES = 512 * 2 ** 20; // of them
 
 /** @type {[string, string][]} */
 const KINDS = [
@@ -37,7 +38,8 @@ export function WalkTab({ app }) {
   const format = films.includes(walk.format) ? walk.format : films[0];
   const canSlerp = keys.every((key) => key.sources.every((source) => source.seed !== undefined));
   const kinds = canSlerp ? KINDS : KINDS.slice(0, 2);
-  const ready = keys.length > 1 && total <= MOST_FRAMES;
+  const most = Math.min(MOST_FRAMES, Math.floor(MOST_BYTES / (4 * model.width * model.height)));
+  const ready = keys.length > 1 && total <= most;
   const request = {
     recipes: keys,
     frames: walk.frames,
@@ -78,7 +80,7 @@ export function WalkTab({ app }) {
     <//>
     ${
       keys.length > 1 &&
-      html`<${Section} title=${`${(total / walk.fps).toFixed(1)} seconds`} about=${ready ? "" : `More than ${MOST_FRAMES} frames: take fewer for each leg.`}>
+      html`<${Section} title=${`${(total / walk.fps).toFixed(1)} seconds`} about=${ready ? "" : `More than ${most} frames: take fewer for each leg.`}>
         <${Player} app=${app} model=${model} request=${request} fps=${walk.fps} ready=${ready} />
         ${
           model.can.includes("film") &&
