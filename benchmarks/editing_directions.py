@@ -32,8 +32,8 @@ from torch import Tensor
 
 from claims import labelled_pictures
 from wspace.data.dataset import Dataset
-from wspace.discovery.descent import EditSteps, Steps, descend
-from wspace.discovery.labelled import SPACES, Samples, decisions_on, half_step
+from wspace.discovery.descent import EditSteps, Steps
+from wspace.discovery.labelled import SPACES, Samples, Trial, decisions_on, find_step
 from wspace.discovery.wanted import Wanted, beside
 from wspace.errors import WspaceError
 from wspace.files import atomic_write_text
@@ -172,11 +172,9 @@ class _Search:
             start = steps.start(self.drawn.normal(wanted))
         else:
             raise WspaceError(f"--spaces {space}: there are w, style and z.")
-        step = descend(steps, self.judging, wanted, start, self.drawn.lacking(wanted))
-        length = half_step(
-            self.generator, self.judging, wanted, steps, step, self.tried, self.before
-        )
-        return None if length is None else _Step(steps, step * length)
+        trial = Trial(self.generator, self.judging, wanted, steps, self.tried, self.before)
+        step = find_step(trial, start, self.drawn.lacking(wanted))
+        return None if step is None else _Step(steps, step)
 
 
 class _Step:

@@ -9,7 +9,16 @@ import pytest
 from known_judges import judging
 
 import wspace
-from wspace.discovery.labelled import Space, labelled_directions
+from wspace.discovery import labelled
+from wspace.discovery.descent import WSteps
+from wspace.discovery.labelled import (
+    Samples,
+    Space,
+    Trial,
+    decisions_on,
+    find_step,
+    labelled_directions,
+)
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 
@@ -48,6 +57,28 @@ def test_the_found_step_gives_the_attribute_to_half_of_unseen_pictures(
     twice = [r.replace(edits=(edit.replace(strength=2.0),)) for r in recipes]
     moved = wspace.render(tiny_generator, twice).pixels.mean(axis=(1, 2))[:, 0]
     assert (moved[lacked] > usual[0]).mean() >= 0.75
+
+
+def test_where_too_few_get_it_the_search_goes_on_more_boldly(
+    tiny_generator: Generator,
+    usual: tuple[float, tuple[float, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge = judging(*usual, "redVariant")
+    drawn = Samples(tiny_generator, judge, count=200)
+    (wanted,) = drawn.wanted
+    steps = WSteps(tiny_generator, drawn.w)
+    recipes = wspace.recipes(seeds=range(5000, 5060))
+    before = decisions_on(tiny_generator, judge, recipes)
+    trial = Trial(tiny_generator, judge, wanted, steps, recipes, before)
+    found = {}
+    for enough in (0.0, 1.01):
+        monkeypatch.setattr(labelled, "ENOUGH", enough)
+        step = find_step(trial, steps.start(drawn.normal(wanted)), drawn.lacking(wanted))
+        assert step is not None
+        assert 0.45 <= trial.of(step, 1.0)[0] <= 0.6
+        found[enough] = trial.of(step, 2.0)[0]
+    assert found[1.01] >= found[0.0]
 
 
 def test_only_the_layers_and_names_that_are_asked_for_are_changed(

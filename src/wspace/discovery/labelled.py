@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wspace.discovery.descent import Steps, StyleSteps, WSteps, descend
+from wspace.discovery.descent import STEPS, Steps, StyleSteps, WSteps, descend
 from wspace.discovery.wanted import Wanted, beside, wanted_attributes
 from wspace.errors import WspaceError, one_line
 from wspace.formats.directions import Direction
@@ -27,11 +27,23 @@ from wspace.steering.directions import boundary, calibrated, without
 from wspace.steering.latents import w_of_sources
 from wspace.steering.white_space import WhiteSpace
 
-__all__ = ["SPACES", "Samples", "Space", "decisions_on", "half_step", "labelled_directions"]
+__all__ = [
+    "SPACES",
+    "Samples",
+    "Space",
+    "Trial",
+    "decisions_on",
+    "find_step",
+    "labelled_directions",
+]
 
 SAMPLES = 4000  # pictures that planes are fitted to
 TRIED = 200  # others, on which a step is measured
 HALVINGS = 3  # of the interval that a step's length lies in
+LONGEST = 2.0  # strength that people take
+ENOUGH = 0.9  # of the pictures that lacked the attribute should have it then
+LITTLE = 0.1  # of the others may have changed
+BOLDER = 0.25  # factor on the weights of what should stay, where that is not so
 SHORTEST = 0.25  # of the step that was found; `directions.TRIED_DEVIATIONS` times that are tried
 
 Space = Literal["w", "style"]
@@ -144,15 +156,14 @@ def labelled_directions(
     found: dict[str, Direction] = {}
     for i, one in enumerate(wanted):
         start = steps.start(drawn.normal(one))
-        step = descend(steps, judging, one, start, drawn.lacking(one))
-        length = half_step(generator, judging, one, steps, step, more, before)
-        if length is None:
+        trial = Trial(generator, judging, one, steps, more, before)
+        step = find_step(trial, start, drawn.lacking(one))
+        if step is None:
             say(f"{one.name} is left out: no step gives it to half of the pictures")
         else:
             name = PREFIX[space] + one.name
-            about = _about(generator, judging, one, steps, step * length, more, before)
-            edit = steps.edit(step, length).replace(name=name)
-            found[name] = Direction(edit=edit, about=about)
+            edit = steps.edit(step).replace(name=name)
+            found[name] = Direction(edit=edit, about=_about(trial, step))
         if progress is not None:
             progress(i + 1, len(wanted))
     return found
@@ -169,68 +180,102 @@ def _chosen(wanted: Sequence[Wanted], names: Iterable[str] | None) -> list[Wante
     return list(wanted) if names is None else [known[name] for name in dict.fromkeys(names)]
 
 
-def half_step(
-    generator: Generator,
-    judging: Judging,
-    wanted: Wanted,
-    steps: Steps,
-    step: Tensor,
-    recipes: Sequence[Recipe],
-    before: Tensor,
-) -> float | None:
-    """The factor on a step that gives the attribute to half of the pictures that lack it.
+class Trial:
+    """What steps do to pictures that they were not found on.
 
     Args:
         generator: the model.
-        judging: says who has it.
-        wanted: the attribute.
-        steps: where the step lies.
-        step: as `descend` leaves it.
-        recipes: N pictures, others than those that the step was found on.
+        judging: says what is seen.
+        wanted: what a step should give.
+        steps: the space that it lies in.
+        recipes: N pictures.
         before: (N, kinds), what the judge sees in them.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        judging: Judging,
+        wanted: Wanted,
+        steps: Steps,
+        recipes: Sequence[Recipe],
+        before: Tensor,
+    ) -> None:
+        self.generator, self.judging = generator, judging
+        self.wanted, self.steps = wanted, steps
+        lacking = wanted.lacking(judging, before)
+        self._recipes = [recipes[i] for i in lacking.nonzero()[:, 0].tolist()]
+        self._before = before[lacking]
+        kinds = list(judging.judge.values)
+        self._kept = [kinds.index(kind) for kind in beside(judging, wanted)]
+
+    def of(self, step: Tensor, strength: float) -> tuple[float, float]:
+        """The share of pictures that lacked the attribute and have it after the step.
+
+        And the share of the other attributes that have changed in them, on average.
+        """
+        taken = self.steps.taken(self._recipes, step, strength)
+        after = decisions_on(self.generator, self.judging, taken)
+        changed = (after != self._before)[:, self._kept]
+        others = float(changed.double().mean()) if self._kept else 0.0
+        return float(self.wanted.in_decisions(self.judging, after).double().mean()), others
+
+    def halved(self, step: Tensor) -> Tensor | None:
+        """The step made as long as it takes to give the attribute to half of them.
+
+        None where no length does, or none of them lacks it.
+        """
+        if not self._recipes or not step.any():
+            return None
+        length = calibrated(lambda length: self.of(step, length)[0], SHORTEST, HALVINGS)
+        return None if length is None else step * length
+
+
+def find_step(trial: Trial, start: Tensor, lacking: Tensor) -> Tensor | None:
+    """The step of strength 1: it gives the attribute to half of the pictures that lack it.
+
+    Where twice that step leaves too many without it, the descent goes on with less weight on what
+    should stay; what it finds is taken if it gives the attribute to more, and still leaves
+    alone what it should.
+
+    Args:
+        trial: says what is wanted, and measures.
+        start: see `Steps.start`.
+        lacking: rows of the space's samples that could get the attribute, see `descend`.
 
     Returns:
-        The factor, > 0; None where no step gives it to half of them, or none lacks it.
+        None where no step does it.
     """
-    own = _lacking(judging, wanted, recipes, before)
-    if not own or not step.any():
-        return None
-
-    def share(length: float) -> float:
-        after = decisions_on(generator, judging, steps.taken(own, step, length))
-        return float(wanted.in_decisions(judging, after).double().mean())
-
-    return calibrated(share, SHORTEST, HALVINGS)
-
-
-def _about(
-    generator: Generator,
-    judging: Judging,
-    wanted: Wanted,
-    steps: Steps,
-    step: Tensor,
-    recipes: Sequence[Recipe],
-    before: Tensor,
-) -> str:
-    """What a step of strength 1 does, in words."""
-    after = decisions_on(
-        generator, judging, steps.taken(_lacking(judging, wanted, recipes, before), step, 1.0)
+    descended = descend(trial.steps, trial.judging, trial.wanted, start, lacking)
+    step = trial.halved(descended)
+    flips = 0.0 if step is None else trial.of(step, LONGEST)[0]
+    if flips >= ENOUGH:
+        return step
+    bolder = trial.halved(
+        descend(
+            trial.steps,
+            trial.judging,
+            trial.wanted,
+            descended,
+            lacking,
+            stay=BOLDER,
+            steps=STEPS // 2,
+        )
     )
-    changed = (after != before[wanted.lacking(judging, before)]).double().mean(dim=0)
-    kinds = list(judging.judge.values)
-    kept = [kinds.index(kind) for kind in beside(judging, wanted)]
-    others = float(changed[kept].mean()) if kept else 0.0
-    what = f"{wanted.kind} is there" if wanted.value is None else f"{wanted.kind} is {wanted.value}"
+    if bolder is None:
+        return step
+    more, others = trial.of(bolder, LONGEST)
+    return bolder if step is None or (more > flips and others <= LITTLE) else step
+
+
+def _about(trial: Trial, step: Tensor) -> str:
+    """What a step of strength 1 does, in words."""
+    kind, value = trial.wanted.kind, trial.wanted.value
+    what = f"{kind} is there" if value is None else f"{kind} is {value}"
     return (
         f"labels: {what}; strength 1 gives it to half of the pictures and changes another "
-        f"attribute in {100 * others:.0f} % of them"
+        f"attribute in {100 * trial.of(step, 1.0)[1]:.0f} % of them"
     )
-
-
-def _lacking(
-    judging: Judging, wanted: Wanted, recipes: Sequence[Recipe], before: Tensor
-) -> list[Recipe]:
-    return [recipes[i] for i in wanted.lacking(judging, before).nonzero()[:, 0].tolist()]
 
 
 def decisions_on(generator: Generator, judging: Judging, recipes: Sequence[Recipe]) -> Tensor:
