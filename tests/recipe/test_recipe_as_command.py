@@ -62,6 +62,9 @@ MIXED: dict[str, Any] = {
 RECIPES = {
     "plain": Recipe(sources=(seeded(),)),
     "psi": Recipe(sources=(seeded(),), psi=0.7, cutoff=4),
+    "cutoff 0": Recipe(sources=(seeded(),), psi=0.5, cutoff=0),
+    "cutoff 1": Recipe(sources=(seeded(),), psi=0.5, cutoff=1),
+    "psi 0": Recipe(sources=(seeded(),), psi=0.0),
     "psi below 0": Recipe(sources=(seeded(),), psi=-0.5),
     "psi by layer": Recipe(sources=(seeded(),), psi=(-0.5, -0.5, 0.1 + 0.2, 1.0, -0.5, 1.0)),
     "class": Recipe(sources=(seeded(0, 2),), psi=1e-5),

@@ -174,7 +174,7 @@ def test_code_names_the_model_as_the_command_was_given_it(
 ) -> None:
     answer = open_page.result("code", model=studio.key(), recipe=plain(3)[0]).head
     assert answer["command"] == f"wspace generate {tiny_model} --seeds 3 --psi 0.7"
-    assert f"wspace.load({str(tiny_model)!r})" in answer["python"]
+    assert f'wspace.load("{tiny_model}")' in answer["python"]
     assert answer["file"] is None
     own = open_page.result("w_of", model=studio.key(), recipe=plain(3)[0]).head["recipe"]
     answer = open_page.result("code", model=studio.key(), recipe=own).head

@@ -78,7 +78,7 @@ def python_of(recipe: Recipe, model: str, *, directions: Mapping[str, Edit]) -> 
     """
     plain = recipe.replace(model=None)
     imports = ["import wspace"]
-    lines = [f"generator = wspace.load({model!r})"]
+    lines = [f"generator = wspace.load({_quoted(model)})"]
     edits = [_code_of_edit(edit, directions) for edit in plain.edits]
     arguments = _arguments(plain, [edit for edit in edits if edit is not None])
     if None in edits or arguments is None:
@@ -86,7 +86,9 @@ def python_of(recipe: Recipe, model: str, *, directions: Mapping[str, Edit]) -> 
     else:
         if edits:
             imports.append("from wspace.formats.directions import directions_path, read_directions")
-            lines.append(f"directions = read_directions(directions_path({model!r}), generator)")
+            lines.append(
+                f"directions = read_directions(directions_path({_quoted(model)}), generator)"
+            )
         names = [n for n in ("NoiseSettings", "Source") if any(f"{n}(" in a for a in arguments)]
         imports.append(f"from wspace.recipe.recipe import {', '.join(names)}")
         lines += ["recipe = wspace.Recipe(", *(f"    {one}," for one in arguments), ")"]
@@ -258,7 +260,7 @@ def _code_of_edit(edit: Edit, directions: Mapping[str, Edit]) -> str | None:
     changes = [f"strength={edit.strength!r}"]
     if edit.layers != directions[name].layers:
         changes.append(f"layers={edit.layers!r}")
-    return f"directions[{name!r}].edit.replace({', '.join(changes)})"
+    return f"directions[{_quoted(name)}].edit.replace({', '.join(changes)})"
 
 
 def _arguments(recipe: Recipe, edits: Sequence[str]) -> list[str] | None:
@@ -279,8 +281,8 @@ def _arguments(recipe: Recipe, edits: Sequence[str]) -> list[str] | None:
         return None
     sources = "".join(f"{_code_of_source(source)}, " for source in recipe.sources)
     found = [f"sources=({sources.rstrip() if len(recipe.sources) == 1 else sources[:-2]})"]
-    for name in ("layer_sources", "psi", "cutoff"):
-        if getattr(recipe, name) not in (None, 1.0):
+    for name, usual in (("layer_sources", None), ("psi", 1.0), ("cutoff", None)):
+        if getattr(recipe, name) != usual:
             found.append(f"{name}={getattr(recipe, name)!r}")
     if edits:
         found.append(f"edits=({', '.join(edits)}{',' if len(edits) == 1 else ''})")
@@ -292,13 +294,19 @@ def _arguments(recipe: Recipe, edits: Sequence[str]) -> list[str] | None:
     if changed:
         found.append(f"noise=NoiseSettings({', '.join(changed)})")
     if recipe.precision != "fp32":
-        found.append(f"precision={recipe.precision!r}")
+        found.append(f"precision={_quoted(recipe.precision)}")
     return found
 
 
 def _code_of_source(source: Source) -> str:
     of = "" if source.class_index is None else f", class_index={source.class_index}"
     return f"Source(seed={source.seed}{of})"
+
+
+def _quoted(text: str) -> str:
+    """A text as Python code has it, in double quotes where it holds none."""
+    code = repr(text)
+    return code if '"' in text else f'"{code[1:-1]}"'
 
 
 def _literals(text: str) -> list[str]:
