@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from shifting_generator import SHIFT, make_shifting_generator
+from tiny_generators import make_tiny_generator
 
 import wspace
 from wspace.dragging.drag import DragConfig, DragState, drag
@@ -227,6 +228,31 @@ def test_gradients_are_as_they_were_between_the_steps(tiny_generator: Generator)
 def test_pictures_with_alpha_and_rectangles_are_dragged(alpha_generator: Generator) -> None:
     last = last_of(alpha_generator, recipe_of(), [MOVE], config=DragConfig(steps=2))
     assert last.pixels.shape == (16, 16, 4)
+    wide = make_tiny_generator(0, resolution=(16, 32))
+    last = last_of(wide, recipe_of(), [((28.0, 6.0), (31.0, 6.0))], config=DragConfig(steps=2))
+    assert last.pixels.shape == (16, 32, 3)
+    assert last.step == 2
+
+
+@pytest.mark.parametrize(
+    ("resolution", "changed"), [(16, range(3)), (32, range(5)), (64, range(6)), (256, range(6))]
+)
+def test_the_first_layers_change_unless_others_are_named(resolution: int, changed: range) -> None:
+    blocks = resolution.bit_length() - 2
+    config = GeneratorConfig(
+        architecture="adain",
+        resolution=resolution,
+        z_dim=4,
+        w_dim=4,
+        mapping=MappingConfig(num_layers=1),
+        synthesis=AdaINConfig(channels=(4,) * blocks),
+    )
+    generator = build_generator(config).eval()
+    moves = [((5.0, 6.0), (12.0, 6.0))]
+    last = last_of(generator, recipe_of(), moves, config=DragConfig(steps=1)).recipe
+    assert last.layer_sources is not None
+    own = [last.sources[source].w is not None for source in last.layer_sources]
+    assert own == [layer in changed for layer in range(generator.num_ws)]
 
 
 @pytest.mark.parametrize(
