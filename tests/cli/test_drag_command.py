@@ -111,6 +111,7 @@ def test_ctrl_c_keeps_the_last_picture_and_the_film(
         ((*MOVE, "--film", "film.png"), "should end with .mp4"),
         ((*MOVE, "--out", "out.jpg"), "should end with .png"),
         ((*MOVE, "--sheet", "sheet.jpg"), "should end with .png"),
+        ((*MOVE, "--batch-size", "2"), "--batch-size is for several pictures"),
         ((*MOVE, "--recipe", "text.png"), "is no valid JSON"),
         ((*MOVE, "--recipe", "text.png", "--seed", "3"), "--recipe and --seed exclude each other"),
         ((*MOVE, "--recipe", "text.png", "--psi", "0.7"), "--recipe and --psi exclude each other"),

@@ -105,6 +105,8 @@ def drag_command(
 
     if recipe_file is not None:
         refuse_with_recipe(context)
+    if steering.batch_size is not None:
+        raise WspaceError("--batch-size is for several pictures, a drag is of one: leave it out.")
     for picture in (out, sheet):
         if picture is not None:
             file_path(picture, ".png")
