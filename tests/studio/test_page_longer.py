@@ -121,8 +121,14 @@ def test_a_dropped_photograph_is_looked_for(new_page: NewPage, tmp_path: Path) -
     expect(studio.button("Undo")).to_be_enabled()
     found = studio.pixels().astype(float)
     assert np.abs(found - picture).mean() < np.abs(before.astype(float) - picture).mean()
-    studio.tab("Mix")  # it can be mixed with what was there
-    expect(studio.page.locator(".tray figure")).to_have_count(2)
+    path = studio.saved("Save PNG", tmp_path)
+    other = new_page()
+    other.drop(path)
+    expect(other.message()).to_contain_text("every control is as it was")
+    np.testing.assert_array_equal(other.pixels(), found)
+    for page in (studio, other):  # a w for each layer is one picture, beside what was there
+        page.tab("Mix")
+        expect(page.page.locator(".tray figure")).to_have_count(2)
 
 
 def test_the_command_and_the_code_make_the_picture(new_page: NewPage, tmp_path: Path) -> None:

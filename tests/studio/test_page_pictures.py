@@ -16,7 +16,11 @@ from PIL import Image
 from playwright.sync_api import expect
 from studio_page import StudioPage
 
+from wspace.formats.model_file import load
+from wspace.recipe.noise_maps import map_to_text
 from wspace.recipe.png import read_document, recipe_of_file
+from wspace.recipe.recipe import NoiseSettings, Recipe, Source
+from wspace.rendering.render import render
 
 pytestmark = pytest.mark.browser
 
@@ -181,6 +185,38 @@ def test_a_dropped_picture_sets_every_control(
         expect(other.message()).to_contain_text("every control is as it was")
         np.testing.assert_array_equal(other.pixels(), shown)
         assert without_unused(other.controls()) == without_unused(before)
+
+
+def test_noise_that_a_recipe_holds_is_drawn_and_can_be_left_and_taken_again(
+    new_page: NewPage, tmp_path: Path
+) -> None:
+    generator = load("avatars")
+    maps: list[str | None] = [None] * generator.num_ws
+    for layer, (height, width) in zip(generator.noise_layers, generator.noise_shapes, strict=True):
+        if layer >= 6:
+            numbers = np.random.RandomState(layer).randn(height, width)
+            maps[layer] = map_to_text(numbers.astype(np.float32))
+    noise = NoiseSettings(
+        mode=tuple("const" if text is None else "given" for text in maps), maps=tuple(maps)
+    )
+    recipe = Recipe(sources=(Source(seed=6),), psi=0.7, noise=noise)
+    file = tmp_path / "found.json"
+    file.write_text(recipe.to_json())
+    studio = new_page()
+    studio.drop(file, kind="application/json")
+    expect(studio.message()).to_contain_text("every control is as it was")
+    shown = studio.pixels()
+    difference = shown.astype(int) - render(generator, [recipe]).rgba[0]
+    assert np.abs(difference).max() <= 1
+    studio.tab("Noise")
+    fine = studio.page.get_by_role("radiogroup", name="Noise of fine layers")
+    expect(fine.get_by_role("radio", name="Found")).to_be_checked()
+    studio.page.get_by_role("radiogroup", name="Noise of all layers").get_by_text("Off").click()
+    assert not np.array_equal(studio.pixels(), shown)
+    own = studio.page.get_by_role("radiogroup", name="Noise of all layers").get_by_text("Own")
+    own.click()
+    studio.page.get_by_role("radiogroup", name="Noise of all layers").get_by_text("Found").click()
+    np.testing.assert_array_equal(studio.pixels(), shown)
 
 
 def test_the_board_survives_a_reload_and_leaves_as_a_zip_of_pictures(
