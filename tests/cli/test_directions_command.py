@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from labelled_pictures import write_shades
 from PIL import Image
 
+from wspace.metrics import judge
 from wspace.recipe.document import SheetDocument
 from wspace.recipe.png import read_document
 
@@ -115,3 +117,23 @@ def test_names_that_are_taken_or_unknown_are_refused(run_wspace: Run, model: Pat
     unknown = run_wspace("directions", "remove", model, "sefa-coarse-7")
     assert (unknown.status, "did you mean" in unknown.err) == (2, True)
     assert len(names(run_wspace, model)) == 2
+
+
+@pytest.mark.slow
+def test_channels_are_found_by_labels_and_taken_by_name(
+    run_wspace: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSPACE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(judge, "SEEN", 60 * judge.BATCH)
+    data = write_shades(tmp_path / "shades.zip", 120, attributes=True)
+    find = ("directions", "find", model, "--method", "stylespace", "--data", data, "--only")
+    refused = run_wspace(*find, "hat")
+    assert refused.status == 2
+    name = refused.err.split("give some of ")[1].split(",")[0].split(".")[0].strip()
+    ran = run_wspace(*find, name)
+    assert ran.status == 0, ran.err
+    assert names(run_wspace, model) == [f"style-{name}"]
+    assert "channels in" in run_wspace("directions", "list", model).out
+    run_wspace("generate", model, "--seeds", 3, "--edit", f"style-{name}=1.5", "--out", tmp_path)
+    again = run_wspace("reproduce", tmp_path / "seed0003.png", "--model", model, "--verify")
+    assert again.status == 0, again.err
