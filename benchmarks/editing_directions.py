@@ -154,9 +154,17 @@ def measure_direction(
 class _Search:
     """Finds directions through one judge; the samples are drawn once."""
 
-    def __init__(self, generator: Generator, judging: Judging, *, samples: int, tried: int) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        judging: Judging,
+        names: Sequence[str],
+        *,
+        samples: int,
+        tried: int,
+    ) -> None:
         self.generator, self.judging = generator, judging
-        self.drawn = Samples(generator, judging, count=samples)
+        self.drawn = Samples(generator, judging, names=names, count=samples)
         recipes = Drawing(generator=generator, num=tried, first_seed=samples).recipes()
         self.tried, self.before = recipes, decisions_on(generator, judging, recipes)
         self.z = latents(generator, range(samples)).cpu().clone()
@@ -230,11 +238,10 @@ def _measure_all(arguments: argparse.Namespace) -> list[Measured]:
                 found = measure_direction(generator, judges, wanted, recipes, before, take)
                 note(_row(name, "shipped", found, edit))
         return rows
-    search = _Search(generator, finds, samples=arguments.samples, tried=arguments.tried)
+    asked = arguments.only.split(",") if arguments.only else []
+    search = _Search(generator, finds, asked, samples=arguments.samples, tried=arguments.tried)
     known = {one.name: one for one in search.drawn.wanted}
-    names = arguments.only.split(",") if arguments.only else list(known)
-    if missing := [name for name in names if name not in known]:
-        raise WspaceError(f"--only {missing[0]}: there are {', '.join(known)}.")
+    names = asked or list(known)
     for name in names:
         for space in arguments.spaces.split(","):
             if (name, space) in done:

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from known_judges import judging
 
 import wspace
-from wspace.discovery import labelled
 from wspace.discovery.descent import WSteps
 from wspace.discovery.labelled import (
     Samples,
     Space,
     Trial,
     decisions_on,
-    find_step,
     labelled_directions,
 )
 from wspace.errors import WspaceError
@@ -59,26 +58,27 @@ def test_the_found_step_gives_the_attribute_to_half_of_unseen_pictures(
     assert (moved[lacked] > usual[0]).mean() >= 0.75
 
 
-def test_where_too_few_get_it_the_search_goes_on_more_boldly(
-    tiny_generator: Generator,
-    usual: tuple[float, tuple[float, float]],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_trial_says_what_a_step_gives_and_what_it_changes_beside(
+    tiny_generator: Generator, usual: tuple[float, tuple[float, float]]
 ) -> None:
-    judge = judging(*usual, "redVariant")
+    judge = judging(*usual)
     drawn = Samples(tiny_generator, judge, count=200)
-    (wanted,) = drawn.wanted
+    red = next(one for one in drawn.wanted if one.name == "red")
     steps = WSteps(tiny_generator, drawn.w)
     recipes = wspace.recipes(seeds=range(5000, 5060))
     before = decisions_on(tiny_generator, judge, recipes)
-    trial = Trial(tiny_generator, judge, wanted, steps, recipes, before)
-    found = {}
-    for enough in (0.0, 1.01):
-        monkeypatch.setattr(labelled, "ENOUGH", enough)
-        step = find_step(trial, steps.start(drawn.normal(wanted)), drawn.lacking(wanted))
-        assert step is not None
-        assert 0.45 <= trial.of(step, 1.0)[0] <= 0.6
-        found[enough] = trial.of(step, 2.0)[0]
-    assert found[1.01] >= found[0.0]
+    trial = Trial(tiny_generator, judge, red, steps, recipes, before)
+    assert trial.of(torch.zeros(8), 1.0) == (0.0, 0.0)
+    step = trial.halved(steps.start(drawn.normal(red)))
+    assert step is not None
+    given, others = trial.of(step, 1.0)
+    assert 0.45 <= given <= 0.65
+    own = [recipes[i] for i in (before[:, 0] == 0).nonzero()[:, 0].tolist()]
+    edit = steps.edit(step)
+    after = decisions_on(tiny_generator, judge, [r.replace(edits=(edit,)) for r in own])
+    assert given == (after[:, 0] == 1).double().mean()
+    assert others == (after[:, 1] != before[before[:, 0] == 0][:, 1]).double().mean()
+    assert trial.halved(torch.zeros(8)) is None
 
 
 def test_only_the_layers_and_names_that_are_asked_for_are_changed(

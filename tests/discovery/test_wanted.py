@@ -54,6 +54,13 @@ def test_something_and_its_commonest_values_are_wanted_once_each() -> None:
     ]
 
 
+def test_rare_values_are_wanted_where_all_are_asked_for() -> None:
+    judge, seen = seeing(*[(0, 0, 0), (1, 1, 1), (2, 1, 0), (1, 1, 0), (2, 1, 1), (0, 0, 1)] * 4)
+    rounds = {"glasses-round", "glasses-square"}
+    assert rounds <= {one.name for one in wanted_attributes(judge, seen, most=None)}
+    assert not rounds <= {one.name for one in wanted_attributes(judge, seen, most=1)}
+
+
 def test_glasses_become_round_only_where_there_are_some() -> None:
     judge, seen = seeing((0, 0, 0), (1, 1, 0), (2, 2, 1))
     anything = Wanted(name="glasses", kind="glassesVariant", value=None)

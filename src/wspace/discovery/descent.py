@@ -21,7 +21,7 @@ from wspace.recipe.recipe import Edit, Recipe
 from wspace.steering.editing import styles_of
 from wspace.steering.white_space import WhiteSpace
 
-__all__ = ["STEPS", "EditSteps", "Steps", "StyleSteps", "WSteps", "descend"]
+__all__ = ["EditSteps", "Steps", "StyleSteps", "WSteps", "descend"]
 
 STEPS = 60
 BATCH = 12  # pictures a step
@@ -176,7 +176,6 @@ def descend(
     step: Tensor,
     lacking: Tensor,
     *,
-    stay: float = 1.0,
     steps: int = STEPS,
     batch: int = BATCH,
     seed: int = 0,
@@ -192,7 +191,6 @@ def descend(
         wanted: the attribute.
         step: to begin with, see `Steps.start`.
         lacking: (L,), rows of the space's samples that could get the attribute, L >= 1.
-        stay: factor on the weights of what should stay, beside what should come.
         steps: of the descent.
         batch: pictures a step.
         seed: of the draws.
@@ -224,8 +222,8 @@ def descend(
             loss = -logits[own].log_softmax(dim=1)[:, asked].logsumexp(dim=1).mean()
             if kept:
                 others = [F.cross_entropy(logits[k], before[k]) for k in kept]
-                loss = loss + stay * KEEP * torch.stack(others).mean()
-            loss = loss + stay * LOCAL * (images - plain).abs().mean()
+                loss = loss + KEEP * torch.stack(others).mean()
+            loss = loss + LOCAL * (images - plain).abs().mean()
             loss = loss + space.sparse * (step * mask).abs().sum()
             (step.grad,) = torch.autograd.grad(loss, [step])
         optimizer.step()

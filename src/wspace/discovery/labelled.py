@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wspace.discovery.descent import STEPS, Steps, StyleSteps, WSteps, descend
+from wspace.discovery.descent import Steps, StyleSteps, WSteps, descend
 from wspace.discovery.wanted import Wanted, beside, wanted_attributes
 from wspace.errors import WspaceError, one_line
 from wspace.formats.directions import Direction
@@ -40,10 +40,6 @@ __all__ = [
 SAMPLES = 4000  # pictures that planes are fitted to
 TRIED = 200  # others, on which a step is measured
 HALVINGS = 3  # of the interval that a step's length lies in
-LONGEST = 2.0  # strength that people take
-ENOUGH = 0.9  # of the pictures that lacked the attribute should have it then
-LITTLE = 0.1  # of the others may have changed
-BOLDER = 0.25  # factor on the weights of what should stay, where that is not so
 SHORTEST = 0.25  # of the step that was found; `directions.TRIED_DEVIATIONS` times that are tried
 
 Space = Literal["w", "style"]
@@ -59,6 +55,7 @@ class Samples:
     Args:
         generator: the model.
         judging: says what pictures show.
+        names: of attributes that are wanted beside the commonest ones.
         labels: (L,), of the data, for a model with classes.
         count: pictures that planes are fitted to.
 
@@ -68,7 +65,8 @@ class Samples:
         wanted: what can be looked for.
 
     Raises:
-        WspaceError: no attribute is seen in some pictures and not in others.
+        WspaceError: no attribute is seen in some pictures and not in others, or a name that none
+            of these has.
     """
 
     def __init__(
@@ -76,6 +74,7 @@ class Samples:
         generator: Generator,
         judging: Judging,
         *,
+        names: Sequence[str] = (),
         labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None,
         count: int = SAMPLES,
     ) -> None:
@@ -90,6 +89,16 @@ class Samples:
                 f"of {', '.join(judging.clear)} nothing is seen in some of {count} pictures and "
                 "not in others: there is no direction to find."
             )
+        every = wanted_attributes(judging, self.decisions, most=None) if names else self.wanted
+        known = {one.name: one for one in [*every, *self.wanted]}
+        for name in names:
+            if name not in known:
+                raise WspaceError(
+                    f"there is no attribute {name!r:.60} that some pictures show and others do "
+                    f"not: give some of {one_line(', '.join(known))}."
+                )
+            if known[name] not in self.wanted:
+                self.wanted.append(known[name])
         u = WhiteSpace.of(self.w).u_of(self.w)  # all directions are alike there
         self._normals = [boundary(u, self.has(one).double()) for one in self.wanted]
 
@@ -133,7 +142,7 @@ def labelled_directions(
         generator: the model.
         judging: says what pictures show.
         space: of the directions: W, or single channels of styles.
-        names: of attributes, as `wanted_attributes` names them; None for all.
+        names: of attributes, as `wanted_attributes` names them; None for all that are common.
         layers: of ws, that take the step; None for all.
         labels: (L,), of the data, for a model with classes.
         samples: pictures of the model that planes are fitted to.
@@ -148,8 +157,10 @@ def labelled_directions(
         WspaceError: no attribute is seen in some pictures and not in others, or a name that none
             of these has.
     """
-    drawn = Samples(generator, judging, labels=labels, count=samples)
-    wanted = _chosen(drawn.wanted, names)
+    named = () if names is None else tuple(dict.fromkeys(names))
+    drawn = Samples(generator, judging, names=named, labels=labels, count=samples)
+    by_name = {one.name: one for one in drawn.wanted}
+    wanted = drawn.wanted if names is None else [by_name[name] for name in named]
     more = Drawing(generator=generator, num=tried, first_seed=samples, labels=labels).recipes()
     before = decisions_on(generator, judging, more)
     steps = SPACES[space](generator, drawn.w, layers)
@@ -167,17 +178,6 @@ def labelled_directions(
         if progress is not None:
             progress(i + 1, len(wanted))
     return found
-
-
-def _chosen(wanted: Sequence[Wanted], names: Iterable[str] | None) -> list[Wanted]:
-    known = {one.name: one for one in wanted}
-    for name in names or ():
-        if name not in known:
-            raise WspaceError(
-                f"there is no attribute {name!r:.60} that some pictures show and others do not: "
-                f"give some of {one_line(', '.join(known))}."
-            )
-    return list(wanted) if names is None else [known[name] for name in dict.fromkeys(names)]
 
 
 class Trial:
@@ -234,10 +234,6 @@ class Trial:
 def find_step(trial: Trial, start: Tensor, lacking: Tensor) -> Tensor | None:
     """The step of strength 1: it gives the attribute to half of the pictures that lack it.
 
-    Where twice that step leaves too many without it, the descent goes on with less weight on what
-    should stay; what it finds is taken if it gives the attribute to more, and still leaves
-    alone what it should.
-
     Args:
         trial: says what is wanted, and measures.
         start: see `Steps.start`.
@@ -246,26 +242,7 @@ def find_step(trial: Trial, start: Tensor, lacking: Tensor) -> Tensor | None:
     Returns:
         None where no step does it.
     """
-    descended = descend(trial.steps, trial.judging, trial.wanted, start, lacking)
-    step = trial.halved(descended)
-    flips = 0.0 if step is None else trial.of(step, LONGEST)[0]
-    if flips >= ENOUGH:
-        return step
-    bolder = trial.halved(
-        descend(
-            trial.steps,
-            trial.judging,
-            trial.wanted,
-            descended,
-            lacking,
-            stay=BOLDER,
-            steps=STEPS // 2,
-        )
-    )
-    if bolder is None:
-        return step
-    more, others = trial.of(bolder, LONGEST)
-    return bolder if step is None or (more > flips and others <= LITTLE) else step
+    return trial.halved(descend(trial.steps, trial.judging, trial.wanted, start, lacking))
 
 
 def _about(trial: Trial, step: Tensor) -> str:

@@ -71,7 +71,9 @@ def name_of(kind: str, value: str | None = None) -> str:
     return re.sub(r"[^\w]+", "-", words).strip("-")
 
 
-def wanted_attributes(judging: Judging, decisions: Tensor) -> list[Wanted]:
+def wanted_attributes(
+    judging: Judging, decisions: Tensor, *, most: int | None = VALUES_OF_KIND
+) -> list[Wanted]:
     """What directions can be looked for: attributes that some pictures have, and some lack.
 
     Of several that part the pictures alike, such as a hat and its colour, the one of the shortest
@@ -80,6 +82,7 @@ def wanted_attributes(judging: Judging, decisions: Tensor) -> list[Wanted]:
     Args:
         judging: only kinds that it sees clearly count.
         decisions: (N, kinds), on pictures of the model.
+        most: values of each kind, the commonest ones; None for all.
     """
     found: list[Wanted] = []
     for kind in judging.clear:
@@ -93,7 +96,7 @@ def wanted_attributes(judging: Judging, decisions: Tensor) -> list[Wanted]:
         kept = [i for i, share in enumerate(shares) if LEAST_SHARE <= share <= 1 - LEAST_SHARE]
         named = sorted((i for i in kept if every[i].value), key=lambda i: -shares[i])
         found += [every[i] for i in kept if every[i].value is None]
-        found += [every[i] for i in named[:VALUES_OF_KIND]]
+        found += [every[i] for i in named[:most]]
     parts = [one.in_decisions(judging, decisions) for one in found]
     taken: list[int] = []
     for i in sorted(range(len(found)), key=lambda i: len(found[i].name)):
