@@ -119,6 +119,27 @@ def test_the_grid_shows_each_with_each_and_a_click_takes_a_mixture(new_page: New
     assert re.fullmatch(r"avatars: seed \d+ \(coarse\) \+ seed 1 \(4–9\) · psi 0.7", studio.about)
 
 
+def test_a_picture_that_is_dropped_onto_the_tray_waits_there_to_be_mixed(
+    new_page: NewPage, tmp_path: Path
+) -> None:
+    studio = new_page()
+    studio.number("Seed", 77)
+    path = studio.saved("Save PNG", tmp_path)
+    studio.number("Seed", 78)
+    shown = studio.pixels()
+    studio.tab("Mix")
+    studio.drop(path, onto=".tray")
+    expect(studio.page.locator(".tray figcaption").nth(1)).to_have_text("seed 77not used")
+    np.testing.assert_array_equal(studio.pixels(), shown)
+    studio.page.get_by_label("Take all layers from seed 77").click()
+    assert studio.about == "avatars: seed 77 · psi 0.7"
+    np.testing.assert_array_equal(studio.pixels(), np.asarray(Image.open(path).convert("RGBA")))
+    studio.button("Remove seed 78").click()
+    expect(studio.page.locator(".tray figure")).to_have_count(1)
+    studio.button("Undo").click()
+    expect(studio.page.locator(".tray figure")).to_have_count(2)
+
+
 def test_noise_is_set_by_groups_of_layers(new_page: NewPage) -> None:
     studio = new_page()
     own = studio.pixels()
