@@ -106,6 +106,11 @@ def avatars_command(
     is_flag=True,
     help="The folder of a picture is its class: the topmost, or the first below a lone one.",
 )
+@click.option(
+    "--shards",
+    metavar="SIZE",
+    help="Write OUT as a folder of tars of at most SIZE, such as 512MB (WebDataset), not as a zip.",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 def build_command(
     folder: Path,
@@ -117,15 +122,17 @@ def build_command(
     depth: int | None,
     strict: bool,
     labels_from_folders: bool,
+    shards: str | None,
     workers: int | None,
 ) -> None:
-    """Make a dataset OUT (a zip) of all pictures in FOLDER, nested or not, or in a zip.
+    """Make a dataset OUT (a zip) of all pictures in FOLDER, nested or not, or in a zip or tars.
 
     Reads png, jpg, webp, bmp, gif (the first frame), tiff, ppm, avif and, with the extra heic,
     heic, known by their content. Grey pictures stay grey. What is left out is named in the end.
     """
     from wspace.data.build import BuildConfig, build_dataset
     from wspace.data.kinds import describe_left_out
+    from wspace.data.shards import read_shard_bytes
 
     config = BuildConfig(
         size=read_size(size).resolution, fit=fit, background=background, alpha=alpha, depth=depth
@@ -137,11 +144,14 @@ def build_command(
             config,
             strict=strict,
             labels_from_folders=labels_from_folders,
+            shard_bytes=None if shards is None else read_shard_bytes(shards),
             progress=show,
             workers=workers,
         )
     colors = {1: "grey", 3: "colour", 4: "colour with alpha"}[report.image_channels]
-    click.echo(f"{out}: {report.num_images} pictures of {config.shape}, {colors}", err=True)
+    shards_line = f", in {report.num_shards} shards" if report.num_shards else ""
+    pictures_line = f"{report.num_images} pictures of {config.shape}, {colors}{shards_line}"
+    click.echo(f"{out}: {pictures_line}", err=True)
     if alpha == "keep" and report.image_channels != 4:
         click.echo("no picture is transparent: there is no alpha to keep", err=True)
     for note in report.depth_notes:
@@ -171,7 +181,7 @@ def build_command(
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 def inspect_command(data: Path, sheet: Path | None, as_json: bool, workers: int | None) -> None:
-    """Say what DATA (a zip or a folder) holds, and write a contact sheet of its pictures."""
+    """Say what DATA (a folder, zip or tars) holds, and write a contact sheet of its pictures."""
     from wspace.data.inspect import default_sheet_path, inspect_dataset
 
     sheet = sheet or default_sheet_path(data)

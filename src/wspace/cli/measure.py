@@ -124,7 +124,7 @@ def measure_command(
     no_cache: bool,
     as_json: bool,
 ) -> None:
-    """Measure the pictures that MODEL makes, or a folder or zip of PICTURES, against DATA.
+    """Measure the pictures that MODEL makes, or a folder, zip or tar of PICTURES, against DATA.
 
     DATA should be data that the model was not trained on; it is seen in the model's channels, grey
     or with alpha. Figures carry the network that they were seen with: FD (lite) is the Frechet
@@ -205,11 +205,13 @@ def measure_command(
 
 
 def _holds_pictures(model: str) -> bool:
-    """Whether MODEL is a folder or zip of pictures; a run folder is a model."""
+    """Whether MODEL is a folder, zip or tar of pictures; a run folder is a model."""
+    from wspace.data.tars import is_tar
+
     path = Path(model)
     if path.is_dir():
         return not (path / "model.safetensors").is_file()
-    return path.is_file() and zipfile.is_zipfile(path)
+    return path.is_file() and (zipfile.is_zipfile(path) or is_tar(path))
 
 
 def _channels_of(model: str) -> Channels:

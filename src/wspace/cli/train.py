@@ -108,7 +108,7 @@ def train_command(
     earlier: dict[str, tuple[str, Any]],
     **options: Any,
 ) -> None:
-    """Train a generator on DATA, any zip or folder of pictures.
+    """Train a generator on DATA, any zip, folder or tars of pictures.
 
     With --resume RUN the run goes on exactly where its newest checkpoint stands; DATA is only
     needed if it has moved. Ctrl-C finishes the step, saves and says how to go on.
@@ -126,7 +126,7 @@ def train_command(
         outcome = _resume(resume, given, dry_run)
     else:
         if not given.get("data"):
-            raise WspaceError("there is nothing to train on: give DATA, a zip or a folder.")
+            raise WspaceError("there is nothing to train on: give DATA, a zip, a folder or tars.")
         outcome = _start(given, out, dry_run)
     if outcome is None:
         return

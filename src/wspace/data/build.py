@@ -1,4 +1,4 @@
-"""Any folder of pictures to a dataset zip: PNGs of one size that networks make.
+"""Any folder of pictures to a dataset, a zip or shards: PNGs of one size that networks make.
 
 They are grey, RGB or, where transparency is kept, RGBA.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,13 +28,14 @@ from wspace.data.pictures import (
     smallest_white,
     with_tidy_alpha,
 )
+from wspace.data.shards import ShardWriter, write_shards
 from wspace.data.source import (
     MAX_FILE_BYTES,
     PictureSource,
     UnreadableFileError,
     source_in_worker,
 )
-from wspace.data.writer import png_bytes, write_dataset
+from wspace.data.writer import DatasetWriter, png_bytes, write_dataset
 from wspace.errors import WspaceError, one_line
 from wspace.sizes import Resolution, Size, size_of
 
@@ -95,6 +97,7 @@ class BuildReport:
     """What became of the pictures of a folder."""
 
     num_images: int  # written
+    num_shards: int  # that hold them; 0 for a zip
     num_enlarged: int  # of these, pictures that were smaller than the size asked for
     unreadable: tuple[tuple[str, str], ...]  # (name, reason) of pictures that were left out
     left_out: dict[str, int]  # files that are no data, by kind
@@ -128,28 +131,30 @@ def build_dataset(
     *,
     strict: bool = False,
     labels_from_folders: bool = False,
+    shard_bytes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> BuildReport:
-    """Write all pictures of a folder or zip, nested or not, into a dataset zip, on all cores.
+    """Write all pictures of a folder, zip or tars, nested or not, into a dataset, on all cores.
 
     What ``dataset.json`` of a source says is kept: labels, names of classes, attributes, licence,
     attribution. Labels that are no classes are kept as they are, and a remark says so; what
     contradicts itself is left out with a remark.
 
     Args:
-        source: folder or zip of png, jpg, webp, bmp, gif (first frame), tiff, ppm, avif and (with
-            the extra ``heic``) heic files, whatever they are called.
-        out: the zip to make.
+        source: folder, zip, tar or folder of tars; of png, jpg, webp, bmp, gif (first frame),
+            tiff, ppm, avif and (with the extra ``heic``) heic files, whatever they are called.
+        out: the zip to make, or the folder of shards.
         config: size and fit.
         strict: stop at the first picture that can't be read; otherwise it is left out and reported.
         labels_from_folders: the folder of each picture is its class, see `folder_classes`.
+        shard_bytes: write shards of at most so many bytes, see `write_shards`; None for a zip.
         progress: called with (pictures done, all pictures).
         workers: processes; one a core by default.
 
     Raises:
         WspaceError: no pictures, none that can be read, one that can't with ``strict``, pictures
-            without a folder with ``labels_from_folders``, a zip that cannot be written.
+            without a folder with ``labels_from_folders``, a place that cannot be written.
     """
     pictures = PictureSource(source)
     pictures.require_pictures()
@@ -169,7 +174,7 @@ def build_dataset(
     written: dict[str, str] = {}  # the name in the new zip of each picture
     num_enlarged = num_transparent = 0
     of_16_bits: list[float] = []  # their largest values
-    with write_dataset(out) as writer:
+    with _writing(out, shard_bytes) as writer:
         converted = ordered_map(convert, [e.stored for e in pictures.entries], workers=workers)
         for done, (name, result) in enumerate(zip(names, converted, strict=True), start=1):
             if result.problem is None:
@@ -202,6 +207,7 @@ def build_dataset(
         )
     return BuildReport(
         num_images=writer.num_images,
+        num_shards=writer.num_shards if isinstance(writer, ShardWriter) else 0,
         num_enlarged=num_enlarged,
         unreadable=tuple(unreadable),
         left_out=pictures.left_out,
@@ -210,6 +216,12 @@ def build_dataset(
         classes=classes,
         remarks=(*pictures.remarks, *carried.remarks),
     )
+
+
+def _writing(
+    out: Path | str, shard_bytes: int | None
+) -> AbstractContextManager[DatasetWriter | ShardWriter]:
+    return write_dataset(out) if shard_bytes is None else write_shards(out, shard_bytes)
 
 
 def fit_picture(picture: Image.Image, config: BuildConfig) -> Image.Image:

@@ -33,13 +33,13 @@ def check_headers(source: PictureSource) -> tuple[Size, int, str]:
 
     Returns:
         The size, the channels that hold all pictures (1 where all are grey, else 3), and a
-        digest (hex) of the files' first bytes for folders.
+        digest (hex) of the files' first bytes, but of zips.
     """
     digest = hashlib.sha256()
     first: PictureHeader | None = None
     grey = True
     for entry in source.entries:
-        if not source.is_zip:
+        if not source.has_checksums:
             digest.update(source.head(entry.name))
         header = _header(source, entry.name)
         if header.depth_unknown:
@@ -99,6 +99,5 @@ def check_size(size: Resolution) -> None:
 def _build_line(source: PictureSource, header: PictureHeader) -> str:
     side = min(max(min(header.width, header.height), MIN_RESOLUTION), 1024)
     size = 1 << (side.bit_length() - 1)  # the largest power of two that needs no enlarging
-    stem = source.path.resolve().stem if source.is_zip else source.path.resolve().name
-    out = Path(f"{stem}-{size}.zip")
+    out = Path(f"{source.name}-{size}.zip")
     return command_line("wspace", "data", "build", source.path, out, "--size", size)

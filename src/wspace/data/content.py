@@ -32,10 +32,10 @@ Kept = dict[str, list[Any]]  # by a file's stored name: its state, then its dige
 
 
 def content_digest(source: PictureSource, entries: Sequence[Entry] | None = None) -> str:
-    """sha256 (hex) over the content of pictures of a folder, in their order.
+    """sha256 (hex) over the content of pictures of a folder, in their order, or over their tars.
 
     Args:
-        source: a folder.
+        source: a folder, a tar, or a folder of tars.
         entries: its pictures; None for all of them.
 
     Raises:
@@ -47,23 +47,24 @@ def content_digest(source: PictureSource, entries: Sequence[Entry] | None = None
     place = _place(source.path) if large else None
     kept = {} if place is None else _read(place)
 
-    def read(entry: Entry) -> list[Any]:
-        return _state_and_digest(source, entry, kept)
+    files = source.files(entries)
+
+    def read(file: tuple[str, str]) -> list[Any]:
+        return _state_and_digest(source, *file, kept)
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="wspace-digest") as pool:
-        found = list(pool.map(read, entries))
+        found = list(pool.map(read, files.items()))
     if place is not None:
-        names = (entry.stored for entry in entries)
-        _keep(place, kept, dict(zip(names, found, strict=True)), began)
+        _keep(place, kept, dict(zip(files, found, strict=True)), began)
     return hashlib.sha256("\n".join(row[-1] for row in found).encode()).hexdigest()
 
 
-def _state_and_digest(source: PictureSource, entry: Entry, kept: Kept) -> list[Any]:
+def _state_and_digest(source: PictureSource, stored: str, name: str, kept: Kept) -> list[Any]:
     """A row of `Kept`; the digest alone of a file that changes while it is read."""
-    path = source.path / entry.stored
+    path = source.path / stored
     try:
         state = _state(path.stat())
-        row = kept.get(entry.stored)
+        row = kept.get(stored)
         if row is not None and row[:-1] == state:
             return row
         with open(path, "rb") as file:
@@ -72,7 +73,7 @@ def _state_and_digest(source: PictureSource, entry: Entry, kept: Kept) -> list[A
                 state = []
     except OSError as error:
         why = error.strerror or reason(error)
-        raise UnreadableFileError(source.path, entry.name, why) from None
+        raise UnreadableFileError(source.path, name, why) from None
     return [*state, digest]
 
 

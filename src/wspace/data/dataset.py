@@ -1,4 +1,4 @@
-"""Pictures for training: a zip or a folder, checked when opened, decoded when needed."""
+"""Pictures for training: a zip, a folder or tars, checked when opened, decoded when needed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Dataset:
         """Use `Dataset.open`."""
         source.require_pictures()
         self.path = source.path
-        self.name = source.path.resolve().stem if source.is_zip else source.path.resolve().name
+        self.name = source.name
         self.memory_budget = memory_budget
         self._source = source
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
@@ -89,7 +89,7 @@ class Dataset:
         *,
         image_channels: Literal[1, 3, 4] | None = None,
     ) -> Dataset:
-        """Open a zip or a folder (nested or not) of pictures; only headers are read.
+        """Open a zip, a folder (nested or not), a tar or a folder of tars; only headers are read.
 
         Zips of the official StyleGAN2-ADA and StyleGAN3 tools load as they are, with the labels of
         their ``dataset.json``: ``{"labels": null or [[name, class], ...]}``. What it says of
@@ -97,7 +97,7 @@ class Dataset:
         `labels`, `num_classes`, `class_names` and `one_hot`.
 
         Args:
-            path: the zip or folder, or its list of pictures.
+            path: the zip, folder or tar, or its list of pictures.
             memory_budget: bytes that decoded pictures may take; larger data is decoded each time.
             image_channels: 1 gives brightness, 3 red, green and blue, both with what is transparent
                 on white; 4 keeps alpha. None: what the pictures have, see the attribute.
@@ -216,10 +216,10 @@ class Dataset:
         """sha256 (hex): another one means that the data has changed.
 
         It is over the names, sizes and labels of all pictures, and over what they hold: a folder's
-        files are read whole, of a zip's the checksums.
+        files are read whole, and tars are, of a zip's the checksums.
         """
         beyond_heads = any(entry.size > HEAD_BYTES for entry in self._source.entries)
-        if self._source.is_zip or not beyond_heads:  # their heads are all that they hold
+        if self._source.has_checksums or not beyond_heads:  # their heads are all that they hold
             return self._fingerprint(self._head_digest)
         return self._fingerprint(content_digest(self._source))
 

@@ -1,4 +1,4 @@
-"""What a folder or zip of pictures holds, whether it can be trained on, and a contact sheet."""
+"""What a folder, zip or tars of pictures hold, whether they can be trained on; a contact sheet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DatasetReport:
     """What `inspect_dataset` found; `to_dict` is plain data for JSON."""
 
     path: str
-    kind: str  # "zip" or "folder"
+    kind: str  # "zip", "folder", "tar" or "folder of tars"
     num_images: int
     num_bytes: int  # of the picture files
     sizes: dict[str, int]  # "64 x 64" to the number of pictures, the most frequent first
@@ -92,10 +92,10 @@ def inspect_dataset(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> DatasetReport:
-    """Decode every picture of a folder or zip, on all cores, and say what is there.
+    """Decode every picture of a folder, zip or tars, on all cores, and say what is there.
 
     Args:
-        path: any folder or zip of pictures, ready for training or not.
+        path: any folder, zip or tars of pictures, ready for training or not.
         sheet: where to write a contact sheet of up to 96 pictures, as PNG; None for no sheet.
         progress: called with (pictures done, all pictures).
         workers: processes; one a core by default.
@@ -129,7 +129,7 @@ def inspect_dataset(
         problem = f"{len(unreadable)} of the pictures cannot be decoded: remove or replace them."
     return DatasetReport(
         path=str(path),
-        kind="zip" if source.is_zip else "folder",
+        kind="folder of tars" if source.kind == "tars" else source.kind,
         num_images=len(names),
         num_bytes=sum(entry.size for entry in source.entries),
         sizes=_histogram(f"{c.width} x {c.height}" for _, c in readable),

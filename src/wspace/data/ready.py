@@ -1,4 +1,4 @@
-"""Any folder or zip of pictures, ready to be trained on: as it is, or built once and kept.
+"""Any folder, zip or tars of pictures, ready to be trained on: as it is, or built once and kept.
 
 What is built lies in ``built/`` of `files.cache_root`, in a folder named after all that it depends
 on: the content of the pictures, their names, and the settings. It may be deleted at any time; all
@@ -82,7 +82,7 @@ class Survey:
         """sha256 (hex) over all that the pictures and their descriptions hold."""
         source = self.source
         names = [(entry.name, entry.size, entry.crc) for entry in source.entries]
-        content = "" if source.is_zip else content_digest(source, self._there)
+        content = "" if source.has_checksums else content_digest(source, self._there)
         metadata = source.metadata()
         told = json.dumps([names, content, metadata.folder, dict(metadata.content)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
@@ -216,8 +216,7 @@ def place_of(survey: Survey, config: BuildConfig, by_folder: bool) -> Path:
         WspaceError: there is no place for such things here.
     """
     source, root = survey.source, _root()
-    resolved = source.path.resolve()
-    stem = resolved.stem if source.is_zip else resolved.name
+    stem = source.name
     if root is None:
         out = Path(f"{stem}-{config.shape.short}.zip")
         command = command_line(

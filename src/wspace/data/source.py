@@ -1,4 +1,4 @@
-"""A folder or a zip of pictures as one list of named bytes, read safely.
+"""A folder, a zip or tars of pictures as one list of named bytes, read safely.
 
 Nothing is ever unpacked to disk, every read is bounded before memory is taken, and archives inside
 archives stay closed.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import stat
 import threading
@@ -18,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 from wspace.data.kinds import (
     ARCHIVE_SUFFIXES,
@@ -30,30 +29,29 @@ from wspace.data.kinds import (
     picture_kind,
     what_reads,
 )
-from wspace.data.metadata import Metadata
+from wspace.data.metadata import METADATA_NAME, Metadata, read_object
 from wspace.data.names import leads_out, normal_name
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
+from wspace.data.sidecars import MAX_SIDECAR_BYTES, is_sidecar, key_of, read_sidecars
+from wspace.data.tars import Tars, is_tar, is_tar_folder
 from wspace.errors import WspaceError, one_line, reason
 from wspace.recipe.png import is_own_picture
 
 __all__ = [
     "HEAD_BYTES",
     "MAX_FILE_BYTES",
-    "METADATA_NAME",
     "Entry",
     "PictureSource",
     "UnreadableFileError",
     "source_in_worker",
 ]
 
-METADATA_NAME = "dataset.json"
 HEAD_BYTES = 16 * 1024
 MAX_FILE_BYTES = 512 << 20  # of one picture file
 
 _METADATA_BYTES_BASE = 1 << 20  # dataset.json may hold this much, and for each picture
 _METADATA_BYTES_PER_PICTURE = 8 << 10  # this much (an avatar's options take 0.4 to 5 kB)
 _METADATA_BYTES_LIMIT = 512 << 20
-METADATA_DEPTH = 100  # of lists and objects in one another: more is an attack
 _LOOKED_AT = frozenset({".png", ".heic", ".heif", ".hif", ".avif"})  # before they are taken
 # What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
 _READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
@@ -97,7 +95,8 @@ class UnreadableFileError(WspaceError):
 
 
 class PictureSource:
-    """The picture files of a folder (nested or not) or of a zip, sorted by their stored names.
+    """The picture files of a folder (nested or not), a zip, a tar, or a folder of tars, sorted by
+    their stored names.
 
     Files are pictures by their suffix or, whatever they are called, by their first bytes. Names are
     those of `normal_name` and never leave the source. Linked folders are followed, each folder
@@ -109,18 +108,19 @@ class PictureSource:
     others).
 
     Attributes:
-        path: the folder or zip.
+        path: the folder, zip or tar.
+        kind: which of them it is; "tars" for a folder of tars.
         entries: the pictures.
         left_out: kinds of files, and how many there are of each.
         remarks: lines for people, of descriptions that are not used.
 
     Args:
-        path: folder or zip.
+        path: folder, zip or tar.
         listed: False reads files by names that are known, and lists none.
 
     Raises:
-        WspaceError: nothing there, neither folder nor zip, a damaged or encrypted zip, or names
-            that lead out of it.
+        WspaceError: nothing there, neither folder nor zip nor tar, a damaged or encrypted one, or
+            names that lead out of it.
     """
 
     def __init__(self, path: Path | str, *, listed: bool = True) -> None:
@@ -135,15 +135,24 @@ class PictureSource:
         self._archive_pid = -1
         if not os.path.exists(self.path):  # False, too, where the system does not let us look
             raise WspaceError(f"{self.path}: no such file or folder: check the path of the data.")
-        self.is_zip = not self.path.is_dir()
+        self.kind: Literal["folder", "zip", "tar", "tars"]
+        if self.path.is_dir():
+            self.kind = "tars" if is_tar_folder(self.path) else "folder"
+        else:
+            self.kind = "tar" if is_tar(self.path) else "zip"
+        self._tars: Tars | None = None
+        self._sidecars: dict[str, int] = {}  # files that speak of pictures: their bytes
+        self._said: dict[str, Any] | None = None  # what these say, once they are read
         status = self.path.stat()
         self.stamp = (status.st_ino, status.st_size, status.st_mtime_ns)  # of the zip as listed
         self._stored: dict[str, str] = {}
         self.entries: list[Entry] = []
         if listed:
-            files = _normalised(self._list_zip() if self.is_zip else self._list_folder())
+            list_all = {"folder": self._list_folder, "zip": self._list_zip}
+            files = _normalised(list_all.get(self.kind, self._list_tars)())
             self._stored = {entry.name: entry.stored for entry in files}
             self.entries = self._pictures(files)
+            self._count_lone_sidecars()
             self.left_out = dict(self._counts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -151,6 +160,29 @@ class PictureSource:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
+
+    @property
+    def name(self) -> str:
+        """What the data is called: the name of the folder, or of the file without suffix."""
+        resolved = self.path.resolve()
+        return resolved.name if self.path.is_dir() else resolved.stem
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether entries know the CRC-32 of what they hold."""
+        return self.kind == "zip"
+
+    def files(self, entries: Iterable[Entry]) -> dict[str, str]:
+        """The files on the disk that hold these pictures: their names, by where they lie in `path`.
+
+        Args:
+            entries: of a folder, a tar, or a folder of tars.
+        """
+        if self.kind == "folder":
+            return {entry.stored: entry.name for entry in entries}
+        members = self._open_tars().members
+        tars = dict.fromkeys(members[entry.stored].tar for entry in entries)
+        return {tar: tar or self.path.name for tar in tars}
 
     def close(self) -> None:
         """Close the zip, if one is open; a later read opens it again."""
@@ -190,7 +222,7 @@ class PictureSource:
             if len(head) < HEAD_BYTES:
                 raise
         # Some formats keep their size at the end, or behind large metadata.
-        if self.is_zip:
+        if self.kind != "folder":
             return read_header(self.read(name, MAX_FILE_BYTES))
         try:
             with open(self.path / self._stored.get(name, name), "rb") as file:
@@ -201,9 +233,38 @@ class PictureSource:
     def metadata(self) -> Metadata:
         """What ``dataset.json`` holds: the topmost one whose folder holds all pictures.
 
+        In tars, the files beside pictures say what it leaves unsaid, see `read_sidecars`.
+
         Raises:
-            WspaceError: it is no JSON object, or too large for the number of pictures.
+            WspaceError: it is no JSON object, or too large for the number of pictures; as
+                `read_sidecars`.
         """
+        told = self._description()
+        if not self._sidecars:
+            return told
+        if self._said is None:
+            self._said = self._read_sidecars(told.folder)
+        missing = {k: v for k, v in self._said.items() if told.content.get(k) is None}
+        where = f"{self.path}: .cls and .json" if "labels" in missing else told.where
+        return Metadata(where, told.folder, {**told.content, **missing})
+
+    def _read_sidecars(self, folder: str) -> dict[str, Any]:
+        """What the files beside pictures say; these are called as seen from a folder."""
+        before = f"{folder}/" if folder else ""
+        pictures = [(entry.name.removeprefix(before), entry.stored) for entry in self.entries]
+
+        def read(stored: str) -> bytes:
+            return self._read(stored, MAX_SIDECAR_BYTES)
+
+        said, too_large = read_sidecars(pictures, self._sidecars, read, str(self.path))
+        if too_large:
+            self.remarks.append(
+                f"{self.path}: {too_large:,} .cls and .json files of more than "
+                f"{MAX_SIDECAR_BYTES:,} bytes are not read."
+            )
+        return said
+
+    def _description(self) -> Metadata:
         if self._metadata is None:
             return Metadata(f"{self.path}: {METADATA_NAME}", "", {})
         name = self._metadata.name
@@ -216,42 +277,40 @@ class PictureSource:
                 f"{where} holds more than {limit:,} bytes, too many for {len(self.entries)} "
                 "pictures: write it again with labels only."
             )
-        try:
-            metadata = json.loads(content.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise WspaceError(f"{where} is not JSON ({error}): write it again.") from None
-        if not isinstance(metadata, dict):
-            raise WspaceError(
-                f'{where} holds a {type(metadata).__name__}: it must be an object like {{"labels": '
-                '[["a.png", 0], ...]}.'
-            )
-        if _is_deeper(metadata, METADATA_DEPTH):
-            raise WspaceError(
-                f"{where} is nested more than {METADATA_DEPTH} levels deep: write it again."
-            )
+        metadata = read_object(content, where)
         return Metadata(where, name.removesuffix(METADATA_NAME).rstrip("/"), metadata)
 
     def _read(self, name: str, num_bytes: int, limit: int | None = None) -> bytes:
         """The first bytes of a file; a limit refuses longer files before memory is taken."""
         stored = self._stored.get(name, name)
         try:
-            if self.is_zip:
-                archive = self._open_zip()
-                size = archive.getinfo(stored).file_size  # no more than this is ever unpacked
-                opened: IO[bytes] = archive.open(stored)
-            else:
-                opened = open(self.path / stored, "rb")  # noqa: SIM115
-                size = os.fstat(opened.fileno()).st_size
+            size, opened = self._open(stored)
             with opened as file:
                 if limit is not None and size > limit:
                     raise UnreadableFileError(self.path, name, f"more than {limit:,} bytes")
-                return file.read(num_bytes)
+                return file.read(min(num_bytes, size))
         except KeyError:
             raise UnreadableFileError(self.path, name, "it is gone") from None
         except UnreadableFileError:
             raise
         except _READ_ERRORS as error:
             raise UnreadableFileError(self.path, name, _reason(error)) from None
+
+    def _open(self, stored: str) -> tuple[int, IO[bytes]]:
+        """How many bytes a file has, and the file."""
+        if self.kind == "zip":
+            archive = self._open_zip()
+            return archive.getinfo(stored).file_size, archive.open(stored)
+        if self.kind == "folder":
+            file = open(self.path / stored, "rb")  # noqa: SIM115
+            return os.fstat(file.fileno()).st_size, file
+        return self._open_tars().open(stored)
+
+    def _open_tars(self) -> Tars:
+        with self._lock:
+            if self._tars is None:
+                self._tars = Tars(self.path)
+            return self._tars
 
     def _open_zip(self) -> zipfile.ZipFile:
         with self._lock:
@@ -263,7 +322,9 @@ class PictureSource:
 
     def _list_zip(self) -> list[_Listed]:
         if not stat.S_ISREG(self.path.stat().st_mode):
-            raise WspaceError(f"{self.path} is neither a folder nor a zip: give one of the two.")
+            raise WspaceError(
+                f"{self.path} is neither a folder nor a zip nor a tar: give one of them."
+            )
         try:
             infos = self._open_zip().infolist()
         except _READ_ERRORS as error:
@@ -288,6 +349,26 @@ class PictureSource:
                 )
             entries[info.filename] = _Listed(info.filename, info.file_size, info.CRC, told)
         return list(entries.values())
+
+    def _list_tars(self) -> list[_Listed]:
+        """The files in tars; those that speak of pictures are put aside."""
+        tars = self._open_tars()
+        files = []
+        for stored, member in tars.members.items():
+            if is_sidecar(stored):
+                self._sidecars[stored] = member.size
+            else:
+                files.append(stored)
+        told = tars.told_names(files)
+        return [_Listed(one, tars.members[one].size, None, told[one]) for one in files]
+
+    def _count_lone_sidecars(self) -> None:
+        if self._sidecars:
+            keys = {key_of(entry.stored)[0] for entry in self.entries}
+            lone = [name for name in self._sidecars if key_of(name)[0] not in keys]
+            for name in lone:
+                del self._sidecars[name]
+            self._counts += Counter(map(file_kind, lone))
 
     def _list_folder(self) -> list[_Listed]:
         """Every file; linked folders come last, so that what is read twice keeps its own name."""
@@ -397,7 +478,7 @@ class PictureSource:
         """Raise a WspaceError if there is no picture at all; it says what was looked for."""
         if self.entries:
             return
-        kind = "zip" if self.is_zip else "folder"
+        kind = "folder" if self.path.is_dir() else self.kind
         advice = f"put png, jpg, webp, bmp, gif, tiff, avif or heic files into it{self._others()}."
         archives = sum(self.left_out.get(suffix, 0) for suffix in ARCHIVE_SUFFIXES)
         if archives:
@@ -413,7 +494,7 @@ def source_in_worker(path: Path, stamp: tuple[int, int, int]) -> PictureSource:
     """The source at ``path``, opened once in each process, not for each task.
 
     Args:
-        path: folder or zip.
+        path: folder, zip or tar.
         stamp: the source's `stamp` in the process that gives the tasks.
     """
     return PictureSource(path, listed=False)
@@ -467,16 +548,6 @@ def _normalised(listed: list[_Listed]) -> list[Entry]:
         if normal_name(name):
             entries.append(Entry(name, size, crc, stored))
     return entries
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    """Whether lists and objects lie in one another more than ``depth`` deep."""
-    level = [value]
-    while level and depth > 0:
-        inside = (part.values() if isinstance(part, dict) else part for part in level)
-        level = [one for part in inside for one in part if type(one) in (dict, list)]
-        depth -= 1
-    return bool(level)
 
 
 def _reason(error: Exception) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 
 from PIL import Image
 
-from wspace.data.source import METADATA_NAME
+from wspace.data.metadata import METADATA_NAME
 from wspace.errors import WspaceError
 from wspace.files import atomic_path
 
-__all__ = ["DatasetWriter", "image_name", "png_bytes", "write_dataset"]
+__all__ = ["DatasetWriter", "image_name", "metadata_bytes", "png_bytes", "write_dataset"]
 
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
 
@@ -31,6 +31,14 @@ def png_bytes(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "png")
     return buffer.getvalue()
+
+
+def metadata_bytes(metadata: Mapping[str, Any]) -> bytes:
+    """The content of ``dataset.json``."""
+    try:
+        return json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # what others wrote may hold halves of characters
+        return json.dumps(metadata, separators=(",", ":")).encode()
 
 
 class DatasetWriter:
@@ -49,12 +57,7 @@ class DatasetWriter:
 
     def finish(self, metadata: Mapping[str, Any]) -> None:
         """Write ``dataset.json``; ``metadata`` has the official key ``labels`` and others."""
-        content = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
-        try:
-            encoded = content.encode()
-        except UnicodeEncodeError:  # what others wrote may hold halves of characters
-            encoded = json.dumps(metadata, separators=(",", ":")).encode()
-        self._write(METADATA_NAME, encoded, zipfile.ZIP_DEFLATED)
+        self._write(METADATA_NAME, metadata_bytes(metadata), zipfile.ZIP_DEFLATED)
 
     def _write(self, name: str, content: bytes, compression: int) -> None:
         info = zipfile.ZipInfo(name, _TIMESTAMP)

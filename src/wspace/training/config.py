@@ -302,7 +302,7 @@ class TrainConfig:
         WspaceError: an unknown name, or a value that does not fit.
     """
 
-    data: Annotated[str, About("zip or folder of pictures")] = ""
+    data: Annotated[str, About("zip, folder or tars of pictures")] = ""
     size: Annotated[
         str | None,
         About("such as 64 or 96x64; none: the data's own, or what suits it and the time"),
