@@ -30,16 +30,17 @@ class Encoder(nn.Module):
         config: the generator's.
         num_values: of all attributes of the images; 0 without. Only training tells them; what a
             model file keeps needs none, see `untold`.
-        own: how wide it is.
+        own: how wide it is; None: as training's are.
 
     Attributes:
         config: how wide it is.
     """
 
     def __init__(
-        self, config: GeneratorConfig, num_values: int = 0, own: EncoderConfig = USUAL
+        self, config: GeneratorConfig, num_values: int = 0, own: EncoderConfig | None = None
     ) -> None:
         super().__init__()
+        own = own or USUAL
         self.config = own
         layers: list[nn.Module] = []
         channels, width = config.image_channels, min(own.first_width, own.max_width)
