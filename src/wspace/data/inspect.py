@@ -31,6 +31,7 @@ from wspace.recipe.png import write_figure
 __all__ = ["DatasetReport", "default_sheet_path", "inspect_dataset"]
 
 SHEET_COLUMNS, SHEET_ROWS = 12, 8
+FOLDERS_OF = {"tars": "folder of tars", "parquets": "folder of parquet"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class DatasetReport:
     """What `inspect_dataset` found; `to_dict` is plain data for JSON."""
 
     path: str
-    kind: str  # "zip", "folder", "tar" or "folder of tars"
+    kind: str  # "zip", "folder", "tar", "parquet", "folder of tars" or "... parquet"
     num_images: int
     num_bytes: int  # of the picture files
     sizes: dict[str, int]  # "64 x 64" to the number of pictures, the most frequent first
@@ -129,7 +130,7 @@ def inspect_dataset(
         problem = f"{len(unreadable)} of the pictures cannot be decoded: remove or replace them."
     return DatasetReport(
         path=str(path),
-        kind="folder of tars" if source.kind == "tars" else source.kind,
+        kind=FOLDERS_OF.get(source.kind, source.kind),
         num_images=len(names),
         num_bytes=sum(entry.size for entry in source.entries),
         sizes=_histogram(f"{c.width} x {c.height}" for _, c in readable),

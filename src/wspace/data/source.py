@@ -31,9 +31,10 @@ from wspace.data.kinds import (
 )
 from wspace.data.metadata import METADATA_NAME, Metadata, read_object
 from wspace.data.names import leads_out, normal_name
+from wspace.data.parquets import PARQUET_SUFFIX, Parquets, is_parquet
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
 from wspace.data.sidecars import MAX_SIDECAR_BYTES, is_sidecar, key_of, read_sidecars
-from wspace.data.tars import Tars, is_tar, is_tar_folder
+from wspace.data.tars import TAR_SUFFIX, Tars, holds_only, is_tar
 from wspace.errors import WspaceError, one_line, reason
 from wspace.recipe.png import is_own_picture
 
@@ -109,7 +110,7 @@ class PictureSource:
 
     Attributes:
         path: the folder, zip or tar.
-        kind: which of them it is; "tars" for a folder of tars.
+        kind: which of them it is; "tars" and "parquets" are folders of these.
         entries: the pictures.
         left_out: kinds of files, and how many there are of each.
         remarks: lines for people, of descriptions that are not used.
@@ -135,12 +136,8 @@ class PictureSource:
         self._archive_pid = -1
         if not os.path.exists(self.path):  # False, too, where the system does not let us look
             raise WspaceError(f"{self.path}: no such file or folder: check the path of the data.")
-        self.kind: Literal["folder", "zip", "tar", "tars"]
-        if self.path.is_dir():
-            self.kind = "tars" if is_tar_folder(self.path) else "folder"
-        else:
-            self.kind = "tar" if is_tar(self.path) else "zip"
-        self._tars: Tars | None = None
+        self.kind = _kind_of_source(self.path)
+        self._store: Tars | Parquets | None = None  # what is in files that hold many
         self._sidecars: dict[str, int] = {}  # files that speak of pictures: their bytes
         self._said: dict[str, Any] | None = None  # what these say, once they are read
         status = self.path.stat()
@@ -149,14 +146,15 @@ class PictureSource:
         self.entries: list[Entry] = []
         if listed:
             list_all = {"folder": self._list_folder, "zip": self._list_zip}
-            files = _normalised(list_all.get(self.kind, self._list_tars)())
+            files = _normalised(list_all.get(self.kind, self._list_store)())
             self._stored = {entry.name: entry.stored for entry in files}
             self.entries = self._pictures(files)
             self._count_lone_sidecars()
             self.left_out = dict(self._counts)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_lock": None, "_archive": None, "_archive_pid": -1}
+        dropped = {"_lock": None, "_archive": None, "_archive_pid": -1, "_store": None}
+        return {**self.__dict__, **dropped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
@@ -176,13 +174,13 @@ class PictureSource:
         """The files on the disk that hold these pictures: their names, by where they lie in `path`.
 
         Args:
-            entries: of a folder, a tar, or a folder of tars.
+            entries: of anything but a zip.
         """
         if self.kind == "folder":
             return {entry.stored: entry.name for entry in entries}
-        members = self._open_tars().members
-        tars = dict.fromkeys(members[entry.stored].tar for entry in entries)
-        return {tar: tar or self.path.name for tar in tars}
+        store = self._open_store()
+        found = dict.fromkeys(store.file_of(entry.stored) for entry in entries)
+        return {file: file or self.path.name for file in found}
 
     def close(self) -> None:
         """Close the zip, if one is open; a later read opens it again."""
@@ -240,16 +238,26 @@ class PictureSource:
                 `read_sidecars`.
         """
         told = self._description()
-        if not self._sidecars:
+        if not self._sidecars and self.kind not in ("parquet", "parquets"):
             return told
         if self._said is None:
-            self._said = self._read_sidecars(told.folder)
+            self._said = self._read_beside(told.folder)
         missing = {k: v for k, v in self._said.items() if told.content.get(k) is None}
-        where = f"{self.path}: .cls and .json" if "labels" in missing else told.where
+        where = told.where
+        if "labels" in missing:
+            where = f"{self.path}: {'.cls and .json' if self._sidecars else 'its labels'}"
         return Metadata(where, told.folder, {**told.content, **missing})
 
-    def _read_sidecars(self, folder: str) -> dict[str, Any]:
-        """What the files beside pictures say; these are called as seen from a folder."""
+    def _read_beside(self, folder: str) -> dict[str, Any]:
+        """What files or columns beside pictures say; these are called as seen from a folder."""
+        store = self._open_store()
+        if isinstance(store, Parquets):
+            try:
+                return store.metadata({entry.stored: entry.name for entry in self.entries})
+            except OSError as error:
+                raise WspaceError(
+                    f"{self.path}: its labels cannot be read ({_reason(error)}): copy it again."
+                ) from None
         before = f"{folder}/" if folder else ""
         pictures = [(entry.name.removeprefix(before), entry.stored) for entry in self.entries]
 
@@ -304,13 +312,14 @@ class PictureSource:
         if self.kind == "folder":
             file = open(self.path / stored, "rb")  # noqa: SIM115
             return os.fstat(file.fileno()).st_size, file
-        return self._open_tars().open(stored)
+        return self._open_store().open(stored)
 
-    def _open_tars(self) -> Tars:
+    def _open_store(self) -> Tars | Parquets:
         with self._lock:
-            if self._tars is None:
-                self._tars = Tars(self.path)
-            return self._tars
+            if self._store is None:
+                of_tars = self.kind in ("tar", "tars")
+                self._store = Tars(self.path) if of_tars else Parquets(self.path)
+            return self._store
 
     def _open_zip(self) -> zipfile.ZipFile:
         with self._lock:
@@ -350,9 +359,29 @@ class PictureSource:
             entries[info.filename] = _Listed(info.filename, info.file_size, info.CRC, told)
         return list(entries.values())
 
-    def _list_tars(self) -> list[_Listed]:
+    def _list_store(self) -> list[_Listed]:
+        store = self._open_store()
+        return self._list_tars(store) if isinstance(store, Tars) else self._list_parquets(store)
+
+    def _list_parquets(self, store: Parquets) -> list[_Listed]:
+        if store.remark is not None:
+            self.remarks.append(store.remark)
+        files = []
+        try:
+            files += [_Listed(name, size, None, name) for name, size in store.others()]
+            for stored, told, size in store.pictures():
+                if size is None:
+                    self._counts["rows without a picture"] += 1
+                else:
+                    files.append(_Listed(stored, size, None, told))
+        except OSError as error:
+            raise WspaceError(
+                f"{self.path}: its Parquet is damaged ({_reason(error)}): copy it again."
+            ) from None
+        return files
+
+    def _list_tars(self, tars: Tars) -> list[_Listed]:
         """The files in tars; those that speak of pictures are put aside."""
-        tars = self._open_tars()
         files = []
         for stored, member in tars.members.items():
             if is_sidecar(stored):
@@ -487,6 +516,19 @@ class PictureSource:
 
     def _others(self) -> str:
         return f" (it holds {describe_left_out(self.left_out)})" if self.left_out else ""
+
+
+SourceKind = Literal["folder", "zip", "tar", "tars", "parquet", "parquets"]
+
+
+def _kind_of_source(path: Path) -> SourceKind:
+    if path.is_dir():
+        if holds_only(path, TAR_SUFFIX):
+            return "tars"
+        return "parquets" if holds_only(path, PARQUET_SUFFIX) else "folder"
+    if is_tar(path):
+        return "tar"
+    return "parquet" if is_parquet(path) else "zip"
 
 
 @functools.lru_cache(maxsize=1)

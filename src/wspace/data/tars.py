@@ -20,11 +20,11 @@ from wspace.data.kinds import PICTURE_SUFFIXES, is_skipped_folder
 from wspace.data.names import leads_out
 from wspace.errors import WspaceError, one_line, reason
 
-__all__ = ["Member", "Tars", "is_tar", "is_tar_folder"]
+__all__ = ["TAR_SUFFIX", "Member", "Tars", "holds_only", "is_tar"]
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 64 << 10  # of a long name, or of a pax header
-_TAR_SUFFIX = ".tar"
+TAR_SUFFIX = ".tar"
 _MAGIC = (257, b"ustar")  # where it lies in the first block
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -68,7 +68,7 @@ class Tars:
         members: where each file lies.
 
     Args:
-        path: as `is_tar` or `is_tar_folder`.
+        path: as `is_tar` or `holds_only`.
 
     Raises:
         WspaceError: a tar that is damaged, compressed or no tar, or holds what is no plain file.
@@ -83,7 +83,7 @@ class Tars:
             try:
                 with open(place, "rb") as file:
                     self._stamps[tar] = _stamp(file)
-                    if tar and not _is_shard(tar):
+                    if tar and not _is_named(tar, TAR_SUFFIX):
                         self.members[tar] = Member(tar, 0, self._stamps[tar].size)
                         continue
                     for name, offset, size in _files(file, place):
@@ -112,6 +112,10 @@ class Tars:
             raise
         return member.size, file
 
+    def file_of(self, stored: str) -> str:
+        """The file in the folder that a file lies in; "" where `path` is the tar."""
+        return self.members[stored].tar
+
     def told_names(self, stored: list[str]) -> dict[str, str]:
         """What files are called whichever tar they lie in.
 
@@ -139,12 +143,12 @@ def is_tar(path: Path) -> bool:
     except OSError:
         return False
     at, magic = _MAGIC
-    named = path.suffix.lower() == _TAR_SUFFIX and not head.startswith(b"PK")
+    named = path.suffix.lower() == TAR_SUFFIX and not head.startswith(b"PK")
     return named or head[at : at + len(magic)] == magic
 
 
-def is_tar_folder(path: Path) -> bool:
-    """Whether a folder holds tars, and neither pictures nor folders beside them."""
+def holds_only(path: Path, container: str) -> bool:
+    """Whether a folder holds files of this suffix, and neither pictures nor folders beside them."""
     found = False
     try:
         with os.scandir(path) as inside:
@@ -154,14 +158,14 @@ def is_tar_folder(path: Path) -> bool:
                     return False
                 if file.is_dir() and not is_skipped_folder(file.name):
                     return False
-                found = found or (_is_shard(file.name) and file.is_file())
+                found = found or (_is_named(file.name, container) and file.is_file())
     except OSError:  # said when it is listed
         return False
     return found
 
 
-def _is_shard(name: str) -> bool:
-    return name.lower().endswith(_TAR_SUFFIX) and not name.startswith(".")
+def _is_named(name: str, suffix: str) -> bool:
+    return name.lower().endswith(suffix) and not name.startswith(".")
 
 
 def _files_in(folder: Path) -> list[str]:
