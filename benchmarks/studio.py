@@ -184,19 +184,20 @@ def opened(studio: RunningStudio) -> connect:
 
 
 async def grids(studio: RunningStudio, title: str) -> None:
-    """2 x 2 pictures of the large model at once, each time with another psi."""
+    """2 x 2 pictures of the large model at once, each time with another psi, in both precisions."""
     async with opened(studio) as socket:
         asker = Asker(socket)
         listed = (await asker.ask("models"))["models"]
         (key,) = (one["key"] for one in listed if one["title"] == title)
         await asker.ask("open", model=key)
-        await asker.ask("render", model=key, recipes=[recipe(seed, 0.5) for seed in range(4)])
-        asker.times.clear()
-        for number in range(GRIDS):
-            psi = 0.5 + 0.5 * number / GRIDS
-            recipes = [recipe(seed, psi) for seed in range(4)]
-            await asker.ask("render", model=key, recipes=recipes)
-        told("2 x 2 of 256²", asker.times)
+        for precision in ("fp32", "bf16"):
+            for number in range(GRIDS + 1):
+                psi = 0.5 + 0.5 * number / (GRIDS + 1)
+                recipes = [recipe(seed, psi) | {"precision": precision} for seed in range(4)]
+                await asker.ask("render", model=key, recipes=recipes)
+                if number == 0:  # what is made once
+                    asker.times.clear()
+            told(f"2 x 2 of 256², {precision}", asker.times)
 
 
 async def crowd(studio: RunningStudio, clients: int, seconds: float) -> None:

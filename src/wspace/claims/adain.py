@@ -118,7 +118,7 @@ def _measured(subject: Subject, layers: list[AdaIN]) -> tuple[Any, Any, Any]:
 
     def hook(number: int) -> Any:
         def seen(module: Any, given: tuple[Tensor, ...], styled: Tensor) -> None:
-            x, w = given
+            x, w, *_ = given  # and the offsets of an edit, of which there are none here
             scale, bias = module.affine(w).chunk(2, dim=1)
             found[number].append(off_by(x, styled, 1 + scale, bias))
 
