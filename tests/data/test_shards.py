@@ -74,12 +74,10 @@ def test_shards_hold_the_dataset_that_a_zip_holds(pictures: Path, tmp_path: Path
     for key in ("labels", "attributes", "seeds"):
         values = [dict(content[key]) for content in (of_zip, of_shards)]
         assert list(values[0].values()) == list(values[1].values())
+    assert of_shards["shards"] == [path.name for path in tars]
+    by_picture = ("labels", "attributes", "seeds", "shards")
     rest = [
-        {
-            key: value
-            for key, value in content.items()
-            if key not in ("labels", "attributes", "seeds")
-        }
+        {key: value for key, value in content.items() if key not in by_picture}
         for content in (of_zip, of_shards)
     ]
     assert rest[0] == rest[1]
@@ -155,6 +153,21 @@ def test_nothing_half_written_stays(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(WspaceError, match="too many for shards"):
         write_one(tmp_path / "long", {"text": "x" * 70_000})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures", "shards"]
+
+
+def test_a_lost_or_cut_shard_is_missed(pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    build_dataset(pictures, folder, CONFIG, workers=1, shard_bytes=30_000)
+    tar = folder / "shard-000001.tar"
+    content = tar.read_bytes()
+    tar.write_bytes(content[:10_000])
+    with pytest.raises(WspaceError, match=r"shard-000001\.tar is cut off"):
+        Dataset.open(folder)
+    tar.unlink()
+    with pytest.raises(WspaceError, match=r"shard-000001\.tar is missing \(1 of \d shards are\)"):
+        Dataset.open(folder)
+    tar.write_bytes(content)
+    assert len(Dataset.open(folder)) == 39
 
 
 @pytest.mark.parametrize("room", [0, 5_000, 40_000])

@@ -30,7 +30,7 @@ __all__ = ["KEPT_BYTES", "PARQUET_SUFFIX", "Parquets", "is_parquet"]
 
 PARQUET_SUFFIX = ".parquet"
 KEPT_BYTES = 256 << 20  # of groups of rows, in each process
-MAX_GROUP_BYTES = 2 << 30  # of one group of rows, once it is unpacked
+MAX_GROUP_BYTES = 1 << 30  # of one group of rows, once it is unpacked
 _MAGIC = b"PAR1"
 _IMAGE_NAMES = ("image", "img", "picture", "png", "jpg", "jpeg")
 _LABEL_NAMES = ("label", "labels")

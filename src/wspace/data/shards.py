@@ -126,11 +126,14 @@ class ShardWriter:
             room += needed
         self._write(samples)
         path = self._folder / METADATA_NAME
-        path.write_bytes(metadata_bytes(whole))
+        shards = [_shard_name(number) for number in range(self.num_shards)]
+        path.write_bytes(
+            metadata_bytes({**whole, "shards": shards})
+        )  # so that a lost one is missed
         flush_file(path)
 
     def _write(self, files: Sequence[tuple[str, bytes]]) -> None:
-        path = self._folder / f"shard-{self.num_shards:06d}.tar"
+        path = self._folder / _shard_name(self.num_shards)
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
             for name, content in files:
                 info = tarfile.TarInfo(name)  # of no time and no owner
@@ -162,6 +165,10 @@ def write_shards(folder: Path | str, shard_bytes: int) -> Iterator[ShardWriter]:
         with open(place, "w+b") as waiting:
             yield ShardWriter(made, waiting, shard_bytes)
         place.unlink()
+
+
+def _shard_name(number: int) -> str:
+    return f"shard-{number:06d}.tar"
 
 
 def _picture_name(index: int) -> str:

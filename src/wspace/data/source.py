@@ -238,6 +238,10 @@ class PictureSource:
                 `read_sidecars`.
         """
         told = self._description()
+        if self.kind == "tars":
+            store = self._open_store()
+            assert isinstance(store, Tars)
+            store.check_whole(told.content.get("shards"))
         if not self._sidecars and self.kind not in ("parquet", "parquets"):
             return told
         if self._said is None:

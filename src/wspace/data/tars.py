@@ -94,6 +94,16 @@ class Tars:
                     f"{place}: cannot be read ({error.strerror or error}): check its rights."
                 ) from None
 
+    def check_whole(self, names: object) -> None:
+        """Raise a WspaceError where a tar is not there that a description lists."""
+        wanted = names if isinstance(names, list) else []
+        lost = [name for name in wanted if isinstance(name, str) and name not in self._stamps]
+        if lost:
+            raise WspaceError(
+                f"{self.path}: {one_line(lost[0])} is missing ({len(lost)} of {len(wanted)} shards "
+                "are): copy the folder again."
+            )
+
     def open(self, stored: str) -> tuple[int, IO[bytes]]:
         """A file's size, and the tar, opened where the file begins.
 
@@ -191,6 +201,8 @@ def _files(file: IO[bytes], place: Path) -> Iterator[tuple[str, int, int]]:
             raise WspaceError(f"{place} is compressed: unpack it to a plain .tar first.")
         if not any(block) and len(block) == BLOCK:  # the end of the archive
             return
+        if at > 0 and len(block) < BLOCK:
+            break
         info = _header(block, place, at)
         size = _number(pax["size"], place) if "size" in pax else info.size
         at += BLOCK
