@@ -319,3 +319,35 @@ def without_unused(controls: dict[str, Any]) -> dict[str, Any]:
     kept = {tab: [one for one in of if "not used" not in one] for tab, of in controls.items()}
     kept["Mix"] = [one for one in kept["Mix"] if not (isinstance(one, list) and one[1] == "false")]
     return kept
+
+
+def test_large_pictures_follow_the_hand_quickly_and_come_whole_when_it_rests(
+    new_page: NewPage,
+) -> None:
+    studio = new_page()
+    asked = studio.page.evaluate(
+        """async () => {
+          const { Live } = await import("/page/screen.js");
+          const asked = [];
+          const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+          const engine = {
+            async render(model, [recipe]) {
+              asked.push(`${recipe.psi} ${recipe.precision}`);
+              await pause(recipe.precision === "fp32" ? 150 : 20);
+              return { images: null };
+            },
+          };
+          const screen = { expect() {}, paint() {} };
+          const live = new Live(engine, screen, (error) => asked.push(String(error)));
+          const want = (psi) => live.want("large", { psi, precision: "fp32" }, "bf16");
+          want(1);
+          await pause(200);
+          for (const psi of [2, 3, 4]) {
+            want(psi);
+            await pause(60);
+          }
+          await pause(600);
+          return asked;
+        }"""
+    )
+    assert asked == ["1 fp32", "2 bf16", "3 bf16", "4 bf16", "4 fp32"]

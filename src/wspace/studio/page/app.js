@@ -196,7 +196,8 @@ export class App {
 
   /** @param {Work} work */
   #show(work) {
-    if (this.state.model && !this.state.task) this.live.want(this.state.model.key, toRecipe(work));
+    const { model, task } = this.state;
+    if (model && !task) this.live.want(model.key, toRecipe(work), model.quick_precision);
   }
 
   // Models.

@@ -77,14 +77,24 @@ export function imageData({ width, height, pixels }, number) {
   return new ImageData(pixels.subarray(number * size, (number + 1) * size), width, height);
 }
 
-/** Draws what is wanted: one picture is on its way at a time, and the newest wish is the next. */
+const SLOW_MS = 100; // a picture that takes longer is drawn quickly while the hand moves
+const STILL_MS = 150; // after so long without another wish the hand rests
+
+/**
+ * Draws what is wanted: one picture is on its way at a time, and the newest wish is the next.
+ *
+ * Large pictures follow the hand in the precision that is quick on this machine, and are drawn in
+ * their own when it rests.
+ */
 export class Live {
   #engine;
   #screen;
   #fail;
-  /** @type {{model: string, recipe: Recipe} | null} */
+  /** @type {{model: string, recipe: Recipe, quick: string | undefined} | null} */
   #wanted = null;
   #busy = false;
+  #slow = ""; // the model whose last picture took long
+  #wake = () => {}; // ends the wait for the hand to rest
   #turn = 0; // what was wanted in an earlier one is not shown
 
   /**
@@ -101,9 +111,11 @@ export class Live {
   /**
    * @param {string} model
    * @param {Recipe} recipe
+   * @param {string} [quick] the precision that is quick for this model
    */
-  want(model, recipe) {
-    this.#wanted = { model, recipe };
+  want(model, recipe, quick) {
+    this.#wanted = { model, recipe, quick };
+    this.#wake();
     if (!this.#busy) void this.#run();
   }
 
@@ -111,18 +123,27 @@ export class Live {
   rest() {
     this.#wanted = null;
     this.#turn++;
+    this.#wake();
   }
 
   async #run() {
     this.#busy = true;
     this.#screen.expect(true);
     while (this.#wanted) {
-      const { model, recipe } = this.#wanted;
+      const { model, recipe, quick = recipe.precision } = this.#wanted;
       const turn = this.#turn;
+      const sketched = this.#slow === model && quick !== recipe.precision;
+      const drawn = sketched ? { ...recipe, precision: quick } : recipe;
       this.#wanted = null;
       try {
-        const { images } = await this.#engine.render(model, [recipe], "main");
+        const started = performance.now();
+        const { images } = await this.#engine.render(model, [drawn], "main");
+        if (!sketched) this.#slow = performance.now() - started > SLOW_MS ? model : "";
         if (turn === this.#turn) this.#screen.paint(images);
+        if (sketched && !this.#wanted) {
+          await this.#stillness();
+          if (turn === this.#turn) this.#wanted ??= { model, recipe, quick: recipe.precision };
+        }
       } catch (error) {
         // What is lost is asked for again when the connection is back.
         if (error instanceof Lost || error instanceof Dropped) continue;
@@ -131,5 +152,16 @@ export class Live {
     }
     this.#busy = false;
     this.#screen.expect(false);
+  }
+
+  /** @returns {Promise<void>} until the hand rests, or something else is wanted */
+  #stillness() {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, STILL_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }

@@ -63,6 +63,7 @@
  * @property {Direction[]} directions
  * @property {[string, string][]} facts
  * @property {string[]} can
+ * @property {string} quick_precision that this machine draws faster in
  *
  * @typedef {Entry & Facts} Model
  *
