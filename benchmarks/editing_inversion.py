@@ -12,8 +12,8 @@ that they hold beside other work.
 Edits, on avatars: each direction that the model comes with, at strength 1.5. What it does is asked
 of the model's own pictures first: the value of an attribute that appears most often in pictures
 that lacked it. Then of the inverted ones: how often it appears there, and how often another
-attribute changed that the judge sees clearly. The judge learned from other pictures than those that
-the directions were found by.
+attribute changed that the judge sees clearly. The judge is that of the other half of the pictures
+than the one that the directions were found by, as in `editing_directions.py`.
 
 Rows are written to --out as they are there, and what is there is not made again.
 
@@ -170,7 +170,7 @@ def _tuned(generator: Generator, pixels: Tensor, pivots: Sequence[Recipe], steps
 def _edits(generator: Generator, name: str, ways: dict[str, Way]) -> dict[str, Any]:
     """For each way and direction: pictures that lacked what it does, of them changed; others."""
     with Dataset.open(_data(name)) as data:
-        judging = judging_of(data, cache=cache_folder())
+        judging = judging_of(data, other_half=True, cache=cache_folder())
     own = recipes(seeds=range(FIRST_SEED, FIRST_SEED + OWN))
     before = _decisions(judging, [generator] * OWN, own)
     found: dict[str, Any] = {}
