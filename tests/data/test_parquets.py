@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import random
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,32 @@ def test_damaged_files_are_refused_in_one_line(
     assert exit_.value.code == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_path_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    paths = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
+    cells = pa.StructArray.from_arrays([pa.array([png()]), paths], ["bytes", "path"])
+    path = write(tmp_path / "a.parquet", {"image": cells})
+    with pytest.raises(WspaceError, match="its Parquet is damaged"):
+        PictureSource(path)
+
+
+def test_bytes_changed_anywhere_are_refused_or_read(tmp_path: Path) -> None:
+    columns = {"image": images(), "label": pa.array(LABELS)}
+    path = write(tmp_path / "a.parquet", columns, described(image=IMAGE, label=CLASSES))
+    content = path.read_bytes()
+    draws = random.Random(0)
+    messages = []
+    for _ in range(150):
+        changed = bytearray(content)
+        for _ in range(draws.randint(1, 4)):
+            changed[draws.randrange(len(changed))] = draws.choice([0, 1, 127, 255])
+        path.write_bytes(changed)
+        try:
+            with Dataset.open(path) as data:
+                data.images(range(len(data)))
+                _ = data.labels
+        except WspaceError as error:
+            messages.append(str(error))
+    assert len(messages) > 50
+    assert not any("\n" in message for message in messages)

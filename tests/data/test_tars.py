@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -244,3 +245,31 @@ def test_a_tar_without_pictures_says_so(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar", {"a.cls": "1", "b.txt": "x"})
     with pytest.raises(WspaceError, match=r"no pictures in this tar.*\.cls: 1, \.txt: 1"):
         Dataset.open(path)
+
+
+@pytest.mark.parametrize("tar_format", FORMATS)
+def test_bytes_changed_anywhere_are_refused_or_read(tmp_path: Path, tar_format: int) -> None:
+    files = {"a.png": png(), "a.cls": "1", f"{LONG}.png": png(), f"{LONG}.json": '{"label": 2}'}
+    path = tar_of(tmp_path / "a.tar", files, tar_format)
+    content = path.read_bytes()
+    headers = [at for at in range(0, len(content), 512) if content[at + 257 : at + 262] == b"ustar"]
+    draws = random.Random(0)
+    messages = []
+    for _ in range(100):
+        changed = bytearray(content)
+        at = draws.choice(headers)
+        changed[at + draws.choice([0, 100, 124, 130, 135, 156, 345])] = draws.choice(
+            b"\0/x0679SLgK"
+        )
+        header = changed[at : at + 512]
+        told = sum(header[:148]) + sum(header[156:]) + 8 * ord(" ")
+        changed[at + 148 : at + 156] = b"%06o\0 " % told  # else the checksum alone would be tested
+        path.write_bytes(changed)
+        try:
+            with Dataset.open(path) as data:
+                data.images(range(len(data)))
+                _ = data.labels
+        except WspaceError as error:
+            messages.append(str(error))
+    assert 20 < len(messages) < 100
+    assert not any("\n" in message for message in messages)

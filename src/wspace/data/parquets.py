@@ -203,9 +203,12 @@ class _Table:
             raise OSError("the Parquet file has changed")
         try:
             table = self._file.read_row_group(group, columns=[name], use_threads=False)
-        except (ValueError, self._arrow.ArrowException) as error:
+            cells = list(table.column(0).to_pylist())
+        except (ValueError, self._arrow.ArrowException) as error:  # ValueError: text that is none
             raise OSError(reason(error)) from None
-        return list(table.column(0).to_pylist())
+        if len(cells) != self.starts[group + 1] - self.starts[group]:
+            raise OSError("it does not have the rows that it tells of")
+        return cells
 
 
 def is_parquet(path: Path) -> bool:
