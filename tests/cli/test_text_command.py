@@ -47,6 +47,7 @@ def test_a_text_makes_a_picture_that_is_made_again(
         (("red", "--clip", "CLIP", "--hold", "-1"), "text: hold=-1"),
         (("red", "--clip", "CLIP", "--recipe", "a.png", "--seed", "1"), "exclude each other"),
         (("red", "--clip", "CLIP", "--film", "a.avi"), "should end with"),
+        (("red", "--clip", "CLIP", "--batch-size", 2), "--batch-size is for several pictures"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wspace.rendering.synthesis_cache import RenderPath
 
 __all__ = [
+    "FILMS",
     "SteeringOptions",
     "again",
     "choose_render_path",
@@ -35,11 +36,14 @@ __all__ = [
     "file_path",
     "load_generator",
     "model_edits",
+    "one_start",
     "read_seeds",
     "read_starts",
     "steering_options",
     "theme_option",
 ]
+
+FILMS = (".mp4", ".webp", ".gif")  # endings of films in one file
 
 _Command = Callable[..., Any]
 _MADE_TOGETHER = 256  # recipes
@@ -175,6 +179,21 @@ def load_generator(model: str, device: str = "auto") -> Generator:
     return load(model, device=choose_device(device))
 
 
+def one_start(
+    context: click.Context, steering: SteeringOptions, seed: int | None, recipe_file: Path | None
+) -> Start:
+    """What a command that changes one picture starts from: its file, or its seed.
+
+    Raises:
+        WspaceError: options for several pictures, or for seeds beside a file.
+    """
+    if recipe_file is not None:
+        refuse_with_recipe(context)
+    if steering.batch_size is not None:
+        raise WspaceError("--batch-size is for several pictures, this is of one: leave it out.")
+    return (seed or 0) if recipe_file is None else recipe_file
+
+
 def refuse_with_recipe(context: click.Context) -> None:
     """Beside ``--recipe``, options that make another recipe are refused; edits are not.
 
@@ -187,14 +206,6 @@ def refuse_with_recipe(context: click.Context) -> None:
             raise WspaceError(
                 f"--recipe and {parameter.opts[0]} exclude each other: leave one out."
             )
-
-
-def recipe_to_change(path: Path, edits: tuple[Edit, ...]) -> Recipe:
-    """The recipe of a PNG or JSON file, with more edits after its own."""
-    from wspace.recipe.png import recipe_of_file
-
-    recipe = recipe_of_file(path)
-    return recipe.replace(edits=(*recipe.edits, *edits))
 
 
 def compile_option(command: _Command) -> _Command:
@@ -253,7 +264,8 @@ def file_path(path: Path, *suffixes: str) -> Path:
         WspaceError: another ending, or a place that cannot be written.
     """
     if path.suffix.lower() not in suffixes:
-        raise WspaceError(f"{path} should end with {' or '.join(suffixes)}: name it so.")
+        named = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]] if suffixes[1:] else suffixes)
+        raise WspaceError(f"{path} should end with {named}: name it so.")
     return check_file(path)
 
 

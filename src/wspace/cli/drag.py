@@ -9,17 +9,15 @@ from typing import Literal
 import click
 
 from wspace.cli.common import (
+    FILMS,
     SteeringOptions,
     file_path,
     load_generator,
-    recipe_to_change,
-    refuse_with_recipe,
+    one_start,
     steering_options,
     theme_option,
 )
 from wspace.cli.progress import progress_bar
-from wspace.errors import WspaceError
-from wspace.files import check_file
 from wspace.recipe.syntax import MAX_SEED, Layers, parse_layers
 
 __all__ = ["drag_command"]
@@ -103,15 +101,12 @@ def drag_command(
     from wspace.dragging.moves import pair_points, parse_points, read_mask
     from wspace.dragging.pictures import drag_picture
 
-    if recipe_file is not None:
-        refuse_with_recipe(context)
-    if steering.batch_size is not None:
-        raise WspaceError("--batch-size is for several pictures, a drag is of one: leave it out.")
+    start = one_start(context, steering, seed, recipe_file)
     for picture in (out, sheet):
         if picture is not None:
             file_path(picture, ".png")
-    if film is not None and check_file(film).suffix.lower() not in (".mp4", ".webp", ".gif"):
-        raise WspaceError(f"{film} should end with .mp4, .webp or .gif: name it so.")
+    if film is not None:
+        file_path(film, *FILMS)
     moves = pair_points(
         [point for text in starts for point in parse_points(text)],
         [point for text in ends for point in parse_points(text)],
@@ -120,10 +115,7 @@ def drag_command(
     chosen = None if layers is None else parse_layers(layers, Layers.of(generator))
     config = DragConfig(steps=steps, layers=chosen)
     mask = None if mask_file is None else read_mask(mask_file, generator.size)
-    if recipe_file is not None:
-        recipe = recipe_to_change(recipe_file, steering.edits(generator))
-    else:
-        (recipe,) = steering.recipes(generator, [seed or 0])
+    (recipe,) = steering.recipes(generator, [start])
     with progress_bar("dragging", "steps") as progress:
         made = drag_picture(
             generator, recipe, moves, mask=mask, config=config, film=film, progress=progress

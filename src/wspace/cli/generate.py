@@ -259,12 +259,7 @@ def _recipes(
     mean: bool,
     steering: SteeringOptions,
 ) -> Iterator[Recipe]:
-    if recipe_file is not None:
-        from wspace.recipe.png import recipe_of_file
-
-        recipe = recipe_of_file(recipe_file)
-        return iter((recipe.replace(edits=(*recipe.edits, *steering.edits(generator))),))
-    made = steering.each(generator, seeds)
+    made = steering.each(generator, seeds if recipe_file is None else (recipe_file,))
     return (recipe.replace(psi=0.0) for recipe in made) if mean else made
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wspace.cli.common import load_generator, theme_option
+from wspace.cli.common import FILMS, file_path, load_generator, theme_option
 from wspace.cli.progress import progress_bar
-from wspace.errors import WspaceError, command_line
-from wspace.files import check_file, check_folder
+from wspace.errors import command_line
+from wspace.files import check_folder
 from wspace.recipe.classes import Classes
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def invert_command(
     from wspace.inversion.tuning import TuningConfig
 
     check_folder(out)
-    for path, endings in ((sheet, (".png",)), (film, (".mp4", ".webp", ".gif"))):
-        if path is not None and check_file(path).suffix.lower() not in endings:
-            raise WspaceError(f"{path} should end with {' or '.join(endings)}: name it so.")
+    for path, endings in ((sheet, (".png",)), (film, FILMS)):
+        if path is not None:
+            file_path(path, *endings)
     space = space or ("w" if tune else "w+")
     share = seconds / 2 if tune and seconds is not None else seconds
     config = InversionConfig(space=space, steps=steps, seconds=share, noise=noise)

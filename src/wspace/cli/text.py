@@ -9,16 +9,15 @@ from pathlib import Path
 import click
 
 from wspace.cli.common import (
+    FILMS,
     SteeringOptions,
     file_path,
     load_generator,
-    recipe_to_change,
-    refuse_with_recipe,
+    one_start,
     steering_options,
 )
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
-from wspace.files import check_file
 from wspace.recipe.syntax import MAX_SEED
 
 __all__ = ["text_command"]
@@ -86,19 +85,15 @@ def text_command(
 
     if clip_folder is None:
         raise WspaceError(f"a text needs a CLIP, and none comes with wspace: {GIVE}, as --clip.")
-    if recipe_file is not None:
-        refuse_with_recipe(context)
+    start = one_start(context, steering, seed, recipe_file)
     file_path(out, ".png")
-    if film is not None and check_file(film).suffix.lower() not in (".mp4", ".webp", ".gif"):
-        raise WspaceError(f"{film} should end with .mp4, .webp or .gif: name it so.")
+    if film is not None:
+        file_path(film, *FILMS)
     config = TextConfig(steps=steps, seconds=seconds, hold=hold)
     generator = load_generator(model, steering.device)
     clip = Clip.read(clip_folder)
     clip.network.to(generator.w_avg.device)
-    if recipe_file is not None:
-        recipe = recipe_to_change(recipe_file, steering.edits(generator))
-    else:
-        (recipe,) = steering.recipes(generator, [seed or 0])
+    (recipe,) = steering.recipes(generator, [start])
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(progress_bar("following the text", "steps"))
         write = stack.enter_context(open_film(film, fps=20, loop=False)) if film else None
