@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wspace.errors import WspaceError
-from wspace.files import atomic_folder, cache_root, check_file, check_folder
+from wspace.files import atomic_folder, cache_root, check_file, check_folder, read_limited
 
 
 def _unknown_home() -> Path:
@@ -90,3 +90,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(WspaceError, match="file is a file"), atomic_folder(tmp_path / "file/sub"):
         pass
+
+
+def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_limited(path, 5) == b"12345"
+    with pytest.raises(WspaceError, match=r"a is larger than 4 bytes: make it smaller\.$"):
+        read_limited(path, 4)
+    with pytest.raises(WspaceError, match=r"cannot read .*b: No such file .*: check the path\.$"):
+        read_limited(tmp_path / "b", 5)

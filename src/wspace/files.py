@@ -24,6 +24,7 @@ __all__ = [
     "check_file",
     "check_folder",
     "flush_file",
+    "read_limited",
     "remove_leftovers",
     "sync_folder",
     "system_reason",
@@ -184,6 +185,30 @@ def atomic_write_bytes(path: Path | str, content: bytes) -> None:
 def atomic_write_text(path: Path | str, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path``, whole or not at all; raises as `atomic_path`."""
     atomic_write_bytes(path, content.encode())
+
+
+def read_limited(
+    path: Path | str, most: int, *, missing: str = "check the path", large: str = "make it smaller"
+) -> bytes:
+    """The content of a file that a stranger may have made.
+
+    Args:
+        path: of it.
+        most: bytes that it may have.
+        missing: what to do where it cannot be read.
+        large: likewise, or what it is not, where it is larger.
+
+    Raises:
+        WspaceError: it cannot be read, or is larger.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise WspaceError(f"cannot read {path}: {error.strerror}: {missing}.") from None
+    if len(content) > most:
+        raise WspaceError(f"{path} is larger than {most} bytes: {large}.")
+    return content
 
 
 def remove_leftovers(folder: Path) -> None:

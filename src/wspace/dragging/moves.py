@@ -12,6 +12,7 @@ import numpy.typing as npt
 from wspace.data.pictures import UnreadablePictureError, decode
 from wspace.data.source import MAX_FILE_BYTES
 from wspace.errors import WspaceError, shown
+from wspace.files import read_limited
 from wspace.sizes import Size
 
 __all__ = [
@@ -120,14 +121,7 @@ def read_mask(path: Path, size: Size) -> Mask:
         WspaceError: no picture, one of another size, or one without white.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise WspaceError(f"{path} is larger than {MAX_FILE_BYTES} bytes: make it smaller.")
-    try:
-        picture = decode(content, (0, 0, 0)).convert("L")
+        picture = decode(read_limited(path, MAX_FILE_BYTES), (0, 0, 0)).convert("L")
     except UnreadablePictureError as error:
         raise WspaceError(f"{path} is no picture that can be read: {error}.") from None
     if (picture.height, picture.width) != tuple(size):

@@ -18,7 +18,7 @@ from wspace.data.source import MAX_FILE_BYTES
 from wspace.errors import WspaceError
 from wspace.figures.frame import Frame, Theme, readable_scale
 from wspace.figures.video import open_film, tile_frames
-from wspace.files import atomic_path
+from wspace.files import atomic_path, read_limited
 from wspace.formats.difference import with_changes
 from wspace.formats.directions import directions_path, read_directions, write_directions
 from wspace.formats.model_file import base_of, save_tuned
@@ -199,13 +199,7 @@ def read_targets(
     """
     targets = []
     for path in paths:
-        try:
-            with open(path, "rb") as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
-        if len(content) > MAX_FILE_BYTES:
-            raise WspaceError(f"{path} is larger than {MAX_FILE_BYTES} bytes: make it smaller.")
+        content = read_limited(path, MAX_FILE_BYTES)
         try:
             target = read_target(content, path.stem, generator, fit=fit, background=background)
         except UnreadablePictureError as error:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from wspace.errors import WspaceError, reason, shown
+from wspace.files import read_limited
 from wspace.images import rgb_of, to_uint8
 from wspace.inversion.descent import Clock, descend
 from wspace.networks.generator import Generator
@@ -245,12 +246,6 @@ def _json(path: Path) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_TEXT_FILE + 1)
-        if len(content) > MAX_TEXT_FILE:
-            raise WspaceError(f"{path} is larger than {MAX_TEXT_FILE} bytes: {GIVE}.")
-        return content.decode()
-    except OSError as error:
-        raise WspaceError(f"cannot read {path}: {error.strerror}: {GIVE}.") from None
+        return read_limited(path, MAX_TEXT_FILE, missing=GIVE, large=GIVE).decode()
     except UnicodeDecodeError:
         raise WspaceError(f"{path} is no text: {GIVE}.") from None

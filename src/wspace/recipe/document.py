@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from wspace.errors import WspaceError, shown
+from wspace.files import read_limited
 from wspace.plain import Length, Range, check, from_plain, to_plain
 from wspace.recipe.recipe import Recipe, parse_json
 
@@ -249,13 +250,7 @@ def read_recipe(path: Path | str) -> Recipe:
     Raises:
         WspaceError: the file cannot be read, or holds something else.
     """
-    try:
-        with open(path, "rb") as file:
-            text = file.read(MAX_TEXT_BYTES + 1)
-    except OSError as error:
-        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
-    if len(text) > MAX_TEXT_BYTES:
-        raise WspaceError(f"{path} is larger than {MAX_TEXT_BYTES} bytes: that is no recipe.")
+    text = read_limited(path, MAX_TEXT_BYTES, large="that is no recipe")
     try:
         data = parse_json(text, "it")
         if isinstance(data, dict) and "kind" in data:
