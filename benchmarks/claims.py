@@ -48,6 +48,7 @@ from wspace.metrics.features.lite import LiteExtractor
 from wspace.metrics.judge import Judging, judging_of
 from wspace.metrics.table import measure
 from wspace.sizes import size_of
+from wspace.training.config import ONE_STAGE
 
 __all__ = ["Cell", "cells", "labelled_pictures", "main", "run_cell", "write_series"]
 
@@ -94,9 +95,7 @@ class Cell:
             "mapping_layers": self.depth,
             "adversarial.style_mixing_probability": self.mixing,
             "labels": "false",
-            "reconstruction.weight": 0,
-            "reconstruction.share": 0,
-            "matching.share": 0,
+            **ONE_STAGE,
         }
         options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         return [

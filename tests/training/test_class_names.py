@@ -18,10 +18,9 @@ from wspace.recipe.document import SheetDocument
 from wspace.recipe.png import read_document
 from wspace.steering.latents import latents
 from wspace.training import loop
+from wspace.training.config import ONE_STAGE
 from wspace.training.run.clock import Progress
 from wspace.training.transfer import Shape, carried_generator, kin_by_name, names_kept
-
-ONE_STAGE = {"reconstruction.weight": 0.0, "reconstruction.share": 0.0, "matching.share": 0.0}
 
 
 def label(data: Path, *names: str, count: int = 2) -> Path:

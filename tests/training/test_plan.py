@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from wspace.training.config import TrainConfig
+from wspace.training.config import ONE_STAGE, TrainConfig
 from wspace.training.plan import Plan
 from wspace.training.schedule import Part, part_at
-
-ONE_STAGE = {"reconstruction.weight": 0.0, "reconstruction.share": 0.0, "matching.share": 0.0}
 
 
 def timed(minutes: float = 1.0) -> Plan:

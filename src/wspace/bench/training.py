@@ -14,12 +14,10 @@ import torch.nn.functional as F
 from wspace.bench.timing import PeakMemory, gflop_of, time_calls, waiter
 from wspace.networks.build import build_discriminator, build_generator
 from wspace.networks.config import DiscriminatorConfig, GeneratorConfig
-from wspace.training.config import TrainConfig
+from wspace.training.config import ONE_STAGE, TrainConfig
 from wspace.training.state import TrainingState
 
 __all__ = ["TrainingSpeed", "measure_training"]
-
-NO_STAGES = {"reconstruction.weight": 0.0, "reconstruction.share": 0.0, "matching.share": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +105,7 @@ class _Steps:
         device: torch.device,
     ) -> None:
         generator, discriminator = build_generator(networks[0]), build_discriminator(networks[1])
-        config = config.replace(**NO_STAGES)
+        config = config.replace(**ONE_STAGE)
         self.state = TrainingState(generator, discriminator, config, device)
         own = config.adversarial
         lazy = {

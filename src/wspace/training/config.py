@@ -32,6 +32,7 @@ __all__ = [
     "ADVERSARIAL_LOSSES",
     "AUGMENT_SETS",
     "DISCRIMINATORS",
+    "ONE_STAGE",
     "AdversarialConfig",
     "AverageConfig",
     "GrowingConfig",
@@ -599,6 +600,13 @@ _IN_STAGES: dict[str, Any] = {
     "reconstruction.weight": 1.0,
     "reconstruction.share": 0.45,
     "matching.share": 0.15,
+}
+
+# Generator against discriminator alone, from the first step on.
+ONE_STAGE: dict[str, Any] = {
+    "reconstruction.weight": 0.0,
+    "reconstruction.share": 0.0,
+    "matching.share": 0.0,
 }
 
 # What a preset trains with where nothing else is said; then what the discriminator does.

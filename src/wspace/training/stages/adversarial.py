@@ -171,15 +171,7 @@ class Adversarial:
         with context.section("discriminator: backward"):
             loss.backward()
         if number % self.config.r1_interval == 0:
-            penalised = [("r1", self.r1_gamma, batch.images)]
-            penalised += [("r2", self.config.r2_gamma, made.images)]
-            for name, gamma, penalised_images in penalised:
-                if gamma:
-                    with context.section(name):
-                        changed = name == "r2"  # what was generated is as it was seen already
-                        penalty = self._slope(context, penalised_images, batch.c, changed=changed)
-                        (penalty * (gamma / 2 * self.config.r1_interval)).backward()
-                    losses[name] = penalty.detach()
+            losses |= self._penalise(context, batch, made)
         with context.section("discriminator: update"):
             finite = context.update("discriminator", share=share)
         if finite:
@@ -223,6 +215,21 @@ class Adversarial:
         else:
             self.path_mean = path_mean  # or one bad step would spoil all that follow
         return floats(losses), finite
+
+    def _penalise(self, context: Context, batch: Batch, made: Generated) -> dict[str, Tensor]:
+        """Give the discriminator the gradients of R1 and R2; the penalties that are on, by name."""
+        found = {}
+        # generated images are already as the discriminator sees them
+        for name, gamma, images, changed in (
+            ("r1", self.r1_gamma, batch.images, False),
+            ("r2", self.config.r2_gamma, made.images, True),
+        ):
+            if gamma:
+                with context.section(name):
+                    penalty = self._slope(context, images, batch.c, changed=changed)
+                    (penalty * (gamma / 2 * self.config.r1_interval)).backward()
+                found[name] = penalty.detach()
+        return found
 
     def _judge_real(self, context: Context, batch: Batch) -> Tensor:
         """The discriminator's logits of real images, changed as those that it learns from."""
