@@ -185,6 +185,25 @@ def test_pairs_of_real_and_generated_images_teach_both_networks(discriminator: s
         assert changed(module, then)
 
 
+def test_r1_is_of_real_images_and_r2_of_generated_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = make_state(r1_gamma=1.0, r2_gamma=1.0, r1_interval=1)
+    images = {"r1": real_batch(0), "r2": real_batch(1)}
+
+    def slope(of: torch.Tensor) -> float:
+        of = of.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(state.context.judge(of, None).sum(), of)
+        return float(gradient.square().flatten(1).sum(dim=1).mean())
+
+    def generated(ws: torch.Tensor, **_: Any) -> torch.Tensor:
+        return images["r2"] + 0 * ws.sum()
+
+    monkeypatch.setattr(state.context, "synthesize", generated)
+    # the penalties come before the discriminator learns
+    expected = {name: pytest.approx(slope(own), rel=1e-3) for name, own in images.items()}
+    found = state.run(images["r1"], None).losses
+    assert {name: found[name] for name in images} == expected
+
+
 def test_r2_flattens_the_discriminator_where_images_are_generated() -> None:
     def slope(gamma: float) -> float:
         state = make_state(r1_gamma=0.0, r2_gamma=gamma, r1_interval=1)
