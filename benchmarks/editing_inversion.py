@@ -40,7 +40,7 @@ from wspace.errors import WspaceError
 from wspace.files import atomic_write_text, cache_root
 from wspace.formats.difference import with_changes
 from wspace.formats.directions import directions_path, read_directions
-from wspace.formats.model_file import load, load_model_file
+from wspace.formats.model_file import load, load_encoder
 from wspace.images import from_uint8
 from wspace.inversion.invert import InversionConfig, Inverted, invert, psnr
 from wspace.inversion.judge import Judge, Seen
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _measure(name: str, which: range, steps: int, edits: bool) -> dict[str, Any]:
     generator = load(name)
-    encoder = load_model_file(name, discriminator=False, encoder=True).encoder
+    encoder = load_encoder(name)
     with Dataset.open(_data(name), image_channels=generator.image_channels) as data:  # type: ignore[arg-type]
         order = np.random.RandomState(0).permutation(len(data))
         given = data.images(order[list(which)])  # (N, C, H, W)

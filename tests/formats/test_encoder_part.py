@@ -13,6 +13,7 @@ from wspace.formats.difference import packed
 from wspace.formats.model_file import (
     add_encoder,
     load,
+    load_encoder,
     load_model_file,
     model_sha256,
     read_metadata,
@@ -67,5 +68,8 @@ def test_a_tuned_model_has_its_bases(tiny_model: Path, encoder: Encoder, tmp_pat
     add_encoder(tiny_model, encoder, base)
     save_tuned(packed({}, None), path, base=base)
     assert same(load_model_file(path, encoder=True).encoder, encoder)
+    assert same(load_encoder(path), encoder)
+    assert same(load_encoder(base), encoder)
+    assert load_encoder(tiny_model) is None
     with pytest.raises(WspaceError, match="is a tuned model"):
         add_encoder(path, encoder, path)

@@ -88,7 +88,7 @@ def invert_command(
     Each result is a PNG with its recipe: mix it, edit it, walk from it like any other picture, such
     as with `wspace generate MODEL --recipe`.
     """
-    from wspace.formats.model_file import base_of, load, load_model_file
+    from wspace.formats.model_file import base_of, load, load_encoder
     from wspace.inversion.invert import InversionConfig
     from wspace.inversion.pictures import invert_pictures, read_targets
     from wspace.inversion.tuning import TuningConfig
@@ -104,7 +104,7 @@ def invert_command(
     generator = load_generator(model, device)
     class_index = None if of is None else Classes.of(generator).parse(of)
     targets = read_targets(pictures, generator, fit=fit, background=background)
-    encoder = load_model_file(model, discriminator=False, encoder=True).encoder
+    encoder = load_encoder(model)
     base = load(base_of(model)) if tune else None
     with progress_bar("inverting", "steps") as progress:
         made = invert_pictures(

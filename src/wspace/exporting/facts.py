@@ -14,6 +14,7 @@ from torch import Tensor
 from wspace.exporting.graphs import noise_name
 from wspace.exporting.networks import style_widths
 from wspace.formats.directions import Direction
+from wspace.formats.facts import AT_LENGTH
 from wspace.formats.model_file import model_sha256
 from wspace.networks.generator import Generator
 from wspace.recipe.syntax import Layers
@@ -21,8 +22,6 @@ from wspace.recipe.syntax import Layers
 __all__ = ["FACTS_VERSION", "as_properties", "facts_of"]
 
 FACTS_VERSION = 1
-# What a model file says at length and no program needs.
-_LEFT_OUT = ("training", "fingerprint")
 
 
 def facts_of(
@@ -68,7 +67,7 @@ def facts_of(
             }
             for name, one in directions.items()
         ],
-        "metadata": {k: v for k, v in metadata.items() if k not in _LEFT_OUT},
+        "metadata": {k: v for k, v in metadata.items() if k not in AT_LENGTH},
     }
 
 

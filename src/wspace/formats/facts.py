@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["model_facts"]
+__all__ = ["AT_LENGTH", "model_facts"]
 
-# What a model says at length: every option that it was trained with.
-_AT_LENGTH = ("training", "fingerprint")
+# What a model says at length: every option that it was trained with, and a digest of its data.
+AT_LENGTH = ("training", "fingerprint")
 
 
 def model_facts(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -20,7 +20,7 @@ def model_facts(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (key.replace("_", " "), _readable(value))
         for key, value in metadata.items()
-        if key not in _AT_LENGTH
+        if key not in AT_LENGTH
     ]
 
 

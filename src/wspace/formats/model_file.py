@@ -52,6 +52,7 @@ __all__ = [
     "bundled_models",
     "find_model",
     "load",
+    "load_encoder",
     "load_model_file",
     "model_sha256",
     "read_metadata",
@@ -198,14 +199,25 @@ def load_model_file(
         )
     assert isinstance(generator, Generator)
     generator.name = _plain_name(model, path)
-    inverse = None
-    if encoder and "encoder" in header:
-        with _NothingDrawn():
-            network = Encoder(config, own=EncoderConfig.from_dict(header["encoder"]))
-        inverse = _with_tensors(network, tensors, "encoder", path)
     return ModelFile(
-        generator=generator, discriminator=judge, encoder=inverse, metadata=header["metadata"]
+        generator=generator,
+        discriminator=judge,
+        encoder=_encoder_of(header, tensors, path) if encoder else None,
+        metadata=header["metadata"],
     )
+
+
+def load_encoder(model: Path | str) -> Encoder | None:
+    """The encoder of a model, in eval mode; a tuned model has its base's. None where it has none.
+
+    Args:
+        model: as `load` takes it.
+
+    Raises:
+        WspaceError: as `load`.
+    """
+    path = base_of(model)
+    return _encoder_of(*_read(path), path)
 
 
 def save_tuned(
@@ -347,6 +359,17 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise WspaceError(
             f"{path} is damaged ({reason(error)}): fetch or train it again."
         ) from None
+
+
+def _encoder_of(header: dict[str, Any], tensors: dict[str, Tensor], path: Path) -> Encoder | None:
+    if "encoder" not in header:
+        return None
+    with _NothingDrawn():
+        network = Encoder(
+            GeneratorConfig.from_dict(header["generator"]),
+            own=EncoderConfig.from_dict(header["encoder"]),
+        )
+    return _with_tensors(network, tensors, "encoder", path)
 
 
 def _encoder_tensors(encoder: Encoder) -> dict[str, Tensor]:

@@ -93,7 +93,7 @@ def _frames(model: OpenModel, asked: Walk) -> Sequence[Recipe]:
 def invert(shelf: Shelf, asked: Invert, progress: Progress, payload: bytes) -> Answer:
     """The recipe that draws a picture which was dropped, found step by step."""
     from wspace.data.pictures import UnreadablePictureError
-    from wspace.formats.model_file import load_model_file
+    from wspace.formats.model_file import load_encoder
     from wspace.inversion.invert import InversionConfig
     from wspace.inversion.invert import invert as inverted
     from wspace.inversion.pictures import read_target
@@ -105,7 +105,7 @@ def invert(shelf: Shelf, asked: Invert, progress: Progress, payload: bytes) -> A
         target = read_target(payload, "picture", generator)
     except UnreadablePictureError as error:
         raise WspaceError(f"that is no picture that can be read: {error}.") from None
-    encoder = load_model_file(model.path, discriminator=False, encoder=True).encoder
+    encoder = load_encoder(model.path)
     started = time.monotonic()
 
     def watch(step: int, pixels: Any) -> bool:
