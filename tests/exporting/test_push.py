@@ -123,3 +123,14 @@ def test_names_that_are_none_are_refused(
     ran = run_wspace("push", tiny_model, name)
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert hub.asked == []
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(
+    hub: SmallHub, run_wspace: Callable[..., Any], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")  # where nobody answers
+    ran = run_wspace("push", tiny_model, "me/dots")
+    assert ran.status == 2
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("wspace: ")]
+    assert line.startswith("wspace: cannot push to hub:me/dots: the hub cannot be reached (")
+    assert line.endswith("): go online and push again.")

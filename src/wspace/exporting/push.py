@@ -12,7 +12,7 @@ from wspace.errors import WspaceError, reason
 from wspace.exporting.card import write_card
 from wspace.formats.directions import directions_path
 from wspace.formats.finding import find_model
-from wspace.formats.hub import DIRECTIONS_FILE, MODEL_FILE, HubName, require_hub
+from wspace.formats.hub import DIRECTIONS_FILE, MODEL_FILE, HubName, http_errors, require_hub
 from wspace.formats.model_file import base_of, save
 from wspace.networks.generator import Generator
 from wspace.rendering.render import Progress
@@ -76,5 +76,10 @@ def push(
             raise WspaceError(
                 f"cannot push to {name} ({reason(error)}): log in with `hf auth login` or set "
                 "HF_TOKEN to a token that may write there."
+            ) from None
+        except http_errors() as error:
+            raise WspaceError(
+                f"cannot push to {name}: the hub cannot be reached ({reason(error)}): "
+                "go online and push again."
             ) from None
     return HubName(repository=name.repository, revision=done.oid)

@@ -18,7 +18,15 @@ from typing import Self
 
 from wspace.errors import WspaceError, WspaceWarning, reason, shown
 
-__all__ = ["DIRECTIONS_FILE", "MODEL_FILE", "PREFIX", "HubName", "hub_file", "require_hub"]
+__all__ = [
+    "DIRECTIONS_FILE",
+    "MODEL_FILE",
+    "PREFIX",
+    "HubName",
+    "http_errors",
+    "hub_file",
+    "require_hub",
+]
 
 PREFIX = "hub:"
 MODEL_FILE = "model.safetensors"
@@ -111,10 +119,21 @@ def require_hub() -> None:
         ) from None
 
 
+def http_errors() -> tuple[type[Exception], ...]:
+    """What the HTTP library of huggingface_hub raises, such as without a network.
+
+    Which library that is depends on the version; the hub's own error is one of its errors, too.
+    """
+    from huggingface_hub import errors
+
+    return errors.HfHubHTTPError.__bases__
+
+
 def _fetch(name: HubName, file: str, revision: str | None, *, needed: bool = True) -> Path | None:
     """The path in the cache; None for a file that need not be there and is not."""
     from huggingface_hub import errors, hf_hub_download
 
+    others: tuple[type[Exception], ...] = (errors.HFValidationError, ValueError, *http_errors())
     try:
         found = hf_hub_download(
             name.repository, file, revision=revision, endpoint=os.environ.get("HF_ENDPOINT")
@@ -132,7 +151,7 @@ def _fetch(name: HubName, file: str, revision: str | None, *, needed: bool = Tru
         problem = f"holds no {file}: it is no model of wspace"
     except errors.RepositoryNotFoundError:
         problem = "is not there, or not for you: check the name, or set HF_TOKEN"
-    except (errors.HFValidationError, errors.HfHubHTTPError, OSError, ValueError) as error:
+    except others as error:
         problem = f"cannot be fetched ({reason(error)}): try again"
     raise WspaceError(f"{name} {problem}.") from None
 
