@@ -79,7 +79,7 @@ class Parquets:
             before = f"{Path(name).stem}-" if name else ""
             for group in range(table.num_groups):
                 for content, path in table.cells(group):
-                    stored = f"{name}/{row:010d}" if name else f"{row:010d}"
+                    stored = _stored(name, row)
                     suffix = Path(path or "").suffix.lower()
                     told = f"{before}{row:010d}{suffix if suffix in PICTURE_SUFFIXES else ''}"
                     yield stored, told, None if content is None else len(content)
@@ -100,7 +100,7 @@ class Parquets:
         pairs: list[list[Any]] = []
         for name, table in self._tables.items():
             for row, label in enumerate(table.labels()):
-                stored = f"{name}/{row:010d}" if name else f"{row:010d}"
+                stored = _stored(name, row)
                 if stored in names and label is not None:
                     pairs.append([names[stored], label])
         content: dict[str, Any] = {"labels": pairs}
@@ -249,6 +249,10 @@ def _files_in(folder: Path) -> tuple[list[str], list[str]]:
             f"{', '.join(map(one_line, splits))}: put the files of one into a folder of their own."
         )
     return names, [name for name in files if name not in names]
+
+
+def _stored(name: str, row: int) -> str:
+    return f"{name}/{row:010d}" if name else f"{row:010d}"
 
 
 def _text(value: Any) -> str | None:
