@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from wspace.errors import WspaceError, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["MAX_NOISE", "map_from_text", "map_to_text"]
 
@@ -42,6 +44,8 @@ def map_from_text(text: str) -> npt.NDArray[np.float32]:
     Raises:
         WspaceError: it is no such text.
     """
+    import numpy as np  # every command reads recipes, and few of them hold maps
+
     if len(text) > MAX_TEXT:
         raise WspaceError(f"recipe: a noise map of {len(text)} characters is too large.")
     try:
@@ -58,7 +62,7 @@ def map_from_text(text: str) -> npt.NDArray[np.float32]:
 
 
 def _check(values: npt.NDArray[np.floating]) -> None:
-    if not bool((np.abs(values) <= MAX_NOISE).all()):  # NaN is in no range
+    if not bool((abs(values) <= MAX_NOISE).all()):  # NaN is in no range
         raise WspaceError(
             f"recipe: a noise map has values outside -{MAX_NOISE:g} to {MAX_NOISE:g}: "
             "it is damaged."
