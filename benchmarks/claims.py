@@ -2,12 +2,14 @@
 
     python benchmarks/claims.py                      the whole series on avatars and clothes
     python benchmarks/claims.py --only avatars --minutes 30 --seeds 0,1
+    python benchmarks/claims.py --kimg 30 --seeds 0  so many thousands of images each
     python benchmarks/claims.py --reports            docs/claims/ from the bundled models
     python benchmarks/claims.py --tiny --minutes 0.1 two models: a smoke, no figure to trust
 
 Mapping depth 0, 2, 4 and 8 at a mixing probability of 90 %, and mixing probability 0, 50, 90 and
 100 % at 8 layers: seven models a data set and seed, without classes (at depth 0 w is z). Each is
-trained by the command that --commands prints, for --minutes of adversarial training from the start
+trained by the command that --commands prints, for --minutes (or on --kimg thousands of images,
+which a machine that other work disturbs is fit for, too) of adversarial training from the start
 (no reconstruction, no matching stage: these teach the mapping network in another way than the
 article's training), and measured as `wspace measure --metrics fd,pr,ppl,separability,mixing` does,
 by the same judge.
@@ -73,6 +75,7 @@ class Cell:
         seed: of the training.
         minutes: of the training.
         num: pictures to measure.
+        kimg: the budget in thousands of images, in place of minutes; or None.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Cell:
     seed: int
     minutes: float
     num: int
+    kimg: float | None = None
 
     @property
     def label(self) -> str:
@@ -98,24 +102,35 @@ class Cell:
             **ONE_STAGE,
         }
         options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        budget = ["--minutes", f"{self.minutes:g}"]
+        if self.kimg is not None:
+            budget = ["--kimg", f"{self.kimg:g}"]
         return [
-            *WSPACE, "train", str(self.task.train), "--minutes", f"{self.minutes:g}",
+            *WSPACE, "train", str(self.task.train), *budget,
             "--seed", str(self.seed), *options, "--out", str(out),
         ]  # fmt: skip
 
     def settings(self) -> dict[str, Any]:
         """What a model that is kept must have in common with this one."""
+        budget = {"minutes": self.minutes} if self.kimg is None else {"kimg": self.kimg}
         return {
             "data": self.name,
             "depth": self.depth,
             "mixing": self.mixing,
             "seed": self.seed,
-            "minutes": self.minutes,
+            **budget,
             "num": self.num,
         }
 
 
-def cells(name: str, task: Task, seeds: Sequence[int], minutes: float, num: int) -> Iterator[Cell]:
+def cells(
+    name: str,
+    task: Task,
+    seeds: Sequence[int],
+    minutes: float,
+    num: int,
+    kimg: float | None = None,
+) -> Iterator[Cell]:
     """The models of a series: each depth at the usual mixing, each mixing at the usual depth."""
     pairs = [(depth, USUAL_MIXING) for depth in DEPTHS] + [(USUAL_DEPTH, m) for m in MIXINGS]
     for seed in seeds:
@@ -128,6 +143,7 @@ def cells(name: str, task: Task, seeds: Sequence[int], minutes: float, num: int)
                 seed=seed,
                 minutes=minutes,
                 num=num,
+                kimg=kimg,
             )
 
 
@@ -260,6 +276,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--only", default="avatars,clothes", metavar="NAME,NAME")
     parser.add_argument("--minutes", type=float, default=60.0, help="of each training [60]")
+    parser.add_argument("--kimg", type=float, help="thousands of images instead")
     parser.add_argument("--seeds", default="0,1", metavar="S,S", help="of training [0,1]")
     parser.add_argument("--num", type=int, default=10_000, help="pictures to measure [10000]")
     parser.add_argument("--out", type=Path, default=Path("claims-series"))
@@ -289,7 +306,8 @@ def _series(arguments: argparse.Namespace) -> str:
             raise WspaceError(f"--only {name}: the data are {', '.join(DATA)}.")
         task = prepare(DATA[name], cache)
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
-        wanted = list(cells(name, task, seeds, arguments.minutes, arguments.num))
+        budget = arguments.minutes, arguments.num, arguments.kimg
+        wanted = list(cells(name, task, seeds, *budget))
         if arguments.tiny:
             wanted = [cell for cell in wanted if cell.mixing == USUAL_MIXING][:2]
         if arguments.commands:
