@@ -48,3 +48,11 @@ def test_a_damaged_field_is_named_in_one_line(path: str, value: Any) -> None:
     with pytest.raises(WspaceError, match=path.rpartition(".")[2]) as caught:
         GeneratorConfig.from_dict(changed(data, path, value))
     assert len(str(caught.value)) < 300
+
+
+def test_classes_of_a_discriminator_are_embedded() -> None:
+    data = preset("stylegan2", resolution=64, num_classes=3)[1].to_dict()
+    assert DiscriminatorConfig.from_dict(data).mapping is not None
+    data["mapping"]["class_input"] = "concat"
+    with pytest.raises(WspaceError, match='class_input="concat"'):
+        DiscriminatorConfig.from_dict(data)

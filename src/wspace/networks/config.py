@@ -277,11 +277,17 @@ class DiscriminatorConfig(_OfASize):
         check(self)
         self._settle_resolution()
         _check_channels(self.channels, self.resolution)
-        if self.architecture == "demodulated" and self.projection_dim > 0 and self.mapping is None:
-            raise WspaceError(
-                f"num_classes={self.num_classes} needs a mapping in a demodulated discriminator: "
-                "give mapping=MappingConfig(...)."
-            )
+        if self.architecture == "demodulated" and self.projection_dim > 0:
+            if self.mapping is None:
+                raise WspaceError(
+                    f"num_classes={self.num_classes} needs a mapping in a demodulated "
+                    "discriminator: give mapping=MappingConfig(...)."
+                )
+            if self.mapping.class_input == "concat":  # with nothing to join the class to
+                raise WspaceError(
+                    'class_input="concat" is not for the mapping of a discriminator, which has no '
+                    'z: give class_input="embed".'
+                )
 
     @property
     def projection_dim(self) -> int:
