@@ -107,7 +107,7 @@ def test_recipes_need_no_torch() -> None:
     assert source_map.foreign_imports(ROOT, "recipe", ["torch"]) == []
 
 
-@pytest.mark.parametrize("folder", ["cli", "studio"])
+@pytest.mark.parametrize("folder", ["cli", "serving", "studio"])
 def test_front_ends_start_without_torch_and_compute_nothing(folder: str) -> None:
     assert source_map.loads_torch(ROOT, folder) == []
     assert source_map.foreign_imports(ROOT, folder, ["numpy", "torch"], types=False) == []

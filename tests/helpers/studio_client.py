@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import struct
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from local_server import LocalServer
 from websockets.sync.client import ClientConnection, connect
 
+from wspace.serving.server import Server
+from wspace.serving.shelf import Shelf
 from wspace.studio.access import Access
 from wspace.studio.calls import Calls
-from wspace.studio.serve import Server, bind
-from wspace.studio.shelf import Shelf
+from wspace.studio.frames import MAX_BINARY
+from wspace.studio.serve import GOODBYE_SECONDS
 from wspace.studio.turns import Turns
 from wspace.studio.web import make_app
 
@@ -134,68 +132,24 @@ class Page:
         return message
 
 
-@dataclass(frozen=True)
-class Response:
-    """What a request was answered with."""
-
-    status: int
-    headers: Message
-    body: bytes
-
-
-class Studio:
+class Studio(LocalServer):
     """A studio in this process, reached over sockets of loopback."""
 
+    path = "/"
+
     def __init__(self, page: Path, models: Sequence[Path], **access: Any) -> None:
-        self._listening = bind(0)
-        self.port = int(self._listening.getsockname()[1])
-        self.host = f"127.0.0.1:{self.port}"
+        super().__init__(TOKEN)
         self.access = Access(self.port, token=TOKEN, **access)
         self.turns = Turns()
         self.shelf = Shelf([str(path) for path in models], "cpu")
         app = make_app(self.access, Calls(self.shelf), self.turns, page=page)
-        self.server = Server(app)
-        self._thread = threading.Thread(
-            target=self.server.run, kwargs={"sockets": [self._listening]}, daemon=True
-        )
+        self.server = Server(app, goodbye_seconds=GOODBYE_SECONDS, frame_bytes=MAX_BINARY)
         self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
-        return self
 
     def __exit__(self, *raised: object) -> None:
         self._stack.close()
-        self.server.should_exit = True
-        self._thread.join(10)
-        assert not self._thread.is_alive()
+        super().__exit__(*raised)
         self.turns.end()
-
-    def get(
-        self,
-        path: str,
-        *,
-        inside: bool = False,
-        method: str = "GET",
-        body: str = "",
-        **headers: str,
-    ) -> Response:
-        """Ask for something; ``inside``: with the token. Headers with _ in the place of -."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        if inside:
-            given["Authorization"] = f"Bearer {TOKEN}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        with contextlib.closing(connection):
-            connection.putrequest(method, path, skip_host="Host" in given)
-            if body:
-                given["Content-Length"] = str(len(body))
-            for name, value in given.items():
-                connection.putheader(name, value)
-            connection.endheaders(body.encode())
-            response = connection.getresponse()
-            return Response(response.status, response.headers, response.read())
 
     @contextlib.contextmanager
     def connected(self, **headers: str) -> Iterator[Page]:

@@ -113,9 +113,3 @@ def test_other_machines_come_in_by_a_password_alone() -> None:
         Access(8765, address="0.0.0.0", password="short")
     with pytest.raises(WspaceError, match="needs a password"):
         Access(8765, password="open sesame")
-
-
-def test_port_80_needs_no_number() -> None:
-    assert Access(80).is_own_host("127.0.0.1")
-    assert Access(80).is_own_host("127.0.0.1:80")
-    assert not Access(8765).is_own_host("127.0.0.1")

@@ -85,8 +85,8 @@ def test_a_png_is_the_one_that_generate_writes(
     ("call", "arguments", "says"),
     [
         ("paint", {}, "call='paint' is none that this version answers"),
-        ("open", {"model": "avatars"}, "model='avatars' is none of this studio's"),
-        ("open", {"model": "../../etc/passwd"}, "is none of this studio's"),
+        ("open", {"model": "avatars"}, "model='avatars' is none that is here"),
+        ("open", {"model": "../../etc/passwd"}, "is none that is here"),
         ("open", {}, "open is incomplete: it lacks 'model'"),
         ("open", {"model": 7}, "model=7 is no text"),
         ("models", {"all": True}, "models knows no 'all'"),
@@ -250,7 +250,7 @@ def test_too_many_pixels_at_once_are_refused(
 def test_few_models_are_open_at_once(
     page_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wspace.studio.shelf.MOST_OPEN", 2)
+    monkeypatch.setattr("wspace.serving.shelf.MOST_OPEN", 2)
     paths = [tmp_path / f"{number}.safetensors" for number in range(3)]
     for number, path in enumerate(paths):
         save(make_tiny_generator(number), path)

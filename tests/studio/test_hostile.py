@@ -17,8 +17,8 @@ from studio_client import TOKEN, Page, Studio, joined
 from websockets.exceptions import ConnectionClosed
 
 from wspace.recipe.recipe import recipes
+from wspace.serving.server import MOST_SILENT
 from wspace.studio.frames import MAX_ID, MAX_TEXT, BadFrameError, read_call
-from wspace.studio.serve import MOST_SILENT
 
 RECIPE = recipes(seeds=(1,))[0].to_dict()
 
@@ -235,7 +235,7 @@ def test_half_a_frame_keeps_nobody_waiting(studio: Studio) -> None:
 def test_who_does_not_say_what_it_wants_is_let_go(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wspace.studio.serve.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("wspace.serving.server.HEAD_SECONDS", 0.3)
     request = f"GET / HTTP/1.1\r\nHost: {studio.host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     for whole, begun in ((False, b""), (False, b"G"), (False, b"GET / HTTP/1.1\r\n"), (True, b"G")):
         with socket.create_connection(("127.0.0.1", studio.port)) as made:

@@ -54,15 +54,17 @@ def studio_command(
     """
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
         raise WspaceError("the studio needs a few packages more: pip install 'wspace[studio]'")
+    from wspace.serving.server import address_of, bind
+    from wspace.serving.shelf import Shelf
     from wspace.studio.access import Access, kept_key
-    from wspace.studio.serve import address_of, bind, serve
-    from wspace.studio.shelf import Shelf
+    from wspace.studio.serve import FIRST_PORT, serve
 
     if listen is None and password_file is not None:
         raise WspaceError("--password-file is that of --listen: give --listen ADDRESS, too.")
     shelf = Shelf(models, device)
     password = None if listen is None else _password(password_file)
-    with bind(port, listen) as listening:
+    wanted = FIRST_PORT if port is None else port
+    with bind(wanted, listen, or_another=port is None) as listening:
         number = listening.getsockname()[1]
         access = Access(number, address=listen, password=password, key=kept_key())
         address = f"{address_of(listening, listen)}/?token="

@@ -1,8 +1,7 @@
 """Who may come in: the token in the printed address, the cookie it is changed for, a password.
 
 The cookie is signed with a key that is kept in the user's cache folder, so that a page goes on when
-the server is started again, as Jupyter's does. Requests whose ``Host`` is not the server's own are
-refused, so that a stranger's page cannot reach it under a name of its own (DNS rebinding).
+the server is started again, as Jupyter's does.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import ipaddress
 import os
 import secrets
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from wspace.errors import WspaceError
 from wspace.files import cache_root
+from wspace.serving.entry import Hosts, bearer_token, is_same_secret
 
 __all__ = ["LEAST_PASSWORD", "Access", "kept_key"]
 
@@ -27,7 +26,6 @@ COOKIE_SECONDS = 7 * 24 * 3600
 KEY_BYTES = 32
 ONCE_SECONDS = 120.0  # that a token for one use lasts
 WRONG_SECONDS = 1.0  # that nobody can try a password after a wrong one
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Access:
@@ -36,6 +34,7 @@ class Access:
     Attributes:
         token: of the address that the command prints.
         cookie: name of the cookie.
+        hosts: the names that the server is reached by.
     """
 
     def __init__(
@@ -71,10 +70,7 @@ class Access:
         self._key = hmac.digest(
             key or secrets.token_bytes(KEY_BYTES), f"{port} {self._password!r}".encode(), "sha256"
         )
-        names = [*_LOOPBACK] if address is None else [*_LOOPBACK, _in_host(address)]
-        self._ports = (f":{port}", "") if port == 80 else (f":{port}",)  # as `Host` has it
-        self._hosts = frozenset(name + end for name in names for end in self._ports)
-        self._any_address = address is not None and _is_wildcard(address)
+        self.hosts = Hosts(port, address=address)
         self._wrong_at = -WRONG_SECONDS
         self._once: dict[str, float] = {}  # tokens for one use, and when they end
 
@@ -83,30 +79,16 @@ class Access:
         """Whether somebody without the token can come in by a password."""
         return self._password is not None
 
-    def is_own_host(self, host: str) -> bool:
-        """Whether the ``Host`` of a request names this server.
-
-        Where it listens on all addresses, every address does: a stranger's name is none.
-        """
-        if host.lower() in self._hosts:
-            return True
-        ends = [end for end in self._ports if host.endswith(end)]
-        return self._any_address and any(_is_address(host.removesuffix(end)) for end in ends)
-
-    def is_own_origin(self, origin: str, host: str) -> bool:
-        """Whether the page that asks came from this server, under the name that it asks now."""
-        return origin.lower() == f"http://{host.lower()}"
-
     def lets_in(self, cookies: Mapping[str, str], authorization: str) -> bool:
         """Whether a request shows the cookie, or the token as ``Authorization: Bearer``."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(token.strip()):
+        token = bearer_token(authorization)
+        if token is not None and self.is_token(token):
             return True
         return self._is_signed(cookies.get(self.cookie, ""))
 
     def is_token(self, token: str) -> bool:
         """Whether it is the token; takes as long for every other one."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        return is_same_secret(token, self.token)
 
     def new_token_for_once(self) -> str:
         """A token that opens one address, soon.
@@ -119,7 +101,7 @@ class Access:
 
     def take_token_for_once(self, token: str) -> bool:
         """Whether it is such a token; from now on it is none."""
-        found = [one for one in self._once if hmac.compare_digest(one.encode(), token.encode())]
+        found = [one for one in self._once if is_same_secret(token, one)]
         return any(self._once.pop(one) > time.monotonic() for one in found)
 
     def is_password(self, password: str) -> bool:
@@ -139,7 +121,7 @@ class Access:
 
     def _is_signed(self, cookie: str) -> bool:
         text, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
+        if not is_same_secret(signature, self._signature(text)):
             return False
         return int(text.partition(".")[0]) > time.time()  # signed by us: it is a number
 
@@ -190,21 +172,3 @@ def _read_key(path: Path) -> bytes | None:
 
 def _digest(password: str) -> bytes:
     return hashlib.sha256(password.encode()).digest()
-
-
-def _in_host(address: str) -> str:
-    """An address as ``Host`` has it."""
-    return f"[{address}]".lower() if ":" in address else address.lower()
-
-
-def _is_wildcard(address: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(address).is_unspecified
-    return False
-
-
-def _is_address(name: str) -> bool:
-    with contextlib.suppress(ValueError):
-        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-        return True
-    return False

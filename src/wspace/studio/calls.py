@@ -9,6 +9,7 @@ from typing import Any
 
 from wspace.errors import WspaceError, shown
 from wspace.plain import from_plain
+from wspace.serving.shelf import OpenModel, Shelf
 from wspace.studio import longer, pictures, runs
 from wspace.studio.arguments import (
     Deviation,
@@ -27,7 +28,6 @@ from wspace.studio.arguments import (
 )
 from wspace.studio.frames import Answer, Call
 from wspace.studio.pictures import Progress
-from wspace.studio.shelf import OpenModel, Shelf
 
 __all__ = ["CALLS", "Calls"]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from wspace.errors import WspaceError
 from wspace.recipe.recipe import Recipe
+from wspace.serving.shelf import OpenModel, Shelf
 from wspace.studio.arguments import Drag, Film, Invert, Walk
 from wspace.studio.frames import Answer
 from wspace.studio.pictures import Progress, images
-from wspace.studio.shelf import OpenModel, Shelf
 from wspace.studio.turns import StoppedError
 
 __all__ = ["drag", "film", "film_formats", "invert", "walk"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from wspace.errors import WspaceError
 from wspace.recipe.classes import Classes
 from wspace.recipe.recipe import Recipe
+from wspace.serving.shelf import OpenModel, Shelf
 from wspace.studio.arguments import Deviation, Neighbours, OfRecipe, Render, Sheet
 from wspace.studio.frames import Answer
-from wspace.studio.shelf import OpenModel, Shelf
 
 if TYPE_CHECKING:
     import numpy as np

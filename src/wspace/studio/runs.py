@@ -6,10 +6,10 @@ import contextlib
 import math
 
 from wspace.errors import WspaceError, shown
+from wspace.serving.shelf import Shelf
 from wspace.studio.arguments import OfModel, RunSheet
 from wspace.studio.frames import Answer
 from wspace.studio.pictures import Progress
-from wspace.studio.shelf import Shelf
 
 __all__ = ["run", "run_sheet"]
 

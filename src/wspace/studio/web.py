@@ -6,7 +6,6 @@ what the page may do. What can be fetched is a table that is made at the start.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -14,14 +13,15 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from wspace.errors import WspaceError
+from wspace.serving.messages import LateBodyError, LongBodyError, read_body, with_headers
 from wspace.studio.access import COOKIE_SECONDS, Access
 from wspace.studio.calls import Calls
 from wspace.studio.connection import Connection
@@ -50,12 +50,6 @@ _POLICY = (
     "media-src blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action {forms}; frame-ancestors 'none'"
 )
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _CLOSED = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>wspace studio</title>{again}
@@ -116,7 +110,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, _with_headers(send))
+            await self._http(scope, receive, with_headers(send, _POLICY.format(forms="'none'")))
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:  # the server's start and end
@@ -124,10 +118,10 @@ class Door:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer: ASGIApp = self._app
-        if not self._is_own_host(scope):
+        if not self._access.hosts.is_asked(scope):
             answer = Response("this is not the address of the studio\n", 403)
         elif scope["path"] == "/login":
-            if not (self._access.has_password and self._is_own_origin(scope)):
+            if not (self._access.has_password and self._access.hosts.is_asked_by_own_page(scope)):
                 answer = _closed_page(self._access)
         elif not (_lets_in(self._access, scope) or self._has_token(scope)):
             answer = _closed_page(self._access, again=_comes_from_elsewhere(scope))
@@ -135,7 +129,8 @@ class Door:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
-        if not (self._is_own_host(scope) and self._is_own_origin(scope)):
+        hosts = self._access.hosts
+        if not (hosts.is_asked(scope) and hosts.is_asked_by_own_page(scope)):
             await socket.close(NOT_ALLOWED)  # answered 403
         elif not _lets_in(self._access, scope):
             # A page of ours whose cookie is too old should know why.
@@ -143,15 +138,6 @@ class Door:
             await socket.close(NOT_ALLOWED, "open the address that wspace studio has printed")
         else:
             await self._app(scope, receive, send)
-
-    def _is_own_host(self, scope: Scope) -> bool:
-        hosts = Headers(scope=scope).getlist("host")
-        return len(hosts) == 1 and self._access.is_own_host(hosts[0])
-
-    def _is_own_origin(self, scope: Scope) -> bool:
-        headers = Headers(scope=scope)
-        origins = headers.getlist("origin")
-        return len(origins) == 1 and self._access.is_own_origin(origins[0], headers["host"])
 
     def _has_token(self, scope: Scope) -> bool:
         return scope["path"] == "/" and _given_token(scope) is not None
@@ -194,14 +180,11 @@ def _index(access: Access, index: Path) -> _Handler:
 
 def _login(access: Access) -> _Handler:
     async def answer(request: Request) -> Response:
-        body = b""
         try:
-            async with asyncio.timeout(FORM_SECONDS):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > MAX_FORM:
-                        return Response("the form is too long\n", 413)
-        except TimeoutError:
+            body = await read_body(request, most=MAX_FORM, seconds=FORM_SECONDS)
+        except LongBodyError:
+            return Response("the form is too long\n", 413)
+        except LateBodyError:
             return Response("the form did not come\n", 408)
         given = parse_qs(body.decode(errors="replace")).get("password", [""])[0]
         return _let_in(access) if access.is_password(given) else _closed_page(access)
@@ -264,15 +247,3 @@ def _given_token(scope: Scope) -> str | None:
     """The token in an address; None where it has none."""
     given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
     return given[0] if given else None
-
-
-def _with_headers(send: Send) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers.setdefault("Content-Security-Policy", _POLICY.format(forms="'none'"))
-            for name, value in _HEADERS.items():
-                headers[name] = value
-        await send(message)
-
-    return sent

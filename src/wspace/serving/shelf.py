@@ -1,7 +1,7 @@
-"""The models that the studio shows: which there are, and the few of them that are open.
+"""The models that a server shows: which there are, and the few of them that are open.
 
-A page names a model by its key, which says nothing of where it lies. Keys stay the same when the
-server is started again with the same models.
+A page of the studio names a model by its key, which says nothing of where it lies. Keys stay the
+same when the server is started again with the same models.
 """
 
 from __future__ import annotations
@@ -123,18 +123,28 @@ class OpenModel:
 class Shelf:
     """The models by their keys. But for `listed`, it is asked by one thread at a time."""
 
-    def __init__(self, given: Sequence[str], device: str = "auto") -> None:
+    def __init__(
+        self,
+        given: Sequence[str],
+        device: str = "auto",
+        *,
+        with_bundled: bool = True,
+        most_open: int | None = None,
+    ) -> None:
         """Put models on the shelf: those given, then the bundled ones.
 
         Args:
             given: bundled names, model files, run folders; a run may be without a model yet.
             device: where they are opened.
+            with_bundled: whether the bundled ones are there, too.
+            most_open: models at a time; None: `MOST_OPEN`.
 
         Raises:
             WspaceError: there is no such model.
         """
         self._device = device
-        bundled = [_entry(name) for name in bundled_models()]
+        self._most_open = MOST_OPEN if most_open is None else most_open
+        bundled = [_entry(name) for name in bundled_models()] if with_bundled else []
         entries = [*map(_entry, given), *bundled]
         self._entries = {entry.key: entry for entry in entries}
         self._open: OrderedDict[str, OpenModel] = OrderedDict()
@@ -159,7 +169,7 @@ class Shelf:
             WspaceError: there is none.
         """
         if key not in self._entries:
-            raise WspaceError(f"model={shown(key)} is none of this studio's: choose one of them.")
+            raise WspaceError(f"model={shown(key)} is none that is here: choose one of those.")
         return self._entries[key]
 
     def get(self, key: str) -> OpenModel:
@@ -170,7 +180,7 @@ class Shelf:
         """
         if key not in self._open:
             entry = self.entry(key)
-            if len(self._open) >= MOST_OPEN:
+            if len(self._open) >= self._most_open:
                 self._open.popitem(last=False)
             path = self.newest(entry) if entry.kind == "run" else entry.place
             self._open[key] = self._load(entry, path)

@@ -1,51 +1,14 @@
-"""The server's own address, and the page that comes with the package."""
+"""The page that comes with the package."""
 
 from __future__ import annotations
 
 import re
-import socket
 from pathlib import Path
 
 import pytest
 
 from wspace.errors import WspaceError
-from wspace.studio.serve import FIRST_PORT, address_of, bind
 from wspace.studio.web import PAGE, TYPES, page_files
-
-
-def test_the_address_is_one_that_this_machine_opens() -> None:
-    with bind(0) as listening:
-        port = listening.getsockname()[1]
-        assert listening.getsockname()[0] == "127.0.0.1"
-        assert address_of(listening) == f"http://127.0.0.1:{port}"
-        assert address_of(listening, "127.0.0.1") == f"http://127.0.0.1:{port}"
-        assert address_of(listening, "studio.example") == f"http://studio.example:{port}"
-    with bind(0, "0.0.0.0") as listening:
-        port = listening.getsockname()[1]
-        assert address_of(listening, "0.0.0.0") == f"http://127.0.0.1:{port}"
-
-
-@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
-def test_addresses_of_ipv6_stand_in_brackets() -> None:
-    try:
-        listening = bind(0, "::1")
-    except WspaceError:
-        pytest.skip("there is no IPv6 loopback here")
-    with listening:
-        port = listening.getsockname()[1]
-        assert address_of(listening, "::1") == f"http://[::1]:{port}"
-
-
-def test_another_port_is_found_only_where_none_was_asked_for() -> None:
-    try:
-        taken = socket.create_server(("127.0.0.1", FIRST_PORT))
-    except OSError:  # by somebody else, which is as good
-        taken = socket.socket()
-    with taken:
-        with bind(None) as listening:
-            assert listening.getsockname()[1] != FIRST_PORT
-        with pytest.raises(WspaceError, match=f"port {FIRST_PORT}: .*choose another --port"):
-            bind(FIRST_PORT)
 
 
 def test_every_file_of_the_page_can_be_fetched_but_what_is_for_readers() -> None:
@@ -80,9 +43,9 @@ def test_modules_of_the_page_name_only_files_that_are_there() -> None:
 
 
 def test_a_page_that_is_missing_is_told(tmp_path: Path) -> None:
+    from wspace.serving.shelf import Shelf
     from wspace.studio.access import Access
     from wspace.studio.calls import Calls
-    from wspace.studio.shelf import Shelf
     from wspace.studio.turns import Turns
     from wspace.studio.web import make_app
 

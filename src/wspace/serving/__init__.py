@@ -1,0 +1,1 @@
+"""Models over HTTP: `wspace serve` for programs, and what its server shares with the studio's."""
