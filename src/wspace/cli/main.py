@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-from wspace.errors import WspaceError, WspaceWarning
+from wspace.errors import WspaceError, WspaceWarning, reason
+from wspace.group import ALONE, Group, joined
 
 __all__ = ["main"]
 
@@ -40,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("bench", "Measure this machine's speed with a model."),
     "models": ("models", "List the models that come with the package."),
 }
+IN_GROUPS = ("train", "generate", "measure")  # commands that torchrun may start in many processes
 
 
 class LazyGroup(click.Group):
@@ -71,23 +75,63 @@ def wspace() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; the exit status is 0 done, 2 wrong input, 130 interrupted."""
+    """Run the command line; the exit status is 0 done, 2 wrong input, 130 interrupted.
+
+    In a group of processes rank 0 alone prints, an error of any other one, too.
+    """
+    group = ALONE
     try:
-        with warnings.catch_warnings():
+        with joined() as group:
+            sys.exit(_run(sys.argv[1:] if arguments is None else arguments, group))
+    except WspaceError as error:  # there is no group yet
+        click.echo(f"wspace: {error}", err=True)
+        sys.exit(2)
+
+
+def _run(arguments: list[str], group: Group) -> int:
+    """The exit status of a command."""
+    try:
+        with warnings.catch_warnings(), _only_first_prints(group):
             warnings.simplefilter("always", WspaceWarning)
             usual = warnings.showwarning
             warnings.showwarning = functools.partial(_show_warning, usual)
+            if not group.alone and arguments and arguments[0] not in (*IN_GROUPS, "-h", "--help"):
+                raise WspaceError(
+                    f"wspace {arguments[0]:.40} works in one process, not in "
+                    f"{group.world_size}: start it without torchrun, which is for "
+                    f"{', '.join(IN_GROUPS)}."
+                )
             status = wspace.main(args=arguments, standalone_mode=False)
     except WspaceError as error:
-        click.echo(f"wspace: {error}", err=True)
-        sys.exit(2)
+        if told := group.fail(str(error)):
+            click.echo(f"wspace: {told}", err=True)
+        return 2
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        if group.alone or group.fail(error.format_message()):
+            error.show()
+        return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("wspace: interrupted", err=True)
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)
+        if group.is_first:
+            click.echo("wspace: interrupted", err=True)
+        return 130
+    except Exception as error:
+        group.fail(f"rank {group.rank} has stopped with {type(error).__name__}: {reason(error)}")
+        raise
+    return status if isinstance(status, int) else 0
+
+
+@contextlib.contextmanager
+def _only_first_prints(group: Group) -> Iterator[None]:
+    """Within it what other ranks print goes nowhere."""
+    if group.is_first:
+        yield
+        return
+    with (
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        yield
 
 
 def _show_warning(usual: Callable[..., Any], message: Any, category: Any, *where: Any) -> None:

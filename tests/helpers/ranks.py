@@ -1,0 +1,66 @@
+"""Several processes as torchrun starts them, on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_ranks(
+    world_size: int, arguments: Sequence[str], extra: Mapping[str, str] | None = None
+) -> list[subprocess.Popen[str]]:
+    """Python processes with the same arguments, each told its rank."""
+    shared = {
+        "WORLD_SIZE": str(world_size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests/helpers")]),
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} | (extra or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(world_size)
+    ]
+
+
+def ended(
+    processes: list[subprocess.Popen[str]], seconds: float = 60
+) -> list[tuple[int, str, str]]:
+    """Status, stdout and stderr of each; none is alive afterwards, whatever happens."""
+    until = time.monotonic() + seconds
+    try:
+        said = [one.communicate(timeout=max(until - time.monotonic(), 0.1)) for one in processes]
+    finally:
+        for one in processes:
+            one.kill()
+            one.wait()
+    return [(one.returncode, *texts) for one, texts in zip(processes, said, strict=True)]
+
+
+def run_ranks(
+    world_size: int,
+    arguments: Sequence[str],
+    extra: Mapping[str, str] | None = None,
+    seconds: float = 60,
+) -> list[tuple[int, str, str]]:
+    """Start ranks and wait for their end: status, stdout and stderr of each."""
+    return ended(start_ranks(world_size, arguments, extra), seconds)
