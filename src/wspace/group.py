@@ -444,7 +444,8 @@ def joined() -> Iterator[Group]:
         return
     import torch
     import torch.distributed as dist
-    from torch.distributed.distributed_c10d import PrefixStore, rendezvous
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
 
     rank, world_size, local = (
         int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
