@@ -9,7 +9,7 @@ PROCESSES ?= 2
 DEMO := demo
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train studio test test-studio check slow claims bench dist clean
+.PHONY: demo demo-train studio test test-studio check slow docs claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -62,6 +62,10 @@ check: .venv/.installed
 
 slow: .venv/.installed
 	.venv/bin/python -m pytest -m slow
+
+# The site, in build/site/html. Fails where a link or an anchor leads nowhere.
+docs: .venv/.installed
+	.venv/bin/python website/make_site.py
 
 # What of the article holds for the bundled models: pages in docs/claims.
 claims: .venv/.installed
