@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from wspace.dragging import pictures
-from wspace.recipe.png import read_pixels, recipe_of_file
+from wspace.recipe.picture_file import recipe_of_file
+from wspace.recipe.png import read_pixels
 
 Run = Callable[..., Any]
 MOVE = ("--from", "5,6", "--to", "9,6")

@@ -53,6 +53,7 @@ from wspace.recipe.syntax import (
     parse_per_layer,
     parse_seeds,
 )
+from wspace.recipe.webp import read_webp_document, read_webp_pixels, webp_bytes
 from wspace.studio.calls import CALLS
 from wspace.studio.frames import read_call
 from wspace.training.config import TrainConfig
@@ -461,6 +462,24 @@ def _parse_chunk(content: bytes, folder: Path) -> None:
     read_pixels(path)
 
 
+# WebP ------------------------------------------------------------------------------------------
+
+
+def _webp_inputs(folder: Path) -> Make:
+    document = document_from_json(json.dumps(_DOCUMENTS[0]))
+    assert isinstance(document, PictureDocument)
+    whole = webp_bytes(np.full((4, 6, 3), 77, dtype=np.uint8), document)
+    return lambda choose: mutated_bytes(choose, [whole])
+
+
+def _parse_webp(content: bytes, folder: Path) -> None:
+    path = folder / "picture.webp"
+    path.write_bytes(content)
+    document = read_webp_document(path)
+    assert document_from_json(document.to_json()) == document
+    read_webp_pixels(path)
+
+
 _LAYERS = [
     Layers(4, ((0, 1), (2, 3))),
     Layers(10, ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))),
@@ -629,6 +648,7 @@ PARSERS: dict[str, Parser] = {
     "tuned model": Parser(_tuned_inputs, _parse_model),
     "recipe": Parser(_recipe_inputs, _parse_recipe),
     "PNG chunk": Parser(_chunk_inputs, _parse_chunk),
+    "WebP": Parser(_webp_inputs, _parse_webp),
     "seeds and layers": Parser(_syntax_inputs, _parse_syntax),
     "dataset zip": Parser(_zip_inputs, _parse_zip),
     "dataset.json": Parser(_labels_inputs, _parse_labels),

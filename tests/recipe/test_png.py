@@ -15,12 +15,12 @@ import wspace
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument
+from wspace.recipe.picture_file import recipe_of_file
 from wspace.recipe.png import (
     MAX_TEXT_BYTES,
     is_own_picture,
     read_document,
     read_pixels,
-    recipe_of_file,
     write_figure,
     write_png,
 )

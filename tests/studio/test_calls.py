@@ -241,7 +241,7 @@ def test_sheets_that_cannot_be(
 def test_too_many_pixels_at_once_are_refused(
     open_page: Page, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wspace.studio.pictures.MOST_PIXELS", 16 * 16 * 2)
+    monkeypatch.setattr("wspace.serving.shelf.MOST_PIXELS", 16 * 16 * 2)
     says = open_page.error("render", model=studio.key(), recipes=plain(1, 2, 3))
     assert "3 pictures of 16 x 16 are too many at once: ask for 2 at most" in says
     open_page.result("render", model=studio.key(), recipes=plain(1, 2))

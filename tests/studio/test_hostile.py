@@ -10,14 +10,12 @@ import struct
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from studio_client import TOKEN, Page, Studio, joined
 from websockets.exceptions import ConnectionClosed
 
 from wspace.recipe.recipe import recipes
-from wspace.serving.server import MOST_SILENT
 from wspace.studio.frames import MAX_ID, MAX_TEXT, BadFrameError, read_call
 
 RECIPE = recipes(seeds=(1,))[0].to_dict()
@@ -230,78 +228,6 @@ def test_half_a_frame_keeps_nobody_waiting(studio: Studio) -> None:
         made.sendall(whole[9:])
         made.settimeout(10)
         assert made.recv(2)[:1] == b"\x82"  # it is answered all the same
-
-
-def test_who_does_not_say_what_it_wants_is_let_go(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wspace.serving.server.HEAD_SECONDS", 0.3)
-    request = f"GET / HTTP/1.1\r\nHost: {studio.host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-    for whole, begun in ((False, b""), (False, b"G"), (False, b"GET / HTTP/1.1\r\n"), (True, b"G")):
-        with socket.create_connection(("127.0.0.1", studio.port)) as made:
-            made.settimeout(10)
-            if whole:
-                made.sendall(request.encode())
-                assert made.recv(65536).startswith(b"HTTP/1.1 200")
-            made.sendall(begun)
-            while made.recv(65536):  # until it is closed
-                pass
-    assert studio.get("/", inside=True).status == 200
-
-
-def test_many_who_say_nothing_leave_room_for_those_who_ask(studio: Studio) -> None:
-    with contextlib.ExitStack() as stack:
-        silent = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", studio.port)))
-            for _ in range(MOST_SILENT + 50)
-        ]
-        assert studio.get("/", inside=True).status == 200
-        silent[0].settimeout(10)
-        assert silent[0].recv(1) == b""  # the oldest was let go
-        silent[-1].settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            silent[-1].recv(1)
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [b"\x00" * 1000, b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
-     b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: " + b"x" * 200_000 + b"\r\n\r\n",
-     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-     b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-     b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n"],
-)  # fmt: skip
-def test_what_is_no_request_opens_nothing(studio: Studio, request_: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", studio.port)) as made:
-        made.settimeout(20)
-        with contextlib.suppress(OSError):
-            made.sendall(request_)
-            made.shutdown(socket.SHUT_WR)
-            answer = made.recv(1000)
-            assert answer == b"" or answer.split()[1] in (b"400", b"403", b"431")
-    assert studio.get("/", inside=True).status == 200
-
-
-def test_a_body_without_end_is_not_kept(studio: Studio) -> None:
-    before = held_bytes()
-    with socket.create_connection(("127.0.0.1", studio.port)) as made:
-        made.settimeout(2)
-        made.sendall(f"POST / HTTP/1.1\r\nHost: {studio.host}\r\n".encode())
-        made.sendall(b"Content-Length: 1000000000000\r\n\r\n")
-        with contextlib.suppress(OSError):
-            for _ in range(200):
-                made.sendall(bytes(2**20))
-        assert studio.get("/", inside=True).status == 200
-        assert held_bytes() - before < 50 * 2**20
-
-
-def held_bytes() -> int:
-    """Memory that this process holds now."""
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("the system does not say how much memory a process holds")
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_more_calls_than_can_wait_are_answered_busy(open_page: Page, studio: Studio) -> None:

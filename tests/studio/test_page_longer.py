@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from studio_page import StudioPage
 
-from wspace.recipe.png import recipe_of_file
+from wspace.recipe.picture_file import recipe_of_file
 
 pytestmark = pytest.mark.browser
 

@@ -18,7 +18,8 @@ from studio_page import StudioPage
 
 from wspace.formats.model_file import load
 from wspace.recipe.noise_maps import map_to_text
-from wspace.recipe.png import read_document, recipe_of_file
+from wspace.recipe.picture_file import recipe_of_file
+from wspace.recipe.png import read_document
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.rendering.render import render
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -37,12 +38,14 @@ __all__ = [
     "load_generator",
     "model_edits",
     "one_start",
+    "read_secret",
     "read_seeds",
     "read_starts",
     "steering_options",
     "theme_option",
 ]
 
+MAX_SECRET = 1024  # bytes of its file
 FILMS = (".mp4", ".webp", ".gif")  # endings of films in one file
 
 _Command = Callable[..., Any]
@@ -128,6 +131,29 @@ class SteeringOptions:
                 yield recipe.replace(edits=(*recipe.edits, *edits)) if edits else recipe
 
 
+def read_secret(file: Path | None, variable: str) -> str | None:
+    """A password or token, from where no other user of the machine sees it.
+
+    Args:
+        file: its first line is the secret.
+        variable: of the environment that holds it where there is no file.
+
+    Returns:
+        None where it is neither here nor there.
+
+    Raises:
+        WspaceError: the file cannot be read.
+    """
+    if file is None:
+        return os.environ.get(variable) or None
+    try:
+        with open(file, "rb") as opened:
+            content = opened.read(MAX_SECRET)
+    except OSError as error:
+        raise WspaceError(f"cannot read {file}: {error.strerror}: check the path.") from None
+    return content.decode(errors="replace").partition("\n")[0].rstrip("\r")
+
+
 def steering_options(command: _Command) -> _Command:
     """Add the options that say how pictures are made; the command gets them as ``steering``."""
     own = [field.name for field in fields(Request)]
@@ -147,7 +173,7 @@ def steering_options(command: _Command) -> _Command:
 
 def _of_file(generator: Generator, path: Path) -> Recipe:
     """The recipe of a PNG or JSON file, if it is one of this model."""
-    from wspace.recipe.png import recipe_of_file
+    from wspace.recipe.picture_file import recipe_of_file
     from wspace.rendering.render import check_recipes
 
     recipe = recipe_of_file(path)

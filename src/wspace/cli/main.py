@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mix": ("mix", "Mix the styles of several pictures, layer by layer."),
     "interpolate": ("interpolate", "Walk through latent space as a video."),
     "studio": ("studio", "Steer models live in the browser."),
+    "serve": ("serve", "Draw for programs, over HTTP."),
     "noise": ("noise", "Show what the noise inputs do."),
     "directions": ("directions", "Find, show and name directions for edits."),
     "invert": ("invert", "Find what draws pictures of your own."),

@@ -36,12 +36,12 @@ __all__ = ["reproduce_command"]
 def reproduce_command(
     picture: Path, model: str | None, out: Path | None, verify: bool, device: str, as_json: bool
 ) -> None:
-    """Make PICTURE.png again.
+    """Make PICTURE (PNG or WebP) again, as a PNG.
 
     Rendered as before (the same torch, CPU, threads, batch size), it is the same to the last bit;
     otherwise fp32 differs by at most 1 / 255.
     """
-    from wspace.recipe.png import read_document
+    from wspace.recipe.picture_file import document_of_file
     from wspace.rendering.reproduce import (
         choose_recorded_device,
         compare,
@@ -49,7 +49,7 @@ def reproduce_command(
         remake,
     )
 
-    document = read_document(picture)
+    document = document_of_file(picture)
     if out is not None:
         file_path(out, ".png")
     chosen = choose_recorded_device(document.rendered_by) if device == "auto" else device

@@ -11,14 +11,14 @@ __all__ = ["show_command"]
 
 @click.command("show")
 @click.argument("picture", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, as the PNG has it.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, as the file has it.")
 def show_command(picture: Path, as_json: bool) -> None:
-    """Print how PICTURE.png was made."""
+    """Print how PICTURE (PNG or WebP) was made."""
     from wspace.recipe.describe import describe_rendered_by, recipe_lines
     from wspace.recipe.document import PictureDocument
-    from wspace.recipe.png import read_document
+    from wspace.recipe.picture_file import document_of_file
 
-    document = read_document(picture)
+    document = document_of_file(picture)
     if as_json:
         click.echo(document.to_json())
         return

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import webbrowser
 from pathlib import Path
 
 import click
 
+from wspace.cli.common import read_secret
 from wspace.errors import WspaceError
 
 __all__ = ["studio_command"]
 
 NEEDED = ("starlette", "uvicorn", "websockets", "h11")
 PASSWORD_VARIABLE = "WSPACE_STUDIO_PASSWORD"
-MAX_PASSWORD = 1024  # bytes of its file
 
 
 @click.command("studio")
@@ -86,14 +85,7 @@ def _password(file: Path | None) -> str:
     Raises:
         WspaceError: the file cannot be read, or nobody can be asked.
     """
-    if file is not None:
-        try:
-            with open(file, "rb") as opened:
-                content = opened.read(MAX_PASSWORD)
-        except OSError as error:
-            raise WspaceError(f"cannot read {file}: {error.strerror}: check the path.") from None
-        return content.decode(errors="replace").partition("\n")[0].rstrip("\r")
-    if password := os.environ.get(PASSWORD_VARIABLE):
+    if (password := read_secret(file, PASSWORD_VARIABLE)) is not None:
         return password
     if not sys.stdin.isatty():
         raise WspaceError(

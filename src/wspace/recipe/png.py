@@ -23,14 +23,11 @@ from wspace.recipe.document import (
     PictureDocument,
     SheetDocument,
     document_from_json,
-    read_recipe,
 )
-from wspace.recipe.recipe import Recipe
 
 __all__ = [
-    "MAX_PIXELS", "MAX_TEXT_BYTES", "is_own_picture", "png_bytes", "read_document", "read_pixels",
-    "recipe_of_file",
-    "write_figure", "write_png",
+    "MAX_PIXELS", "MAX_TEXT_BYTES", "is_own_picture", "is_png", "png_bytes", "read_document",
+    "read_pixels", "write_figure", "write_png",
 ]  # fmt: skip
 
 KEYWORD = b"wspace"
@@ -41,23 +38,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
 
-def recipe_of_file(path: Path | str) -> Recipe:
-    """The recipe of one picture: from the PNG itself, or from a JSON file.
-
-    Raises:
-        WspaceError: the file cannot be read, or holds something else.
-    """
-    try:
-        with open(path, "rb") as file:
-            is_png = file.read(len(_SIGNATURE)) == _SIGNATURE
-    except OSError as error:
-        raise WspaceError(f"cannot read {path}: {error.strerror}: check the path.") from None
-    if not is_png:
-        return read_recipe(path)
-    document = read_document(path)
-    if not isinstance(document, PictureDocument):
-        raise WspaceError(f"{path} is a sheet: give the recipe of one picture.")
-    return document.recipe
+def is_png(head: bytes) -> bool:
+    """Whether a file is a PNG, by its first 8 bytes."""
+    return head.startswith(_SIGNATURE)
 
 
 def write_png(

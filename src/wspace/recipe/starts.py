@@ -1,7 +1,8 @@
 """Pictures that people start from: seeds, some with a class, and files that carry a recipe.
 
 Such as ``0-3,7:boot,inverted/portrait.png``: an inverted or edited picture is mixed and walked
-through as any other. A file's name ends with .png or .json, and has no comma.
+through as any other. A file's name ends with .png, .webp or .json, and has no
+comma.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from wspace.recipe.syntax import Layers, parse_per_layer, spread_per_layer
 __all__ = ["Start", "parse_assignment", "parse_starts"]
 
 Start = SeedOfClass | Path
-SUFFIXES = (".png", ".json")
+SUFFIXES = (".png", ".webp", ".json")
 
 
 def parse_starts(text: str) -> tuple[Start, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from wspace.files import atomic_write_text
 from wspace.recipe.document import PictureDocument, RenderedBy
 from wspace.recipe.png import png_bytes, write_png
 from wspace.recipe.recipe import Recipe
+from wspace.recipe.webp import webp_bytes
 
 __all__ = ["PictureNames", "Pictures"]
 
@@ -69,8 +70,25 @@ class Pictures:
 
     def png(self, index: int) -> bytes:
         """One of the pictures as the PNG that `save` writes."""
-        document = PictureDocument(recipe=self.recipes[index], rendered_by=self.rendered_by)
-        return png_bytes(self.pixels[index], document)
+        return png_bytes(self.pixels[index], self.document(index))
+
+    def file(
+        self, index: int, kind: Literal["png", "webp"], *, quality: int | None = None
+    ) -> bytes:
+        """One of the pictures as a file of that kind.
+
+        Args:
+            index: which.
+            kind: of the file; either carries the recipe.
+            quality: of a lossy WebP, 1 to 100; None: lossless.
+        """
+        if kind == "png":
+            return self.png(index)
+        return webp_bytes(self.pixels[index], self.document(index), quality=quality)
+
+    def document(self, index: int) -> PictureDocument:
+        """What the file of one of the pictures says of it."""
+        return PictureDocument(recipe=self.recipes[index], rendered_by=self.rendered_by)
 
     @property
     def rgba(self) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from wspace.figures.transparency import on_checks, premultiplied
 from wspace.formats.model_file import bundled_models, load
 from wspace.networks.generator import Generator
 from wspace.recipe.document import PictureDocument, RenderedBy, SheetDocument
-from wspace.recipe.png import read_pixels
+from wspace.recipe.picture_file import pixels_of_file
 from wspace.recipe.recipe import ModelIdentity, Recipe
 from wspace.rendering.identity import identity_of
 from wspace.rendering.pictures import Pictures
@@ -170,7 +170,7 @@ def compare(document: Document, path: Path | str, made: Pictures | Sheet) -> Com
         WspaceError: the file's pixels are damaged, or of another size.
     """
     same = made.rendered_by == document.rendered_by
-    original = read_pixels(path)
+    original = pixels_of_file(path, alpha=isinstance(made, Pictures) and made.pixels.shape[3] == 4)
     pairs: list[tuple[Pixels, Pixels]] = []
     kept: list[Recipe] = []
     allowed = 1

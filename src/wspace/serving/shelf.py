@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "OpenModel", "Shelf"]
 
 MOST_OPEN = 3  # models; the one that was used longest ago is closed for another
+MOST_PIXELS = 2**24  # of an answer, all pictures together
 RUN_FILES = ("model.safetensors", "model-newest.safetensors")  # of a run folder; the best, if two
 
 Kind = Literal["bundled", "file", "run"]
@@ -92,6 +93,19 @@ class OpenModel:
         """Its layers of ws."""
         return Layers.of(self.generator)
 
+    def check_pixels(self, count: int) -> None:
+        """Whether so many pictures can be sent at once.
+
+        Raises:
+            WspaceError: they cannot.
+        """
+        size = self.generator.size
+        if count * size.area > MOST_PIXELS:
+            raise WspaceError(
+                f"{count} pictures of {size} are too many at once: ask for "
+                f"{max(1, MOST_PIXELS // size.area)} at most."
+            )
+
     def described(self) -> dict[str, Any]:
         """All that a page needs to know of it, as JSON."""
         generator, groups = self.generator, self.layers.groups
@@ -148,6 +162,11 @@ class Shelf:
         entries = [*map(_entry, given), *bundled]
         self._entries = {entry.key: entry for entry in entries}
         self._open: OrderedDict[str, OpenModel] = OrderedDict()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The models, in order."""
+        return list(self._entries.values())
 
     def listed(self) -> list[dict[str, Any]]:
         """What there is, in order, as JSON; opens nothing and needs no torch."""

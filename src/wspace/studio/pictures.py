@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Progress",
-    "check_pixels",
     "code",
     "deviation",
     "images",
@@ -29,7 +28,6 @@ __all__ = [
     "w_of",
 ]
 
-MOST_PIXELS = 2**24  # of an answer, all pictures together
 PSI_VALUES = (-1.0, -0.5, 0.0, 0.5, 0.7, 1.0)
 REALISATIONS = 32  # of a noise sheet
 
@@ -43,20 +41,6 @@ def images(pixels: npt.NDArray[np.uint8], **facts: Any) -> Answer:
     count, height, width = pixels.shape[:3]
     sizes = {"width": width, "height": height, "count": count}
     return Answer(facts={"images": sizes} | facts, payload=with_alpha(pixels).tobytes())
-
-
-def check_pixels(model: OpenModel, count: int) -> None:
-    """Whether so many pictures can be sent at once.
-
-    Raises:
-        WspaceError: they cannot.
-    """
-    size = model.generator.size
-    if count * size.area > MOST_PIXELS:
-        raise WspaceError(
-            f"{count} pictures of {size} are too many at once: ask for "
-            f"{max(1, MOST_PIXELS // size.area)} at most."
-        )
 
 
 def render(shelf: Shelf, asked: Render, progress: Progress) -> Answer:
@@ -76,7 +60,7 @@ def neighbours(shelf: Shelf, asked: Neighbours, progress: Progress) -> Answer:
 def _drawn(model: OpenModel, recipes: Sequence[Recipe], progress: Progress) -> Answer:
     from wspace.rendering.render import render
 
-    check_pixels(model, len(recipes))
+    model.check_pixels(len(recipes))
     pictures = render(model.generator, recipes, progress=_pausing(progress))
     return images(pictures.pixels, recipes=[recipe.to_dict() for recipe in pictures.recipes])
 
