@@ -36,7 +36,15 @@ from wspace.rendering.synthesis_cache import RenderPath
 from wspace.sizes import Resolution
 from wspace.training.config import TrainConfig
 
-__all__ = ["BenchConfig", "BenchReport", "bench"]
+__all__ = [
+    "BenchConfig",
+    "BenchReport",
+    "Say",
+    "bench",
+    "networks_of",
+    "precisions_of",
+    "train_configs",
+]
 
 DEFAULT_MODEL = "avatars"
 SECONDS = 4.0  # for each measured thing; quick: a fifth
@@ -117,10 +125,10 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
     """
     keep_freed_memory()  # as the commands do that generate and train
     device = choose_device(config.device)
-    generator, discriminator, defaults = _networks(config)
+    generator, discriminator, defaults = networks_of(config)
     generator.to(device)
     seconds = SECONDS / 5 if config.quick else SECONDS
-    precisions, skipped = _precisions(config, device)
+    precisions, skipped = precisions_of(config, device)
 
     say("plain convolutions")
     peaks = [
@@ -143,7 +151,7 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
     elif discriminator is None:
         skipped.append("training: the model holds no discriminator, and no preset's fits it")
     else:
-        for train in _train_configs(config, defaults, precisions, paths, device):
+        for train in train_configs(config, defaults, precisions, paths, device):
             say(f"training, {train.precision}{', compiled' * (train.compile == 'on')}")
             networks = (generator.config, discriminator)
             training.append(measure_training(networks, train, seconds=seconds))
@@ -158,7 +166,7 @@ def bench(config: BenchConfig, say: Say = lambda _: None) -> BenchReport:
     )
 
 
-def _networks(
+def networks_of(
     config: BenchConfig,
 ) -> tuple[Generator, DiscriminatorConfig | None, str]:
     """The generator, a discriminator's configuration, and the preset to train as."""
@@ -184,7 +192,7 @@ def _networks(
     return generator, cast(DiscriminatorConfig, loaded.discriminator.config), "compact"
 
 
-def _precisions(config: BenchConfig, device: torch.device) -> tuple[list[str], list[str]]:
+def precisions_of(config: BenchConfig, device: torch.device) -> tuple[list[str], list[str]]:
     """The precisions to measure, and why one is left out."""
     if config.all_precisions or choose_precision(device.type) == "bf16":
         return ["fp32", "bf16"], []
@@ -204,13 +212,14 @@ def _paths(config: BenchConfig, device: torch.device, skipped: list[str]) -> lis
     return ["folded"]
 
 
-def _train_configs(
+def train_configs(
     config: BenchConfig,
     preset_name: str,
     precisions: list[str],
     paths: list[RenderPath],
     device: torch.device,
 ) -> list[TrainConfig]:
+    """A configuration for each precision and path: one stage, against the preset's own kind."""
     return [
         TrainConfig(
             preset=preset_name,

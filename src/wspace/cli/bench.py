@@ -10,9 +10,13 @@ import click
 from wspace.sizes import read_size, size_of
 
 if TYPE_CHECKING:
-    from wspace.bench.report import BenchReport
+    from collections.abc import Callable, Sequence
 
-__all__ = ["bench_command"]
+    from wspace.bench.report import BenchReport
+    from wspace.bench.scaling import Prediction
+    from wspace.bench.scaling_here import ScalingReport
+
+__all__ = ["bench_command", "scaling_table"]
 
 
 @click.command("bench")
@@ -23,6 +27,11 @@ __all__ = ["bench_command"]
 @click.option("--full", is_flag=True, help="bf16 even where it is slow here.")
 @click.option("--compile", "compiled", is_flag=True, help="Compiled, too: minutes.")
 @click.option("--train-batch", type=int, default=16, show_default=True, help="Images a step.")
+@click.option(
+    "--scaling",
+    is_flag=True,
+    help="Measure a training step and predict it on several machines like this one.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def bench_command(
@@ -33,6 +42,7 @@ def bench_command(
     full: bool,
     compiled: bool,
     train_batch: int,
+    scaling: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -41,6 +51,10 @@ def bench_command(
     MODEL is a bundled name, a file or a run folder; without it the bundled avatars are measured,
     or the compact preset. Operations a second are counted by the network's plain definition.
     """
+    if scaling and (compiled or full):
+        raise click.UsageError(
+            "--scaling measures one plain training step: leave out --compile and --full."
+        )
     from wspace.bench.report import BenchConfig, bench
 
     config = BenchConfig(
@@ -53,8 +67,59 @@ def bench_command(
         compile=compiled,
         device=device,
     )
-    report = bench(config, say=lambda line: click.echo(f"measuring {line}", err=True))
+
+    def say(line: str) -> None:
+        click.echo(f"measuring {line}", err=True)
+
+    if scaling:
+        from wspace.bench.scaling_here import measure_scaling
+
+        predicted = measure_scaling(config, say)
+        click.echo(json.dumps(predicted.to_dict()) if as_json else scaling_table(predicted))
+        return
+    report = bench(config, say)
     click.echo(json.dumps(report.to_dict()) if as_json else _table(report))
+
+
+def scaling_table(report: ScalingReport) -> str:
+    """What was measured and predicted, for people to read."""
+    machine, costs, reducing = report.machine, report.costs, report.reducing
+    step, reduced = costs.step, sum(costs.reduced_bytes)
+    lines = [
+        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} threads, "
+        f"torch {machine['torch']}, {machine['device']}",
+        f"{report.model}: a training step takes {step.flop / costs.batch / 1e9:.2f} GFLOP and "
+        f"{step.bytes / costs.batch / 1e9:.3f} GB a picture, and adds up {reduced / 1e6:.1f} MB "
+        "of gradients",
+        *(
+            f"measured: {batch} pictures in {seconds:.3f} s, {report.precision}"
+            for batch, seconds in report.steps.items()
+        ),
+        f"measured: {reducing.workers} processes here add up {reducing.large_bytes / 1e6:.1f} MB "
+        f"in {reducing.large_seconds:.3f} s ({reducing.bits / 1e9:.2f} Gbit/s), a number in "
+        f"{reducing.small_seconds * 1e3:.2f} ms",
+        "",
+        f"predicted for machines like this one, {report.batch} pictures for each: efficiency",
+        *_links(report.each, lambda prediction: prediction.busy_share),
+    ]
+    if any(report.split.values()):
+        lines += [
+            "",
+            f"predicted, {report.batch} pictures for all of them together: efficiency",
+            *_links(report.split, lambda prediction: prediction.efficiency),
+        ]
+    return "\n".join([*lines, "", "docs/scaling.md says how, and what other machines would do"])
+
+
+def _links(
+    predictions: dict[str, list[Prediction]], efficiency: Callable[[Prediction], float]
+) -> list[str]:
+    """A row for each number of machines, a column for each link."""
+    rows: Sequence[Sequence[Prediction]] = list(zip(*predictions.values(), strict=True))
+    return [
+        "machines" + "".join(f"{name:>14}" for name in predictions),
+        *(f"{row[0].workers:8}" + "".join(f"{efficiency(p):14.1%}" for p in row) for row in rows),
+    ]
 
 
 def _table(report: BenchReport) -> str:

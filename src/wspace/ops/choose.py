@@ -7,6 +7,7 @@ its precision, whether it is compiled) is chosen in `wspace.machine`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import torch
@@ -71,13 +72,15 @@ def is_half(dtype: torch.dtype) -> bool:
 
 def working_dtype(x: Tensor) -> torch.dtype:
     """What type maps have after a convolution of ``x``: its own, or under autocast that one's."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    return torch.get_autocast_dtype(x.device.type) if _under_autocast(x) else x.dtype
 
 
-def without_autocast(x: Tensor) -> torch.autocast:
+def without_autocast(x: Tensor) -> contextlib.AbstractContextManager[object]:
     """A context in which operators keep the types of their operands, on the device of ``x``."""
-    return torch.autocast(x.device.type, enabled=False)
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):
+        return contextlib.nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def rounded_dtype(x: Tensor) -> torch.dtype | None:
@@ -85,10 +88,9 @@ def rounded_dtype(x: Tensor) -> torch.dtype | None:
 
     A compiler does that by itself.
     """
-    device = x.device.type
-    if torch.compiler.is_compiling() or not torch.is_autocast_enabled(device):
+    if torch.compiler.is_compiling() or not _under_autocast(x):
         return None
-    return torch.get_autocast_dtype(device)
+    return torch.get_autocast_dtype(x.device.type)
 
 
 def convolution_dtype(x: Tensor, *, strided_groups: bool) -> torch.dtype:
@@ -221,6 +223,12 @@ def normalizes_by_groups(x: Tensor) -> bool:
     if torch.compiler.is_compiling() or not _is_bfloat16_on_cpu(x.device, x.dtype):
         return False
     return x.shape[2] * x.shape[3] >= GROUP_NORM_PIXELS
+
+
+def _under_autocast(x: Tensor) -> bool:
+    """Whether autocast is on where ``x`` lies; devices without memory ("meta") have none."""
+    device = x.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def _is_bfloat16_on_cpu(device: torch.device, dtype: torch.dtype) -> bool:
