@@ -25,7 +25,7 @@ __all__ = ["export_command"]
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--dtype",
-    type=click.Choice(["float32", "float16", "int8"]),
+    type=click.Choice(["float32", "float16", "int16", "int8"]),
     default="float32",
     show_default=True,
     help="How weights are stored, smaller for a little of the picture; int8: float16 in mapping.",

@@ -218,18 +218,21 @@ def agreement(
     return Agreement(pictures=len(recipes), largest=largest, psnr=psnr)
 
 
-def tried(generator: Generator, run: Run, *, parts: bool) -> Agreement:
+def tried(generator: Generator, run: Run, *, parts: bool, whole: bool = True) -> Agreement:
     """The agreement over a few recipes, as it is worked out before files are written.
 
     Args:
         generator: the model.
         run: such as `Sessions`.
-        parts: draws by mapping and synthesis, too, and not by the whole alone.
+        parts: draws by mapping and synthesis.
+        whole: draws by the whole; one of the two is to be.
     """
     count = max(2, min(_TRIED, _TRIED_PIXELS // generator.size.area))
     recipes = trial_recipes(generator, count)
-    plain = recipes[::2]  # of one source, with the stored noise
-    found = [agreement(generator, run, plain, whole=True)]
+    found = []
+    if whole:
+        plain = recipes[::2]  # of one source, with the stored noise
+        found.append(agreement(generator, run, plain, whole=True))
     if parts:
         found.append(agreement(generator, run, recipes))
     return Agreement(

@@ -26,7 +26,7 @@ from wspace.networks.generator import Generator
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Exported", "check_opset", "export_onnx", "write_files"]
+__all__ = ["Exported", "check_opset", "export_onnx", "file_content", "write_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,10 @@ def export_onnx(
         },
     }
     kept = {"whole": graphs["whole"]} if one_file else graphs
-    contents = {name: _content(graph, name, opset, facts) for name, graph in kept.items()}
+    properties = as_properties(facts)
+    contents = {
+        name: file_content(graph, name, opset, properties) for name, graph in kept.items()
+    }
     found = tried(generator, Sessions(contents), parts=not one_file)
     if weights == "float32":
         require_agreement(found)
@@ -141,10 +144,21 @@ def write_files(out: Path, files: Mapping[str, bytes], facts: Mapping[str, Any])
     return {name: len(content) for name, content in whole.items()}
 
 
-def _content(graph: Graph, name: str, opset: int, facts: Mapping[str, Any]) -> bytes:
+def file_content(graph: Graph, name: str, opset: int, properties: Mapping[str, str]) -> bytes:
+    """A graph of `graphs_of` as the bytes of its file.
+
+    Args:
+        graph: one of them.
+        name: its name there.
+        opset: version of the standard operators.
+        properties: texts that go along as metadata.
+
+    Raises:
+        WspaceError: the graph is not valid, which is a bug.
+    """
     from onnx import checker
 
-    model: onnx.ModelProto = graph.model(opset, as_properties(facts), ABOUT[name])
+    model: onnx.ModelProto = graph.model(opset, properties, ABOUT[name])
     try:
         checker.check_model(model, full_check=True)
     except (checker.ValidationError, RuntimeError) as error:
