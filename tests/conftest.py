@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tiny_generators import make_tiny_generator
@@ -12,6 +13,9 @@ from tiny_generators import make_tiny_generator
 from wspace.cli.main import main
 from wspace.formats.model_file import load, save
 from wspace.networks.generator import Generator
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,18 @@ def other_model(other_generator: Generator, tmp_path_factory: pytest.TempPathFac
 def loaded_generator(tiny_model: Path) -> Generator:
     """A fresh `tiny_generator` that a test may change."""
     return load(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+    from studio_page import find_chromium
+
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had by root, which CI often is.
+        made = playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield made
+        made.close()

@@ -49,11 +49,13 @@ class StudioPage:
         address: str,
         *,
         context: BrowserContext | None = None,
+        patience_ms: int = PATIENCE_MS,
         **options: Any,
     ) -> None:
         self.context = context or browser.new_context(accept_downloads=True, **options)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
+        self._patience_ms = patience_ms
+        self.page.set_default_timeout(patience_ms)
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
@@ -110,7 +112,7 @@ class StudioPage:
         """Choose a model."""
         self.page.get_by_label("Model", exact=True).select_option(label=title)
         expect(self.page.locator("#picture")).to_have_attribute(
-            "aria-label", re.compile(f"^{re.escape(title)}:")
+            "aria-label", re.compile(f"^{re.escape(title)}:"), timeout=self._patience_ms
         )
 
     def saved(self, button: str, folder: Path) -> Path:

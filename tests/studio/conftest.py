@@ -34,21 +34,6 @@ def open_page(studio: Studio) -> Page:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
-    from studio_page import find_chromium
-
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox cannot be had by root, which CI often is.
-        made = playwright.chromium.launch(
-            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield made
-        made.close()
-
-
-@pytest.fixture(scope="session")
 def studio_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of the command that runs, with the bundled models."""
     from running_studio import RunningStudio

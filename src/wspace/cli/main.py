@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Turn an official StyleGAN pickle into a wspace model, safely."),
     "card": ("card", "Write the page of a model: data, licence, figures, pictures."),
     "push": ("push", "Put a model on a model hub, with its page."),
+    "explorer": ("explorer", "Write models as a web page that draws in the browser."),
     "export": ("export", "Write a model as ONNX graphs, which run without wspace."),
     "bench": ("bench", "Measure this machine's speed with a model."),
     "models": ("models", "List the models that come with the package."),

@@ -102,9 +102,7 @@ def export_onnx(
     }
     kept = {"whole": graphs["whole"]} if one_file else graphs
     properties = as_properties(facts)
-    contents = {
-        name: file_content(graph, name, opset, properties) for name, graph in kept.items()
-    }
+    contents = {name: file_content(graph, name, opset, properties) for name, graph in kept.items()}
     found = tried(generator, Sessions(contents), parts=not one_file)
     if weights == "float32":
         require_agreement(found)

@@ -3,7 +3,7 @@
  * by the methods of `App` alone.
  *
  * @import {Engine} from "./engine.js"
- * @import {Entry, Item, Model, Place, Progress, Recipe, Running, Work} from "./types.js"
+ * @import {Entry, Item, Loading, Model, Place, Progress, Recipe, Running, Work} from "./types.js"
  */
 
 import { Board } from "./board.js";
@@ -51,6 +51,7 @@ const MOST_RECENT = 24;
  * @property {string[]} films formats that films can have
  * @property {Model | null} model
  * @property {string | null} opening key of the model that is being opened
+ * @property {Loading | null} loading
  * @property {Work | null} work
  * @property {Work[]} past
  * @property {Work[]} future
@@ -97,6 +98,7 @@ export class App {
       films: ["webp", "gif"],
       model: null,
       opening: null,
+      loading: null,
       work: null,
       past: [],
       future: [],
@@ -116,6 +118,7 @@ export class App {
     this.thumbnails = new Thumbnails(engine);
     this.board = new Board((error) => this.fail(error));
     addEventListener("pagehide", () => this.#keep());
+    engine.onLoading?.((loading) => this.set({ loading }));
     engine.onState((connection) => void this.#connected(connection));
   }
 

@@ -44,7 +44,7 @@ export class Board {
    * @param {Blob} picture
    */
   async add(model, recipe, about, picture) {
-    const id = `${String(Date.now()).padStart(15, "0")}-${crypto.randomUUID().slice(0, 8)}`;
+    const id = `${String(Date.now()).padStart(15, "0")}-${Math.random().toString(36).slice(2, 10)}`;
     await this.put({ id, model: model.key, title: model.title, recipe, about, picture });
     return id;
   }

@@ -1,5 +1,5 @@
 /**
- * @import {Code, Entry, Images, Model, NamedFile, Place, Progress, Recipe, Run, Running} from "./types.js"
+ * @import {Code, Entry, Images, Loading, Model, NamedFile, Place, Progress, Recipe, Run, Running} from "./types.js"
  */
 
 /** A newer call took the place of this one. */
@@ -15,6 +15,8 @@ export class Lost extends Error {}
  *
  * @typedef {object} Engine
  * @property {(listener: (state: "connecting" | "open" | "lost" | "refused") => void) => void} onState
+ * @property {(listener: (loading: Loading | null) => void) => void} [onLoading] tells how much of a
+ *     model has come, where that takes a while; null: it is there
  * @property {() => Promise<{version: string, models: Entry[], films?: string[]}>} models
  *     `films`: formats that films can have
  * @property {(model: string) => Promise<Model>} open

@@ -3,7 +3,9 @@
  * last one's), and the board, which all tabs share, in IndexedDB.
  */
 
-const NAME = "wspace-studio";
+// Several pages may lie on one host, each under its own path.
+const { kept } = document.documentElement.dataset;
+const NAME = kept ? `${kept} ${location.pathname}` : "wspace-studio";
 const FORMAT = 1; // of the state; another one's is left alone
 const STORE = "board";
 

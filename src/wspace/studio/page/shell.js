@@ -2,7 +2,7 @@
  * The whole page: bar, picture, tabs, messages.
  *
  * @import {App, State, Tab, Theme} from "./app.js"
- * @import {Model} from "./types.js"
+ * @import {Loading, Model} from "./types.js"
  */
 
 import { Button, Dialog, Select, useApp } from "./controls.js";
@@ -56,14 +56,26 @@ export function Shell({ app }) {
 /** @param {{app: App}} props */
 function Waiting({ app }) {
   const isChosen = useApp(app, (state) => !state.models.length || state.opening !== null);
+  const loading = useApp(app, (state) => state.loading);
+  if (loading) return html`<${Arriving} loading=${loading} />`;
   return html`<p class="starting">${isChosen ? "Opening a model …" : "Choose a model above."}</p>`;
+}
+
+/** @param {{loading: Loading}} props */
+function Arriving({ loading: { text, done, total, preview } }) {
+  return html`<div class="arriving">
+    <img src=${preview} alt="" />
+    <progress aria-label="Loading" max=${total} value=${done}></progress>
+    <p role="status">${text}</p>
+  </div>`;
 }
 
 /** @param {{app: App}} props */
 function Bar({ app }) {
-  const { models, model, opening, theme, past, future, version } = useApp(app, (state) => state);
+  const { models, model, opening, loading, theme, past, future, version } = useApp(app, (state) => state);
   const [isAsked, setAsked] = useState(false);
   const kinds = { bundled: "", file: " (file)", run: " (run)" };
+  const icon = document.querySelector("link[rel=icon]")?.getAttribute("href");
   /** @type {Record<Theme, [Theme, string]>} */
   const next = {
     auto: ["light", "as the system has it"],
@@ -71,7 +83,7 @@ function Bar({ app }) {
     dark: ["auto", "dark"],
   };
   return html`<header>
-    <h1><img src="/page/icon.svg" alt="" width="28" height="28" /><span>wspace studio</span></h1>
+    <h1><img src=${icon} alt="" width="28" height="28" /><span>${document.title}</span></h1>
     ${
       models.length > 0 &&
       html`<${Select}
@@ -85,6 +97,7 @@ function Bar({ app }) {
         onChange=${(/** @type {string} */ key) => key && app.openModel(key)}
       />`
     }
+    ${model && loading && html`<span class="note loading" role="status">${loading.text}</span>`}
     ${model && html`<${Button} icon="about" kind="plain" label="About the model" onClick=${() => setAsked(true)} />`}
     ${model && isAsked && html`<${About} model=${model} version=${version} onClose=${() => setAsked(false)} />`}
     <span class="spacer"></span>
@@ -113,6 +126,7 @@ function About({ model, version, onClose }) {
   ];
   return html`<${Dialog} title="About the model" onClose=${onClose}>
     <dl class="facts">${facts.map(([label, text]) => html`<dt>${label}</dt><dd>${text}</dd>`)}</dl>
+    ${model.lacks && html`<p class="about">${model.lacks}</p>`}
   <//>`;
 }
 

@@ -64,6 +64,7 @@
  * @property {[string, string][]} facts
  * @property {string[]} can
  * @property {string} quick_precision that this machine draws faster in
+ * @property {string} [lacks] what cannot be done here, and where it can
  *
  * @typedef {Entry & Facts} Model
  *
@@ -81,6 +82,12 @@
  * @property {Recipe} [recipe]
  * @property {Point[]} [points]
  * @property {number} [psnr]
+ *
+ * @typedef {object} Loading how much of a model has come
+ * @property {string} text
+ * @property {number} done bytes
+ * @property {number} total
+ * @property {string} preview the address of a picture to be shown meanwhile
  *
  * @typedef {[number, number]} Place x and y in pixels of the picture
  * @typedef {Place} Point where a dragged point is

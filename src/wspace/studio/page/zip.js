@@ -9,7 +9,7 @@ const UTF8_NAMES = 0x0800;
 const FIRST_DAY = 0x21; // 1 January 1980: the same files make the same zip
 
 /** @param {Uint8Array} bytes */
-function crc32(bytes) {
+export function crc32(bytes) {
   let value = 0xffffffff;
   for (const byte of bytes) value = (value >>> 8) ^ CRC_TABLE[(value ^ byte) & 0xff];
   return ~value >>> 0;

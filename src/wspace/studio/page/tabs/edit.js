@@ -50,7 +50,8 @@ export function EditTab({ app }) {
         />
       <//>`
     }
-    <${Directions} app=${app} model=${model} work=${work} />`;
+    <${Directions} app=${app} model=${model} work=${work} />
+    ${model.lacks && html`<${Section} title="Elsewhere" about=${model.lacks} />`}`;
 }
 
 /** @typedef {{app: App, model: Model, work: Work}} Shown */
