@@ -7,9 +7,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MINUTES ?= 5
 PROCESSES ?= 2
 DEMO := demo
+EXPLORER ?= build/site/html/explorer
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train studio test test-studio check slow docs claims bench dist clean
+.PHONY: demo demo-train studio test test-studio check slow docs explorer claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -47,13 +48,13 @@ test: .venv/.installed
 	.venv/bin/mypy
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(PROCESSES) --dist loadfile
 
-# The studio's page in a browser. Needs chromium, and node with npm.
+# The pages of studio and explorer in a browser. Needs chromium, and node with npm.
 STUDIO_NODE := tests/studio/node_modules/.package-lock.json
 $(STUDIO_NODE): tests/studio/package-lock.json
 	cd tests/studio && npm ci --ignore-scripts --no-audit --no-fund --silent
 
 test-studio: .venv/.installed $(STUDIO_NODE)
-	.venv/bin/python -m pytest -m browser tests/studio
+	.venv/bin/python -m pytest -m browser tests/studio tests/explorer
 
 check: .venv/.installed
 	.venv/bin/ruff check .
@@ -66,6 +67,11 @@ slow: .venv/.installed
 # The site, in build/site/html. Fails where a link or an anchor leads nowhere.
 docs: .venv/.installed
 	.venv/bin/python website/make_site.py
+
+# The explorer with both bundled models, beside the site: `make docs explorer`.
+explorer: .venv/.installed
+	rm -rf $(EXPLORER)
+	$(W) explorer avatars clothes --out $(EXPLORER)
 
 # What of the article holds for the bundled models: pages in docs/claims.
 claims: .venv/.installed

@@ -29,7 +29,7 @@ from wspace.networks.generator import Generator
 from wspace.networks.presets import preset
 
 CPU = torch.device("cpu")
-DTYPES = ("float32", "float16", "int8")
+DTYPES = ("float32", "float16", "int16", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)

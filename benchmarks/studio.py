@@ -26,7 +26,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/helpers"))
 
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from running_studio import RunningStudio
 from studio_page import find_chromium
 from websockets.asyncio.client import ClientConnection, connect
@@ -116,22 +116,26 @@ def in_browser(address: str, moves: int) -> None:
         print(f"first picture {page.evaluate('window.firstPaint') / 1000:.2f} s after the request")
         paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         print(f"first paint {paint / 1000:.2f} s after the request")
-        slider = page.get_by_label("Psi", exact=True)
-        box = slider.bounding_box()
-        assert box is not None
-        left, right, height = box["x"] + 20, box["x"] + box["width"] - 20, box["y"] + 12
         page.wait_for_timeout(1500)
-        page.mouse.move(left, height)
-        page.mouse.down()
-        page.evaluate("window.latencies.length = 0")
-        for move in range(moves):
-            there = abs(2 * (4 * move / moves % 1) - 1)  # to and fro, four times
-            page.mouse.move(right + (left - right) * there, height)
-            page.wait_for_timeout(PAUSE_MS)
-        page.mouse.up()
-        page.wait_for_timeout(500)
-        told("pointer to pixels", page.evaluate("window.latencies"))
+        told("pointer to pixels", slide(page, moves))
         browser.close()
+
+
+def slide(page: Page, moves: int) -> list[float]:
+    """The milliseconds from each move over the slider of psi until it was painted."""
+    box = page.get_by_label("Psi", exact=True).bounding_box()
+    assert box is not None
+    left, right, height = box["x"] + 20, box["x"] + box["width"] - 20, box["y"] + 12
+    page.mouse.move(left, height)
+    page.mouse.down()
+    page.evaluate("window.latencies.length = 0")
+    for move in range(moves):
+        there = abs(2 * (4 * move / moves % 1) - 1)  # to and fro, four times
+        page.mouse.move(right + (left - right) * there, height)
+        page.wait_for_timeout(PAUSE_MS)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    return list(page.evaluate("window.latencies"))
 
 
 def told(what: str, milliseconds: Sequence[float]) -> None:
