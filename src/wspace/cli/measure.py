@@ -206,13 +206,12 @@ def measure_command(
 
 def _holds_pictures(model: str) -> bool:
     """Whether MODEL is a folder, zip or tar of pictures; a run folder is a model."""
-    from wspace.data.parquets import is_parquet
-    from wspace.data.tars import is_tar
+    from wspace.data.stores.opening import holds_many
 
     path = Path(model)
     if path.is_dir():
         return not (path / "model.safetensors").is_file()
-    return path.is_file() and (zipfile.is_zipfile(path) or is_tar(path) or is_parquet(path))
+    return path.is_file() and (zipfile.is_zipfile(path) or holds_many(path))
 
 
 def _channels_of(model: str) -> Channels:

@@ -31,7 +31,11 @@ from wspace.recipe.png import write_figure
 __all__ = ["DatasetReport", "default_sheet_path", "inspect_dataset"]
 
 SHEET_COLUMNS, SHEET_ROWS = 12, 8
-FOLDERS_OF = {"tars": "folder of tars", "parquets": "folder of parquet"}
+FOLDERS_OF = {
+    "tars": "folder of tars",
+    "parquets": "folder of parquet",
+    "arrows": "folder of arrow",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

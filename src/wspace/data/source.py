@@ -1,4 +1,4 @@
-"""A folder, a zip or tars of pictures as one list of named bytes, read safely.
+"""A folder, a zip, tars or tables of pictures as one list of named bytes, read safely.
 
 Nothing is ever unpacked to disk, every read is bounded before memory is taken, and archives inside
 archives stay closed.
@@ -9,15 +9,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import stat
 import threading
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal, NamedTuple
+from typing import Any
 
 from wspace.data.kinds import (
     ARCHIVE_SUFFIXES,
@@ -31,11 +28,12 @@ from wspace.data.kinds import (
 )
 from wspace.data.metadata import METADATA_NAME, Metadata, read_object
 from wspace.data.names import leads_out, normal_name
-from wspace.data.parquets import PARQUET_SUFFIX, Parquets, is_parquet
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
-from wspace.data.sidecars import MAX_SIDECAR_BYTES, is_sidecar, key_of, read_sidecars
-from wspace.data.tars import TAR_SUFFIX, Tars, holds_only, is_tar
-from wspace.errors import WspaceError, one_line, reason
+from wspace.data.sidecars import MAX_SIDECAR_BYTES, key_of, read_sidecars
+from wspace.data.stores.opening import StoreKind, kind_of_store, open_store
+from wspace.data.stores.store import Listed, Store, system_words
+from wspace.data.stores.zips import READ_ERRORS
+from wspace.errors import WspaceError, one_line
 from wspace.recipe.png import is_own_picture
 
 __all__ = [
@@ -54,17 +52,6 @@ _METADATA_BYTES_BASE = 1 << 20  # dataset.json may hold this much, and for each 
 _METADATA_BYTES_PER_PICTURE = 8 << 10  # this much (an avatar's options take 0.4 to 5 kB)
 _METADATA_BYTES_LIMIT = 512 << 20
 _LOOKED_AT = frozenset({".png", ".heic", ".heif", ".hif", ".avif"})  # before they are taken
-# What zipfile, zlib and the system raise for damaged, encrypted or exotic archives.
-_READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
-
-
-class _Listed(NamedTuple):
-    """A file, pictures or not; ``told`` is what its stored name means."""
-
-    stored: str
-    size: int
-    crc: int | None
-    told: str
 
 
 @dataclass(frozen=True)
@@ -96,8 +83,8 @@ class UnreadableFileError(WspaceError):
 
 
 class PictureSource:
-    """The picture files of a folder (nested or not), a zip, a tar, or a folder of tars, sorted by
-    their stored names.
+    """The pictures of a folder (nested or not), a zip, a tar, a Parquet or an Arrow file, or a
+    folder of one of these three, sorted by their stored names.
 
     Files are pictures by their suffix or, whatever they are called, by their first bytes. Names are
     those of `normal_name` and never leave the source. Linked folders are followed, each folder
@@ -109,14 +96,14 @@ class PictureSource:
     others).
 
     Attributes:
-        path: the folder, zip or tar.
-        kind: which of them it is; "tars" and "parquets" are folders of these.
+        path: the folder or file.
+        kind: which of them it is; "tars", "parquets" and "arrows" are folders of these.
         entries: the pictures.
         left_out: kinds of files, and how many there are of each.
         remarks: lines for people, of descriptions that are not used.
 
     Args:
-        path: folder, zip or tar.
+        path: of the folder or file.
         listed: False reads files by names that are known, and lists none.
 
     Raises:
@@ -132,29 +119,29 @@ class PictureSource:
         self._headers: dict[str, PictureHeader] = {}
         self.remarks: list[str] = []
         self._lock = threading.Lock()
-        self._archive: zipfile.ZipFile | None = None
-        self._archive_pid = -1
         if not os.path.exists(self.path):  # False, too, where the system does not let us look
             raise WspaceError(f"{self.path}: no such file or folder: check the path of the data.")
-        self.kind = _kind_of_source(self.path)
-        self._store: Tars | Parquets | None = None  # what is in files that hold many
+        self.kind: StoreKind = kind_of_store(self.path)
+        self._store: Store | None = None
         self._sidecars: dict[str, int] = {}  # files that speak of pictures: their bytes
-        self._said: dict[str, Any] | None = None  # what these say, once they are read
+        self._said: dict[str, Any] | None = None  # what these or columns say, once they are read
         status = self.path.stat()
         self.stamp = (status.st_ino, status.st_size, status.st_mtime_ns)  # of the zip as listed
         self._stored: dict[str, str] = {}
         self.entries: list[Entry] = []
         if listed:
-            list_all = {"folder": self._list_folder, "zip": self._list_zip}
-            files = _normalised(list_all.get(self.kind, self._list_store)())
+            store = self._open_store()
+            files = _normalised(store.files())
+            self._counts += store.left_out
+            self.remarks += store.remarks
+            self._sidecars = dict(store.sidecars)
             self._stored = {entry.name: entry.stored for entry in files}
             self.entries = self._pictures(files)
             self._count_lone_sidecars()
             self.left_out = dict(self._counts)
 
     def __getstate__(self) -> dict[str, Any]:
-        dropped = {"_lock": None, "_archive": None, "_archive_pid": -1, "_store": None}
-        return {**self.__dict__, **dropped}
+        return {**self.__dict__, "_lock": None, "_store": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
@@ -168,7 +155,7 @@ class PictureSource:
     @property
     def has_checksums(self) -> bool:
         """Whether entries know the CRC-32 of what they hold."""
-        return self.kind == "zip"
+        return self._open_store().has_checksums
 
     def files(self, entries: Iterable[Entry]) -> dict[str, str]:
         """The files on the disk that hold these pictures: their names, by where they lie in `path`.
@@ -183,11 +170,9 @@ class PictureSource:
         return {file: file or self.path.name for file in found}
 
     def close(self) -> None:
-        """Close the zip, if one is open; a later read opens it again."""
-        with self._lock:
-            if self._archive is not None and self._archive_pid == os.getpid():
-                self._archive.close()
-            self._archive = None
+        """Close what is open; a later read opens it again."""
+        if self._store is not None:
+            self._store.close()
 
     def read(self, name: str, limit: int) -> bytes:
         """The whole content of the file ``name``.
@@ -226,7 +211,7 @@ class PictureSource:
             with open(self.path / self._stored.get(name, name), "rb") as file:
                 return read_header(file)
         except OSError as error:
-            raise UnreadableFileError(self.path, name, _reason(error)) from None
+            raise UnreadableFileError(self.path, name, system_words(error)) from None
 
     def metadata(self) -> Metadata:
         """What ``dataset.json`` holds: the topmost one whose folder holds all pictures.
@@ -238,11 +223,9 @@ class PictureSource:
                 `read_sidecars`.
         """
         told = self._description()
-        if self.kind == "tars":
-            store = self._open_store()
-            assert isinstance(store, Tars)
-            store.check_whole(told.content.get("shards"))
-        if not self._sidecars and self.kind not in ("parquet", "parquets"):
+        store = self._open_store()
+        store.check_whole(told.content)
+        if not self._sidecars and not store.is_tabular:
             return told
         if self._said is None:
             self._said = self._read_beside(told.folder)
@@ -255,12 +238,13 @@ class PictureSource:
     def _read_beside(self, folder: str) -> dict[str, Any]:
         """What files or columns beside pictures say; these are called as seen from a folder."""
         store = self._open_store()
-        if isinstance(store, Parquets):
+        if store.is_tabular:
             try:
-                return store.metadata({entry.stored: entry.name for entry in self.entries})
+                return store.columns({entry.stored: entry.name for entry in self.entries})
             except OSError as error:
                 raise WspaceError(
-                    f"{self.path}: its labels cannot be read ({_reason(error)}): copy it again."
+                    f"{self.path}: its labels cannot be read ({system_words(error)}): copy it "
+                    "again."
                 ) from None
         before = f"{folder}/" if folder else ""
         pictures = [(entry.name.removeprefix(before), entry.stored) for entry in self.entries]
@@ -296,7 +280,7 @@ class PictureSource:
         """The first bytes of a file; a limit refuses longer files before memory is taken."""
         stored = self._stored.get(name, name)
         try:
-            size, opened = self._open(stored)
+            size, opened = self._open_store().open(stored)
             with opened as file:
                 if limit is not None and size > limit:
                     raise UnreadableFileError(self.path, name, f"more than {limit:,} bytes")
@@ -305,95 +289,14 @@ class PictureSource:
             raise UnreadableFileError(self.path, name, "it is gone") from None
         except UnreadableFileError:
             raise
-        except _READ_ERRORS as error:
-            raise UnreadableFileError(self.path, name, _reason(error)) from None
+        except READ_ERRORS as error:
+            raise UnreadableFileError(self.path, name, system_words(error)) from None
 
-    def _open(self, stored: str) -> tuple[int, IO[bytes]]:
-        """How many bytes a file has, and the file."""
-        if self.kind == "zip":
-            archive = self._open_zip()
-            return archive.getinfo(stored).file_size, archive.open(stored)
-        if self.kind == "folder":
-            file = open(self.path / stored, "rb")  # noqa: SIM115
-            return os.fstat(file.fileno()).st_size, file
-        return self._open_store().open(stored)
-
-    def _open_store(self) -> Tars | Parquets:
+    def _open_store(self) -> Store:
         with self._lock:
             if self._store is None:
-                of_tars = self.kind in ("tar", "tars")
-                self._store = Tars(self.path) if of_tars else Parquets(self.path)
+                self._store = open_store(self.path, self.kind)
             return self._store
-
-    def _open_zip(self) -> zipfile.ZipFile:
-        with self._lock:
-            # A forked process shares the parent's file position: it opens the zip for itself.
-            if self._archive is None or self._archive_pid != os.getpid():
-                self._archive = zipfile.ZipFile(self.path)
-                self._archive_pid = os.getpid()
-            return self._archive
-
-    def _list_zip(self) -> list[_Listed]:
-        if not stat.S_ISREG(self.path.stat().st_mode):
-            raise WspaceError(
-                f"{self.path} is neither a folder nor a zip nor a tar: give one of them."
-            )
-        try:
-            infos = self._open_zip().infolist()
-        except _READ_ERRORS as error:
-            raise WspaceError(
-                f"{self.path} is not a readable zip ({_reason(error)}): give a folder of pictures "
-                "or a whole zip."
-            ) from None
-        entries = {}
-        for info in infos:
-            told = _told_name(info)
-            for name in (info.filename, told):
-                _check_name(self.path, name)  # first: is_dir() of an empty name raises
-            if info.is_dir():
-                continue
-            # Others (LZMA, for one) let a file demand gigabytes before a byte is read.
-            plain = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-            if info.flag_bits & 0x1 or not plain:
-                what = "encrypted" if plain else "compressed in an uncommon way"
-                raise WspaceError(
-                    f"{self.path}: {one_line(info.filename)} is {what}: make the zip again with "
-                    "plain deflate and no password."
-                )
-            entries[info.filename] = _Listed(info.filename, info.file_size, info.CRC, told)
-        return list(entries.values())
-
-    def _list_store(self) -> list[_Listed]:
-        store = self._open_store()
-        return self._list_tars(store) if isinstance(store, Tars) else self._list_parquets(store)
-
-    def _list_parquets(self, store: Parquets) -> list[_Listed]:
-        if store.remark is not None:
-            self.remarks.append(store.remark)
-        files = []
-        try:
-            files += [_Listed(name, size, None, name) for name, size in store.others()]
-            for stored, told, size in store.pictures():
-                if size is None:
-                    self._counts["rows without a picture"] += 1
-                else:
-                    files.append(_Listed(stored, size, None, told))
-        except OSError as error:
-            raise WspaceError(
-                f"{self.path}: its Parquet is damaged ({_reason(error)}): copy it again."
-            ) from None
-        return files
-
-    def _list_tars(self, tars: Tars) -> list[_Listed]:
-        """The files in tars; those that speak of pictures are put aside."""
-        files = []
-        for stored, member in tars.members.items():
-            if is_sidecar(stored):
-                self._sidecars[stored] = member.size
-            else:
-                files.append(stored)
-        told = tars.told_names(files)
-        return [_Listed(one, tars.members[one].size, None, told[one]) for one in files]
 
     def _count_lone_sidecars(self) -> None:
         if self._sidecars:
@@ -402,45 +305,6 @@ class PictureSource:
             for name in lone:
                 del self._sidecars[name]
             self._counts += Counter(map(file_kind, lone))
-
-    def _list_folder(self) -> list[_Listed]:
-        """Every file; linked folders come last, so that what is read twice keeps its own name."""
-        entries: list[_Listed] = []
-        waiting, linked, seen = [self.path], list[Path](), set[tuple[int, int]]()
-        try:
-            while waiting or linked:
-                folder = waiting.pop() if waiting else linked.pop(0)
-                status = folder.stat()
-                if (status.st_dev, status.st_ino) in seen:
-                    self._counts["links to folders that are here already"] += 1
-                    continue
-                seen.add((status.st_dev, status.st_ino))
-                with os.scandir(folder) as inside:
-                    found = sorted(inside, key=lambda file: file.name)
-                for file in found:
-                    relative = Path(file.path).relative_to(self.path).as_posix()
-                    if _is_folder(file):
-                        if is_skipped_folder(file.name):
-                            self._counts[f"folders {one_line(file.name)}"] += 1
-                        else:
-                            (linked if file.is_symlink() else waiting).append(Path(file.path))
-                    else:
-                        entries += self._as_entry(file, relative)
-        except OSError as error:
-            raise WspaceError(
-                f"{error.filename}: cannot be read ({error.strerror}): check its rights."
-            ) from None
-        return entries
-
-    def _as_entry(self, file: os.DirEntry[str], relative: str) -> list[_Listed]:
-        try:
-            status = file.stat()
-        except OSError:  # a link to nowhere: named when it is read
-            return [_Listed(relative, 0, None, relative)]
-        if not stat.S_ISREG(status.st_mode):  # a pipe named a.png would block for ever
-            self._counts["pipes and devices"] += 1
-            return []
-        return [_Listed(relative, status.st_size, None, relative)]
 
     def _pictures(self, entries: Iterable[Entry]) -> list[Entry]:
         """Those of the files that are pictures; the others are counted by kind."""
@@ -516,23 +380,12 @@ class PictureSource:
         archives = sum(self.left_out.get(suffix, 0) for suffix in ARCHIVE_SUFFIXES)
         if archives:
             advice = f"it holds {archives} archive(s), which are not opened: unpack them first."
+        if self.kind == "folder" and (self.path / "dataset_dict.json").is_file():
+            advice = "it holds the splits of a data set: give the folder of one of them."
         raise WspaceError(f"{self.path}: no pictures in this {kind}: {advice}")
 
     def _others(self) -> str:
         return f" (it holds {describe_left_out(self.left_out)})" if self.left_out else ""
-
-
-SourceKind = Literal["folder", "zip", "tar", "tars", "parquet", "parquets"]
-
-
-def _kind_of_source(path: Path) -> SourceKind:
-    if path.is_dir():
-        if holds_only(path, TAR_SUFFIX):
-            return "tars"
-        return "parquets" if holds_only(path, PARQUET_SUFFIX) else "folder"
-    if is_tar(path):
-        return "tar"
-    return "parquet" if is_parquet(path) else "zip"
 
 
 @functools.lru_cache(maxsize=1)
@@ -546,40 +399,13 @@ def source_in_worker(path: Path, stamp: tuple[int, int, int]) -> PictureSource:
     return PictureSource(path, listed=False)
 
 
-def _is_folder(file: os.DirEntry[str]) -> bool:
-    try:
-        return file.is_dir()
-    except OSError:  # a link that leads in a circle
-        return False
-
-
 def _skipped_folder(path: PurePosixPath) -> PurePosixPath | None:
     """The topmost folder around a file whose content is no data, if there is one."""
     around = [folder for folder in path.parents if is_skipped_folder(folder.name)]
     return around[-1] if around else None
 
 
-def _check_name(path: Path, name: str) -> None:
-    """Refuse names that would lead out of the archive, were they ever used as paths."""
-    if leads_out(name):
-        raise WspaceError(
-            f"{path}: the name {one_line(name)} leads out of the zip: do not trust this file, or "
-            "make it again with plain names."
-        )
-
-
-def _told_name(info: zipfile.ZipInfo) -> str:
-    """The name of a file in a zip; macOS writes UTF-8 and does not say so."""
-    name = info.filename
-    if info.flag_bits & 0x800 or name.isascii():
-        return name
-    try:
-        return name.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return name
-
-
-def _normalised(listed: list[_Listed]) -> list[Entry]:
+def _normalised(listed: list[Listed]) -> list[Entry]:
     """Files under their normal names, sorted by the stored ones, which no new spelling moves.
 
     Where two files would have one name, or it would lead out, the stored one is kept.
@@ -594,8 +420,3 @@ def _normalised(listed: list[_Listed]) -> list[Entry]:
         if normal_name(name):
             entries.append(Entry(name, size, crc, stored))
     return entries
-
-
-def _reason(error: Exception) -> str:
-    """In a few words; of an error of the system not its number and path."""
-    return getattr(error, "strerror", None) or reason(error)

@@ -16,11 +16,11 @@ from PIL import Image
 from small_tars import png
 
 from wspace.cli.main import main
-from wspace.data import parquets
 from wspace.data.build import BuildConfig, build_dataset
 from wspace.data.dataset import Dataset
 from wspace.data.inspect import inspect_dataset
 from wspace.data.source import PictureSource, UnreadableFileError
+from wspace.data.stores import tables
 from wspace.errors import WspaceError
 
 STRUCT = pa.struct({"bytes": pa.binary(), "path": pa.string()})
@@ -115,7 +115,7 @@ def test_a_build_of_it_keeps_pictures_and_classes(tmp_path: Path) -> None:
 
 def test_few_groups_of_rows_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.parquet", {"image": images()})
-    monkeypatch.setattr(parquets, "KEPT_BYTES", 4 * len(jpg(0)))
+    monkeypatch.setattr(tables, "KEPT_BYTES", 4 * len(jpg(0)))
     source = pickle.loads(pickle.dumps(PictureSource(path)))
     for row in (0, 6, 3, 1, 5, 0):
         assert source.read(f"{row:010d}.jpg", 1 << 20) == jpg(10 * row)

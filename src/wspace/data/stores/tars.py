@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from wspace.data.kinds import PICTURE_SUFFIXES, is_skipped_folder
 from wspace.data.names import leads_out
+from wspace.data.sidecars import is_sidecar
+from wspace.data.stores.store import Listed, Store, is_named, stamp_of
 from wspace.errors import WspaceError, one_line, reason
 
-__all__ = ["TAR_SUFFIX", "Member", "Tars", "holds_only", "is_tar"]
+__all__ = ["TAR_SUFFIX", "Member", "Tars", "is_tar"]
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 64 << 10  # of a long name, or of a pax header
@@ -47,16 +47,7 @@ class Member(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
-class _Stamp:
-    """What tells that a tar is the one that was listed."""
-
-    inode: int
-    size: int
-    changed_ns: int
-
-
-class Tars:
+class Tars(Store):
     """The plain files in a tar or in all tars of a folder, by the names that they are stored under.
 
     Those are ``name`` in a tar, ``shard.tar/name`` in a folder of tars, and their own for other
@@ -68,23 +59,23 @@ class Tars:
         members: where each file lies.
 
     Args:
-        path: as `is_tar` or `holds_only`.
+        path: a tar, or a folder that holds them alone, see `holds_only`.
 
     Raises:
         WspaceError: a tar that is damaged, compressed or no tar, or holds what is no plain file.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.members: dict[str, Member] = {}
-        self._stamps: dict[str, _Stamp] = {}
+        self._stamps: dict[str, tuple[int, int, int]] = {}
         for tar in _files_in(path) if path.is_dir() else [""]:
             place = path / tar
             try:
                 with open(place, "rb") as file:
                     self._stamps[tar] = _stamp(file)
-                    if tar and not _is_named(tar, TAR_SUFFIX):
-                        self.members[tar] = Member(tar, 0, self._stamps[tar].size)
+                    if tar and not is_named(tar, TAR_SUFFIX):
+                        self.members[tar] = Member(tar, 0, os.fstat(file.fileno()).st_size)
                         continue
                     for name, offset, size in _files(file, place):
                         stored = f"{tar}/{name}" if tar else name
@@ -94,8 +85,22 @@ class Tars:
                     f"{place}: cannot be read ({error.strerror or error}): check its rights."
                 ) from None
 
-    def check_whole(self, names: object) -> None:
-        """Raise a WspaceError where a tar is not there that a description lists."""
+    def files(self) -> list[Listed]:
+        """As `Store.files`; those that speak of pictures are put aside."""
+        files = []
+        for stored, member in self.members.items():
+            if is_sidecar(stored):
+                self.sidecars[stored] = member.size
+            else:
+                files.append(stored)
+        told = self.told_names(files)
+        return [Listed(one, self.members[one].size, None, told[one]) for one in files]
+
+    def check_whole(self, told: Mapping[str, Any]) -> None:
+        """Raise a WspaceError where a tar is not there that ``dataset.json`` lists."""
+        if not self.path.is_dir():
+            return
+        names = told.get("shards")
         wanted = names if isinstance(names, list) else []
         lost = [name for name in wanted if isinstance(name, str) and name not in self._stamps]
         if lost:
@@ -105,12 +110,7 @@ class Tars:
             )
 
     def open(self, stored: str) -> tuple[int, IO[bytes]]:
-        """A file's size, and the tar, opened where the file begins.
-
-        Raises:
-            KeyError: there is no such file.
-            OSError: the tar is gone, or is not the one that was listed.
-        """
+        """As `Store.open`."""
         member = self.members[stored]
         file = open(self.path / member.tar, "rb")  # noqa: SIM115
         try:
@@ -123,7 +123,7 @@ class Tars:
         return member.size, file
 
     def file_of(self, stored: str) -> str:
-        """The file in the folder that a file lies in; "" where `path` is the tar."""
+        """As `Store.file_of`."""
         return self.members[stored].tar
 
     def told_names(self, stored: list[str]) -> dict[str, str]:
@@ -157,37 +157,16 @@ def is_tar(path: Path) -> bool:
     return named or head[at : at + len(magic)] == magic
 
 
-def holds_only(path: Path, container: str) -> bool:
-    """Whether a folder holds files of this suffix, and neither pictures nor folders beside them."""
-    found = False
-    try:
-        with os.scandir(path) as inside:
-            for file in inside:
-                suffix = os.path.splitext(file.name)[1].lower()
-                if suffix in PICTURE_SUFFIXES and not file.name.startswith("."):
-                    return False
-                if file.is_dir() and not is_skipped_folder(file.name):
-                    return False
-                found = found or (_is_named(file.name, container) and file.is_file())
-    except OSError:  # said when it is listed
-        return False
-    return found
-
-
-def _is_named(name: str, suffix: str) -> bool:
-    return name.lower().endswith(suffix) and not name.startswith(".")
-
-
 def _files_in(folder: Path) -> list[str]:
     with os.scandir(folder) as inside:
         return sorted(file.name for file in inside if file.is_file())
 
 
-def _stamp(file: IO[bytes]) -> _Stamp:
+def _stamp(file: IO[bytes]) -> tuple[int, int, int]:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is no plain file")
-    return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+    return stamp_of(status)
 
 
 def _files(file: IO[bytes], place: Path) -> Iterator[tuple[str, int, int]]:

@@ -1,0 +1,1 @@
+"""Places that hold named bytes: folders, zips, tars and tables, listed once, read in place."""
