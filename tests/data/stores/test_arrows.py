@@ -268,3 +268,12 @@ def test_bytes_changed_anywhere_are_refused_or_read(
             messages.append(str(error))
     assert len(messages) > 15
     assert not any("\n" in message for message in messages)
+
+
+@pytest.mark.parametrize("name", ["label", "bytes"])
+def test_a_column_whose_name_is_no_text_is_damage(tmp_path: Path, name: str) -> None:
+    content = write(tmp_path / "a.arrow", {"image": images(), "label": LABELS}).read_bytes()
+    assert name.encode() in content
+    (tmp_path / "b.arrow").write_bytes(content.replace(name.encode(), b"\xff" + name.encode()[1:]))
+    with pytest.raises(WspaceError, match="has a column whose name is no text"):
+        PictureSource(tmp_path / "b.arrow")

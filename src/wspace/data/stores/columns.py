@@ -50,7 +50,8 @@ def choose_columns(schema: Any, place: Path, told: Mapping[str, Any] | None = No
         WspaceError: no column is surely that of pictures.
     """
     try:
-        _ = schema.names
+        for field in schema:
+            _ = field.name, [inside.name for inside in _fields(field.type)]
     except ValueError as error:
         raise WspaceError(
             f"{place} has a column whose name is no text ({reason(error)}): copy it again."
@@ -98,8 +99,12 @@ def _may_hold_pictures(kind: Any) -> bool:
     binary = ("binary", "large_binary")
     if str(kind) in binary:
         return True
-    fields = [kind.field(k) for k in range(kind.num_fields)] if _is_struct(kind) else []
-    return any(field.name == "bytes" and str(field.type) in binary for field in fields)
+    return any(f.name == "bytes" and str(f.type) in binary for f in _fields(kind))
+
+
+def _fields(kind: Any) -> list[Any]:
+    """The fields of a struct; none of another type."""
+    return [kind.field(k) for k in range(kind.num_fields)] if _is_struct(kind) else []
 
 
 def _is_struct(kind: Any) -> bool:
