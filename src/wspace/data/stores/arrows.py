@@ -170,7 +170,8 @@ class _ArrowTable(Table):
                 column = inside["bytes"]
             if str(column.type) not in ("binary", "large_binary"):
                 raise OSError("two columns of one name")
-        except (KeyError, ValueError, self._arrow.ArrowException) as error:  # ValueError: text that is none
+        # ValueError: text that is none
+        except (KeyError, ValueError, self._arrow.ArrowException) as error:
             raise OSError(reason(error)) from None
         self._positions[group] = self._find(column, self._batches[group], joined)
         return column, paths
@@ -184,7 +185,7 @@ class _ArrowTable(Table):
         base = data.address - joined.address
         if not 0 <= base <= base + data.size <= joined.size:
             return None, None
-        ends = np.frombuffer(offsets, width)[column.offset : column.offset + count + 1]
+        ends = np.frombuffer(offsets, width, column.offset + count + 1)[column.offset :]
         lengths = np.diff(ends.astype(np.int64))
         lengths[~np.asarray(column.is_valid())] = -1
         begins = batch.offset + base - len(self._before) + ends[:-1].astype(np.int64)
