@@ -10,7 +10,7 @@ DEMO := demo
 EXPLORER ?= build/site/html/explorer
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train studio test test-studio check slow docs explorer claims bench dist clean
+.PHONY: demo demo-train studio test test-studio test-cpp check slow docs explorer claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -55,6 +55,11 @@ $(STUDIO_NODE): tests/studio/package-lock.json
 
 test-studio: .venv/.installed $(STUDIO_NODE)
 	.venv/bin/python -m pytest -m browser tests/studio tests/explorer
+
+# The example in C++. Needs cmake, a compiler, and Debian's packages.
+test-cpp: .venv/.installed
+	tests/exporting/onnxruntime_release.sh build/onnxruntime .venv/bin/python
+	ONNXRUNTIME_ROOT=$(CURDIR)/build/onnxruntime .venv/bin/python -m pytest tests/exporting/test_export_examples.py -k cpp
 
 check: .venv/.installed
 	.venv/bin/ruff check .
