@@ -67,7 +67,7 @@ def claims_command(
     """Put the claims of the StyleGAN article to the test on MODEL, with labelled pictures DATA.
 
     Each claim ends in a number with a 95 % interval and a verdict: holds, does not hold, or cannot
-    tell. Attributes are told by a judge that learns from the labels. docs/measuring.md says how
+    tell. Attributes are told by a judge that learns from the labels. docs/claims.md says how
     each is tested.
     """
     from wspace.claims.check import check_claims
