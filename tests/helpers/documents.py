@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -239,7 +239,9 @@ def problems_of_code(code: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wspace"):
             module = importlib.import_module(node.module or "")
             for name in node.names:
-                if not hasattr(module, name.name):
+                inner = f"{node.module}.{name.name}"
+                is_module = hasattr(module, "__path__") and importlib.util.find_spec(inner)
+                if not (hasattr(module, name.name) or is_module):
                     yield f"{node.module} has no {name.name}"
         if (
             isinstance(node, ast.Attribute)
