@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from wspace.cli.data_place import fetched_path
 from wspace.cli.progress import progress_bar
 from wspace.files import check_file
 from wspace.recipe.recipe import recipes
@@ -17,7 +18,7 @@ __all__ = ["claims_command"]
 
 @click.command("claims")
 @click.argument("model")
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -34,7 +35,6 @@ __all__ = ["claims_command"]
 )
 @click.option(
     "--labelled",
-    type=click.Path(path_type=Path),
     help="Labelled data that the judge of attributes learns from.  [default: one half of DATA]",
 )
 @click.option(
@@ -55,10 +55,10 @@ __all__ = ["claims_command"]
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep judges.")
 def claims_command(
     model: str,
-    data: Path,
+    data: str,
     out: Path,
     num: int,
-    labelled: Path | None,
+    labelled: str | None,
     series: Path | None,
     first_seed: int,
     device: str,
@@ -82,8 +82,11 @@ def claims_command(
         check_file(out.with_name(f"{out.name}.{ending}"))
     cache = None if no_cache else cache_folder()
     with contextlib.ExitStack() as stack:
-        dataset = stack.enter_context(Dataset.open(data))
-        other = None if labelled is None else stack.enter_context(Dataset.open(labelled))
+        place = fetched_path(data)
+        dataset = stack.enter_context(Dataset.open(place))
+        other = None
+        if labelled is not None:
+            other = stack.enter_context(Dataset.open(fetched_path(labelled)))
         for line in dict.fromkeys((*dataset.remarks, *(other.remarks if other else ()))):
             click.echo(line, err=True)
         generator = load_generator(model, device)
@@ -98,7 +101,7 @@ def claims_command(
         )
     about = {
         "model": generator.name or model,
-        "data": data.name,
+        "data": place.name,
         "num": num,
         "first_seed": first_seed,
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wspace.cli.data_place import fetched_path
 from wspace.cli.progress import progress_bar
 from wspace.errors import one_line
 from wspace.sizes import read_size
@@ -73,7 +74,7 @@ def avatars_command(
 
 
 @data_command.command("build")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder")
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--size", required=True, help="Side of squares, or WIDTHxHEIGHT such as 96x64.")
 @click.option(
@@ -113,7 +114,7 @@ def avatars_command(
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 def build_command(
-    folder: Path,
+    folder: str,
     out: Path,
     size: str,
     fit: Fit,
@@ -137,9 +138,10 @@ def build_command(
     config = BuildConfig(
         size=read_size(size).resolution, fit=fit, background=background, alpha=alpha, depth=depth
     )
+    place = fetched_path(folder)
     with progress_bar("building", "pictures") as show:
         report = build_dataset(
-            folder,
+            place,
             out,
             config,
             strict=strict,
@@ -172,7 +174,7 @@ def build_command(
 
 
 @data_command.command("inspect")
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data")
 @click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -180,13 +182,14 @@ def build_command(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
-def inspect_command(data: Path, sheet: Path | None, as_json: bool, workers: int | None) -> None:
+def inspect_command(data: str, sheet: Path | None, as_json: bool, workers: int | None) -> None:
     """Say what DATA (a folder, zip or tars) holds, and write a contact sheet of its pictures."""
     from wspace.data.inspect import default_sheet_path, inspect_dataset
 
-    sheet = sheet or default_sheet_path(data)
+    place = fetched_path(data)
+    sheet = sheet or default_sheet_path(place)
     with progress_bar("inspecting", "pictures") as show:
-        report = inspect_dataset(data, sheet, progress=show, workers=workers)
+        report = inspect_dataset(place, sheet, progress=show, workers=workers)
     if as_json:
         click.echo(json.dumps({**report.to_dict(), "sheet": str(sheet)}, indent=2))
         return

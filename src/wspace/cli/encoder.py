@@ -9,6 +9,7 @@ from typing import Literal, cast
 import click
 
 from wspace.cli.common import file_path, load_generator
+from wspace.cli.data_place import fetched_path
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError, command_line
 
@@ -17,7 +18,11 @@ __all__ = ["encoder_command"]
 
 @click.command("encoder")
 @click.argument("model")
-@click.option("--data", metavar="DATA", help="Real pictures, too: such as the model learned from.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Real pictures, too: such as the model learned from.",
+)
 @click.option("--minutes", type=float, default=3.0, show_default=True, help="How long it learns.")
 @click.option(
     "--out",
@@ -55,7 +60,7 @@ def encoder_command(
         real = None
         if data is not None:
             channels = cast(Literal[1, 3, 4], generator.image_channels)
-            opened = stack.enter_context(Dataset.open(data, image_channels=channels))
+            opened = stack.enter_context(Dataset.open(fetched_path(data), image_channels=channels))
             real = real_pictures(generator, opened, seed=seed)
         progress = stack.enter_context(progress_bar("teaching", "seconds"))
         taught = teach_encoder(generator, config, real=real, seed=seed, progress=progress)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 from click.core import ParameterSource
 
+from wspace.cli.data_place import fetched_path
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file
@@ -41,7 +42,7 @@ OF_MODELS = ("first_seed", "psi")  # options that say nothing of pictures
 
 @click.command("measure")
 @click.argument("model", metavar="MODEL|PICTURES")
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data")
 @click.option(
     "--metrics",
     "metrics_text",
@@ -86,13 +87,11 @@ OF_MODELS = ("first_seed", "psi")  # options that say nothing of pictures
 )
 @click.option(
     "--train",
-    type=click.Path(path_type=Path),
     help="What the model was trained on, for --neighbours; DATA then shows how near unseen "
     "pictures are.  [default: DATA]",
 )
 @click.option(
     "--labelled",
-    type=click.Path(path_type=Path),
     help="Labelled data that the judge of attributes learns from.  [default: one half of DATA, and "
     "the other half is compared]",
 )
@@ -107,7 +106,7 @@ OF_MODELS = ("first_seed", "psi")  # options that say nothing of pictures
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def measure_command(
     model: str,
-    data: Path,
+    data: str,
     metrics_text: str,
     num: int | None,
     real_num: int | None,
@@ -116,8 +115,8 @@ def measure_command(
     first_seed: int,
     psi: float,
     sheet: Path | None,
-    train: Path | None,
-    labelled: Path | None,
+    train: str | None,
+    labelled: str | None,
     plots: Path | None,
     batch_size: int | None,
     device: str,
@@ -133,26 +132,28 @@ def measure_command(
     Features of datasets are kept in ~/.cache/wspace, or in $WSPACE_CACHE.
     """
     from wspace.data.dataset import Dataset
+    from wspace.data.remote.addresses import is_address, shown_address
     from wspace.machine import choose_device
     from wspace.metrics.comparison import compare
     from wspace.metrics.features.datasets import cache_folder
     from wspace.metrics.features.named import open_extractor
 
     names = parse_metrics(metrics_text)
-    pictures = _holds_pictures(model)
-    check_metrics(names, has_model=not pictures, subject=model)
+    pictures = is_address(model) or _holds_pictures(model)
+    check_metrics(names, has_model=not pictures, subject=shown_address(model))
     check_extractor(extractor_name, weights)
     _check_sheet_options(sheet, train)
     _check_judge_options(names, labelled, plots)
     if not pictures:  # wrong ones are said before any work
         recipes(seeds=seed_range(first_seed, num or DRAWN)[:1], psi=psi)
-    _check_options_of_models(model, pictures)
+    _check_options_of_models(shown_address(model), pictures)
     chosen = choose_device(device)
     cache = None if no_cache else cache_folder()
     channels = None if pictures else _channels_of(model)
     keep = sheet is not None or not all(METRICS[name].statistics for name in names)
+    place = fetched_path(data)
     with (
-        Dataset.open(data, image_channels=channels) as dataset,
+        Dataset.open(place, image_channels=channels) as dataset,
         _open_fake(
             model, pictures, dataset, num=num, first_seed=first_seed, psi=psi,
             batch_size=batch_size, device=str(chosen),
@@ -176,7 +177,9 @@ def measure_command(
         found = measure(comparison, names)
         if sheet is not None:
             channels = cast(Channels, dataset.image_channels)
-            with Dataset.open(train or data, image_channels=channels) as train_data:
+            with Dataset.open(
+                place if train is None else fetched_path(train), image_channels=channels
+            ) as train_data:
                 if train is not None:
                     _say_remarks(train_data)
                 found["neighbours"] = _neighbours(
@@ -186,8 +189,8 @@ def measure_command(
         found["plots"] = _plots(plots, found, extractor.name)
     made = {} if pictures else {"first_seed": first_seed, "psi": psi}
     report = {
-        "model": model,
-        "data": str(data),
+        "model": shown_address(model),
+        "data": str(place),
         "num": len(comparison.fake),
         "real_num": len(comparison.real),
         **made,
@@ -240,7 +243,7 @@ def _check_options_of_models(model: str, pictures: bool) -> None:
             )
 
 
-def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
+def _check_sheet_options(sheet: Path | None, train: str | None) -> None:
     """Refuse now what would only be noticed after minutes of work."""
     if sheet is None and train is not None:
         raise WspaceError(f"--train {train} is only read with --neighbours: give that too.")
@@ -253,7 +256,7 @@ def _check_sheet_options(sheet: Path | None, train: Path | None) -> None:
         check_file(sheet)
 
 
-def _check_judge_options(names: tuple[str, ...], labelled: Path | None, plots: Path | None) -> None:
+def _check_judge_options(names: tuple[str, ...], labelled: str | None, plots: Path | None) -> None:
     """Refuse what would have no effect, and plots that cannot be made."""
     if labelled is not None and not any(METRICS[name].judge for name in names):
         judged = ", ".join(name for name, metric in METRICS.items() if metric.judge)
@@ -268,7 +271,7 @@ def _check_judge_options(names: tuple[str, ...], labelled: Path | None, plots: P
 
 
 def _judging(
-    names: tuple[str, ...], data: Dataset, labelled: Path | None, cache: Path | None, device: str
+    names: tuple[str, ...], data: Dataset, labelled: str | None, cache: Path | None, device: str
 ) -> Judging | None:
     """The judge, where a metric needs one."""
     if not any(METRICS[name].judge for name in names):
@@ -277,7 +280,9 @@ def _judging(
     from wspace.metrics.judge import judging_of
 
     with contextlib.ExitStack() as stack:
-        other = None if labelled is None else stack.enter_context(Dataset.open(labelled))
+        other = (
+            None if labelled is None else stack.enter_context(Dataset.open(fetched_path(labelled)))
+        )
         return judging_of(data, other, cache=cache, device=device, show=progress_bar)
 
 
@@ -298,7 +303,7 @@ def _open_fake(
         from wspace.data.dataset import Dataset
 
         with Dataset.open(
-            model, image_channels=4 if dataset.image_channels == 4 else None
+            fetched_path(model), image_channels=4 if dataset.image_channels == 4 else None
         ) as opened:
             yield opened
         return

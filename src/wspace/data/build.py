@@ -157,6 +157,7 @@ def build_dataset(
             without a folder with ``labels_from_folders``, a place that cannot be written.
     """
     pictures = PictureSource(source)
+    source = pictures.path
     pictures.require_pictures()
     if Path(out).resolve() == pictures.path.resolve():
         raise WspaceError(f"{out} is the source itself: give the new dataset another name.")

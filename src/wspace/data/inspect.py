@@ -18,6 +18,7 @@ from wspace.data.labels import Classes, read_classes
 from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
+from wspace.data.remote.fetch import fetched
 from wspace.data.source import (
     MAX_FILE_BYTES,
     PictureSource,
@@ -109,6 +110,7 @@ def inspect_dataset(
         WspaceError: nothing there, no pictures, a hostile zip, a sheet that cannot be written, or
             that would lie in the data.
     """
+    path = fetched(path).path
     if sheet is not None and Path(sheet).resolve().is_relative_to(Path(path).resolve()):
         raise WspaceError(f"the sheet {sheet} would lie in the data: give another place.")
     source = PictureSource(path)

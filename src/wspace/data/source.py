@@ -29,6 +29,7 @@ from wspace.data.kinds import (
 from wspace.data.metadata import METADATA_NAME, Metadata, read_object
 from wspace.data.names import leads_out, normal_name
 from wspace.data.pictures import PictureHeader, UnreadablePictureError, read_header
+from wspace.data.remote.fetch import fetched
 from wspace.data.sidecars import MAX_SIDECAR_BYTES, key_of, read_sidecars
 from wspace.data.stores.opening import StoreKind, kind_of_store, open_store
 from wspace.data.stores.store import Listed, Store, system_words
@@ -103,7 +104,7 @@ class PictureSource:
         remarks: lines for people, of descriptions that are not used.
 
     Args:
-        path: of the folder or file.
+        path: of the folder or file; a text may be an address, see `fetched`.
         listed: False reads files by names that are known, and lists none.
 
     Raises:
@@ -112,7 +113,7 @@ class PictureSource:
     """
 
     def __init__(self, path: Path | str, *, listed: bool = True) -> None:
-        self.path = Path(path)
+        self.path = fetched(path).path
         self.left_out: dict[str, int] = {}  # kind of file to the number of them
         self._counts: Counter[str] = Counter()
         self._metadata: Entry | None = None

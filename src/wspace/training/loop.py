@@ -180,7 +180,9 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
     if config.saving.tensorboard:
         require_tensorboard()
     config = with_whole_paths(config)
-    opened = reopen_pictures(config, fingerprint, lambda said: report(Progress(message=said)))
+    config, opened = reopen_pictures(
+        config, fingerprint, lambda said: report(Progress(message=said))
+    )
     if opened is None:
         raise WspaceError(
             f"{config.data}: no such file or folder, and {run} learns from it: if it has moved, "

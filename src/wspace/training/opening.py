@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +11,10 @@ from wspace.data.dataset import Dataset
 from wspace.data.kinds import describe_left_out
 from wspace.data.metadata import keeps_alpha
 from wspace.data.ready import Survey, built_dataset, kept_dataset, place_of
+from wspace.data.remote.addresses import is_address, shown_address
+from wspace.data.remote.fetch import fetched
 from wspace.data.source import PictureSource
+from wspace.errors import WspaceError
 from wspace.formats.model_file import read_metadata
 from wspace.machine import choose_device
 from wspace.networks.config import GeneratorConfig
@@ -39,13 +41,15 @@ def open_pictures(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Dataset
         tell: told what the pictures are, and what is made of them.
 
     Returns:
-        The configuration, with the size that was chosen where they were made ready, and the
-        pictures in as many channels as its networks have.
+        The configuration, with the size that was chosen where they were made ready and with the
+        address that may be written down where they were fetched, and the pictures in as many
+        channels as its networks have.
 
     Raises:
         WspaceError: the data cannot be read, or made ready.
     """
-    source = PictureSource(config.data)
+    config, place = _fetched(config, tell)
+    source = PictureSource(place)
     source.require_pictures()
     survey = Survey(source)
     plan = _plan(config, survey, tell)
@@ -64,7 +68,9 @@ def open_pictures(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Dataset
     return config.replace(size=build.shape.short), _dataset(config, path)
 
 
-def reopen_pictures(config: TrainConfig, fingerprint: Any, tell: Tell) -> Dataset | None:
+def reopen_pictures(
+    config: TrainConfig, fingerprint: Any, tell: Tell
+) -> tuple[TrainConfig, Dataset | None]:
     """The pictures of a run that goes on: those that were made ready for it, if they are kept.
 
     Whether they are the right ones is for the caller to see.
@@ -75,32 +81,48 @@ def reopen_pictures(config: TrainConfig, fingerprint: Any, tell: Tell) -> Datase
         tell: told where the data is no more what they were made of.
 
     Returns:
-        None where there is no data any more.
+        The configuration, with an address as it may be written down; and the pictures, None where
+        there is no data any more.
 
     Raises:
         WspaceError: the data cannot be read, or made ready again.
     """
     kept = kept_dataset(fingerprint) if isinstance(fingerprint, str) else None
-    if not os.path.exists(config.data):
+    try:
+        config, place = _fetched(config, tell)
+    except WspaceError as error:
         if kept is None:
-            return None
+            raise
+        config = config.replace(data=shown_address(config.data))
+        tell(f"{error} The run goes on with what was made of it, {kept}")
+        return config, _dataset(config, kept)
+    if not place.exists():
+        if kept is None:
+            return config, None
         tell(f"{config.data} is gone: the run goes on with what was made of it, {kept}")
-        return _dataset(config, kept)
+        return config, _dataset(config, kept)
     if config.size is None:  # it began with the data as it is
-        return _dataset(config, config.data)
-    source = PictureSource(config.data)
+        return config, _dataset(config, place)
+    source = PictureSource(place)
     source.require_pictures()
     survey = Survey(source)
     plan = _plan(config, survey, tell)
     if plan is None:
-        return _dataset(config, source)
+        return config, _dataset(config, source)
     build, by_folder = plan
-    place = place_of(survey, build, by_folder)
-    if kept is not None and kept != place:
+    made = place_of(survey, build, by_folder)
+    if kept is not None and kept != made:
         tell(f"{config.data} has changed: the run goes on with what it began with, {kept}")
     if kept is None:
         kept = built_dataset(survey, build, by_folder=by_folder, say=tell)
-    return _dataset(config, kept)
+    return config, _dataset(config, kept)
+
+
+def _fetched(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Path]:
+    """Where the data lies here; and the configuration, with nothing secret in an address."""
+    found = fetched(config.data, tell)
+    address = found.address if is_address(config.data) else config.data
+    return config.replace(data=address), found.path
 
 
 def _dataset(config: TrainConfig, data: PictureSource | Path | str) -> Dataset:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from wspace.data.dataset import Dataset
+from wspace.data.remote.addresses import is_address
 from wspace.errors import WspaceError
 from wspace.formats.model_file import bundled_models, load_model_file, read_metadata
 from wspace.machine import (
@@ -77,7 +78,8 @@ def preset_to_start_from(model: str) -> str | None:
 
 def with_whole_paths(config: TrainConfig) -> TrainConfig:
     """The configuration with paths that mean the same in every working folder."""
-    changes = {"data": os.path.abspath(config.data)}
+    here = not is_address(config.data)
+    changes = {"data": os.path.abspath(config.data) if here else config.data}
     if config.start_from is not None and config.start_from not in bundled_models():
         changes["start_from"] = os.path.abspath(config.start_from)
     return config.replace(**changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wspace.data.remote.addresses import shown_address
 from wspace.errors import command_line
 from wspace.training.config import TrainConfig, values_by_name
 
@@ -36,7 +37,7 @@ def command_of(config: TrainConfig) -> str:
     usual = values_by_name(TrainConfig(**kinds, discriminator=config.discriminator))
     usual |= {"preset": TrainConfig().preset, "start_from": None}
     usual["discriminator"] = TrainConfig(preset=config.preset).discriminator
-    words = ["wspace", "train", config.data]
+    words = ["wspace", "train", shown_address(config.data)]
     settings = []
     for name, value in values_by_name(config).items():
         if name == "data" or value == usual[name]:
