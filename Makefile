@@ -69,15 +69,16 @@ check: .venv/.installed
 slow: .venv/.installed
 	.venv/bin/python -m pytest -m slow
 
-# The site, in build/site/html. Fails where a link or an anchor leads nowhere.
+# The site, in build/site/html, with the explorer. Fails where a link or an anchor leads nowhere.
 docs: .venv/.installed
 	.venv/bin/python website/make_site.py
+	$(MAKE) --no-print-directory explorer
 
 # Runs what the documents show, where a comment above it says `run`; `run slowly` is for `make slow`.
 test-docs: .venv/.installed
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m documents -n $(PROCESSES) tests/test_documents_in_use.py
 
-# The explorer with both bundled models, beside the site: `make docs explorer`.
+# The explorer with both bundled models, beside the site.
 explorer: .venv/.installed
 	rm -rf $(EXPLORER)
 	$(W) explorer avatars clothes --out $(EXPLORER)

@@ -31,7 +31,7 @@ PICTURES = 120  # of 100 and more, training measures itself
 
 
 @pytest.mark.documents
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_works(page: str, run_wspace: Any, use_cwd: Any) -> None:
     run_page(page, run_wspace, slowly=False)

@@ -20,7 +20,7 @@ FETCHED = {  # attributes whose address a browser fetches without being asked
     "track": "src",
     "video": "src",
 }
-APART = ("explorer",)  # an application, with tests of its own
+APART = ("explorer",)  # an application, made after the pages, with tests of its own
 
 
 @dataclass
@@ -74,6 +74,8 @@ def _problems(page: Page, path: Path, folder: Path, pages: dict[Path, Page]) -> 
             target /= "index.html"
         if parts.path.startswith("/") or not target.is_relative_to(folder.resolve()):
             yield f"{address} leads out of the site"
+        elif target.relative_to(folder.resolve()).parts[:1] in {(apart,) for apart in APART}:
+            continue
         elif not target.is_file():
             yield f"{address} leads nowhere"
         elif (
