@@ -44,6 +44,8 @@ class Row:
         largest, psnr: its pictures beside wspace's, in steps of 1/255 and dB (None: the same).
         load_seconds: until onnxruntime has it ready.
         wspace, onnxruntime: pictures a second of the fastest batch; wspace draws in float32.
+        wspace_cpu, onnxruntime_cpu: likewise a processor second, which other work on the machine
+            leaves alone but for the caches.
     """
 
     model: str
@@ -55,6 +57,8 @@ class Row:
     load_seconds: float
     wspace: float
     onnxruntime: float
+    wspace_cpu: float
+    onnxruntime_cpu: float
 
 
 def main() -> None:
@@ -79,13 +83,15 @@ def main() -> None:
         return
     machine = describe_machine(CPU)
     print(f"{machine}, onnxruntime {onnxruntime.__version__}, {arguments.threads} threads\n")
+    print("pictures a second, and a processor second\n")
     print("| model | batch | weights | MB | differs by | ready in | wspace | onnxruntime |")
     print("| --- | --: | --- | --: | --: | --: | --: | --: |")
     for row in rows:
         print(
             f"| {row.model} | {row.batch} | {row.dtype} | {row.megabytes:.1f} | "
             f"{row.largest:.0f}/255, {row.psnr or math.inf:.0f} dB | {row.load_seconds:.1f} s | "
-            f"{row.wspace:.1f} | {row.onnxruntime:.1f} |"
+            f"{row.wspace:.1f}, {row.wspace_cpu:.1f} | "
+            f"{row.onnxruntime:.1f}, {row.onnxruntime_cpu:.1f} |"
         )
 
 
@@ -132,6 +138,8 @@ def measure(
                 load_seconds=ready.best,
                 wspace=batch / own.best,
                 onnxruntime=batch / other.best,
+                wspace_cpu=batch / own.best_cpu,
+                onnxruntime_cpu=batch / other.best_cpu,
             )
         )
     return rows
