@@ -102,7 +102,8 @@ def tables() -> dict[str, str]:
         "runs": _runs(),
     }
     if MEASURED.exists():
-        made["measured"] = _measured(json.loads(MEASURED.read_text(encoding="utf-8")))
+        found = json.loads(MEASURED.read_text(encoding="utf-8"))
+        made |= {"measured": _measured(found), "agreement": _agreement(found)}
     return made
 
 
@@ -248,18 +249,26 @@ def _measured(found: dict[str, Any]) -> str:
         (
             row["nodes"],
             row["link"],
-            f"{row['reduce_seconds']:.3f}",
-            f"{row['predicted_reduce_seconds']:.3f}",
-            f"{row['efficiency']:.1%}",
-            f"{row['predicted_efficiency']:.1%}",
+            f"{row['reduce_seconds']:.2f}",
+            f"{row['predicted_reduce_seconds']:.2f}",
+            f"{row['efficiency']:.0%}",
+            f"{row['predicted_efficiency']:.0%}",
             f"{row['predicted_efficiency'] / row['efficiency'] - 1:+.0%}",
         )
         for row in found["efficiency"]
     ]
-    head = (
-        "nodes", "link", "reducing, s a step", "predicted", "efficiency", "predicted", "off by",
-    )  # fmt: skip
+    head = ("machines", "link", "reducing, s", "predicted", "efficiency", "predicted", "off by")
     return _table(head, rows)
+
+
+def _agreement(found: dict[str, Any]) -> str:
+    agreement = found["agreement"]
+    steps = range(1, len(next(iter(agreement.values()))) + 1)
+    rows = [
+        (f"{name} machines" if name.isdigit() else name, *(f"{one:.0e}" for one in differences))
+        for name, differences in agreement.items()
+    ]
+    return _table(("beside one process", *(f"step {step}" for step in steps)), rows)
 
 
 def _of(network: Network, workers: int, batch: int, cluster: Cluster) -> Prediction:
