@@ -10,7 +10,7 @@ DEMO := demo
 EXPLORER ?= build/site/html/explorer
 W := .venv/bin/wspace
 
-.PHONY: demo demo-train studio test test-studio test-cpp check slow docs test-docs explorer claims bench dist clean
+.PHONY: demo demo-train studio test test-studio test-cpp check slow docs test-docs test-site explorer claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -77,6 +77,10 @@ docs: .venv/.installed
 # Runs what the documents show, where a comment above it says `run`; `run slowly` is for `make slow`.
 test-docs: .venv/.installed
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m documents -n $(PROCESSES) tests/test_documents_in_use.py
+
+# The site in a browser. Needs chromium.
+test-site: docs
+	.venv/bin/python -m pytest -m browser tests/test_website_page.py
 
 # The explorer with both bundled models, beside the site.
 explorer: .venv/.installed
