@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 from static_site import StaticSite
-from studio_page import StudioPage
+from studio_page import StudioPage, find_chromium
 
 from wspace.formats.model_file import load
-from wspace.recipe.png import read_document, recipe_of_file
+from wspace.recipe.picture_file import recipe_of_file
+from wspace.recipe.png import read_document
 from wspace.recipe.recipe import Recipe, Source
 from wspace.rendering.deviation import noise_deviation
 from wspace.rendering.render import render
@@ -181,3 +182,25 @@ def test_a_visit_loads_what_the_command_says(new_page: NewPage, host: StaticSite
     heavy = [path for path, _ in host.sent if path.endswith(".gz")]
     assert len(heavy) == len(set(heavy)) == 4  # the runtime and three graphs, each of them once
     assert sum(size for _, size in host.sent) < 12_000_000
+
+
+def test_a_graphics_card_draws_what_wspace_draws(host: StaticSite, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    # Here a graphics card is one that the browser plays by software.
+    flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+    flags += ["--enable-features=Vulkan", "--use-vulkan=swiftshader", "--ignore-gpu-blocklist"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", *flags]
+        )
+        studio = StudioPage(
+            browser, f"{host.address}some/where/?draw=webgpu", patience_ms=2 * PATIENCE_MS
+        )
+        studio.number("Seed", 6)
+        path = studio.saved("Save PNG", tmp_path)
+        assert not studio.errors
+        browser.close()
+    assert read_document(path).rendered_by.device == "webgpu"
+    drawn = render(load("avatars"), [Recipe(sources=(Source(seed=6),), psi=0.7)]).rgba[0]
+    assert difference(np.asarray(Image.open(path).convert("RGBA")), drawn) <= 2

@@ -109,15 +109,10 @@ class Graph:
 
     def call(self, operator: str, *values: str, **attributes: Any) -> str:
         """Apply a standard operator with one result; "" leaves an optional input out."""
-        (result,) = self.split(operator, 1, *values, **attributes)
+        result = f"v{self._count}"
+        self._count += 1
+        self._add(operator, list(values), [result], attributes)
         return result
-
-    def split(self, operator: str, count: int, *values: str, **attributes: Any) -> list[str]:
-        """Apply a standard operator with ``count`` results."""
-        results = [f"v{self._count + k}" for k in range(count)]
-        self._count += count
-        self._add(operator, list(values), results, attributes)
-        return results
 
     def numbers(self, values: Any, dtype: npt.DTypeLike = np.float32) -> str:
         """A constant that nobody trained; the same numbers are stored once."""
@@ -148,13 +143,19 @@ class Graph:
         if self.weights == "float32" or array.size < _MANY:
             return self._store(name, array)
         if self.weights == "float16" or (self.weights == "int8" and channels is None):
-            half = self._store(name, _halved(array, name))
-            return self.call("Cast", half, to=_type_number("float32"))
+            return self._cast(name, _halved(array, name))
         others = tuple(axis for axis in range(array.ndim) if axis != (channels or 0))
         steps = np.abs(array).max(axis=others, keepdims=True) / np.iinfo(self.weights).max
         steps[steps == 0] = 1
         rounded = np.rint(array / steps).astype(self.weights)
-        levels = self.call("Cast", self._store(name, rounded), to=_type_number("float32"))
+        if self.weights == "int16":
+            # Runtimes for browsers know no int16; and high bytes apart from low ones pack better.
+            high, low = (rounded >> 8).astype(np.int8), (rounded & 255).astype(np.uint8)
+            levels = self._cast(f"{name}.high", high)
+            levels = self.call("Mul", levels, self.numbers(256))
+            levels = self.call("Add", levels, self._cast(f"{name}.low", low))
+        else:
+            levels = self._cast(name, rounded)
         return self.call("Mul", levels, self._store(f"{name}.step", steps.astype(np.float32)))
 
     def describe(self) -> str:
@@ -202,6 +203,10 @@ class Graph:
         from onnx import helper
 
         self._nodes.append(helper.make_node(operator, values, results, **attributes))
+
+    def _cast(self, name: str, array: npt.NDArray[Any]) -> str:
+        """A stored tensor as float32."""
+        return self.call("Cast", self._store(name, array), to=_type_number("float32"))
 
     def _store(self, name: str, array: npt.NDArray[Any]) -> str:
         self._stored[name] = np.ascontiguousarray(array).reshape(array.shape)

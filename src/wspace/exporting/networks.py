@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import count
+from itertools import accumulate, count, pairwise
 
 import numpy as np
 import torch
@@ -56,8 +56,12 @@ class Styles:
         if offsets is not None:
             own = torch.cat([affine.bias * affine.bias_scale for _, affine, _ in self._layers])
             shifted = graph.call("Add", offsets, graph.weight("synthesis.style_biases", own[None]))
-            widths = style_widths(generator)
-            self._biases = graph.split("Split", len(widths), shifted, graph.whole(*widths), axis=1)
+            # Not by one Split: graphics cards have room for fewer outputs than there are styles.
+            ends = list(accumulate(style_widths(generator)))
+            self._biases = [
+                graph.call("Slice", shifted, graph.whole(first), graph.whole(end), graph.whole(1))
+                for first, end in pairwise([0, *ends])
+            ]
 
     def __call__(self, number: int) -> str:
         """The style of that number in `Generator.affine_layers`, (N, channels)."""

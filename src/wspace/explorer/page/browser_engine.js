@@ -10,7 +10,9 @@ import { Dropped } from "../../studio/page/engine.js";
 import { read } from "./packed.js";
 
 const MOST_THREADS = 4;
-const MOST_DIFFERENCE = 8; // steps of 1/255 that a graphics card's first picture may be off
+const FAR_SIDE = 16; // pixels
+const TELL_MS = 100; // between two words of how much has come
+const MOST_DIFFERENCE = 16; // steps of 1/255 that a graphics card's first picture may be off
 
 /**
  * @typedef {object} Waiting a call without its last answer
@@ -174,12 +176,9 @@ export class BrowserEngine {
     const picture = new Image();
     picture.src = preview;
     await picture.decode();
-    const canvas = new OffscreenCanvas(images.width, images.height);
-    const context = canvas.getContext("2d");
-    if (!context) return;
-    context.drawImage(picture, 0, 0);
-    const { data } = context.getImageData(0, 0, images.width, images.height);
-    const isOff = data.some((one, place) => Math.abs(one - images.pixels[place]) > MOST_DIFFERENCE);
+    const expected = await seenFromAfar(picture);
+    const drawn = await seenFromAfar(new ImageData(images.pixels, images.width, images.height));
+    const isOff = expected.some((one, place) => Math.abs(one - drawn[place]) > MOST_DIFFERENCE);
     if (isOff) throw new Error("The graphics card draws another picture.");
   }
 
@@ -286,6 +285,19 @@ export class BrowserEngine {
   film = absentRunning;
 }
 
+/**
+ * The few pixels that are left of a picture from afar, so that it does not count how it was packed.
+ *
+ * @param {ImageBitmapSource} picture
+ */
+async function seenFromAfar(picture) {
+  const [width, height] = [FAR_SIDE, FAR_SIDE];
+  const options = /** @type {const} */ ({ resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context?.drawImage(await createImageBitmap(picture, options), 0, 0);
+  return context?.getImageData(0, 0, width, height).data ?? new Uint8ClampedArray();
+}
+
 /** @returns {Promise<never>} */
 async function absent() {
   throw new Error("This page cannot do that: it needs wspace itself.");
@@ -301,6 +313,7 @@ class Loading {
   /** @type {Map<Packed, number>} */
   #has = new Map();
   #isMade = false;
+  #toldAt = -TELL_MS;
 
   /**
    * @param {ExportedModel} exported
@@ -327,7 +340,7 @@ class Loading {
    */
   has(file, bytes) {
     this.#has.set(file, bytes);
-    this.tell();
+    if (performance.now() - this.#toldAt >= TELL_MS) this.tell();
   }
 
   made() {
@@ -336,11 +349,12 @@ class Loading {
   }
 
   tell() {
+    this.#toldAt = performance.now();
     const sum = (/** @type {Packed[]} */ files) => files.reduce((all, one) => all + one.bytes, 0);
     const there = (/** @type {Packed[]} */ files) => files.reduce((all, one) => all + (this.#has.get(one) ?? 0), 0);
     const part = (/** @type {string} */ name, /** @type {Packed[]} */ files) =>
       files.length ? [`${name} ${megabytes(there(files))} of ${megabytes(sum(files))} MB`] : [];
-    const parts = [...part(this.title, this.files), ...part("what draws it", this.runtime)];
+    const parts = [...part(this.title, this.files), ...part("runtime", this.runtime)];
     const all = [...this.files, ...this.runtime];
     const text = this.#isMade ? `Making ${this.title} ready …` : `Loading ${parts.join(", ")}`;
     this.listener({ text, done: there(all), total: sum(all), preview: this.preview });
