@@ -1,15 +1,14 @@
 /**
- * Who is served next: the big picture first, the others by turns, one step at a time.
+ * Who is served next: what somebody waits for first, the others by turns, one step at a time.
  *
  * @typedef {object} Call
  * @property {number} id
  * @property {string | null} slot a newer call of it takes the place of those that have not begun
+ * @property {boolean} urgent does not wait for others
  * @property {AsyncGenerator<any, any>} steps gives its progress, and at the end its answer
  * @property {boolean} begun
  * @property {boolean} stopped
  */
-
-const FIRST = "main"; // the slot that does not wait for others
 
 export class Turns {
   #answer;
@@ -25,13 +24,14 @@ export class Turns {
   /**
    * @param {number} id
    * @param {string | null} slot
+   * @param {boolean} urgent
    * @param {AsyncGenerator<any, any>} steps
    */
-  add(id, slot, steps) {
+  add(id, slot, urgent, steps) {
     const dropped = this.#waiting.filter((call) => slot !== null && call.slot === slot && !call.begun);
     this.#waiting = this.#waiting.filter((call) => !dropped.includes(call));
     for (const call of dropped) this.#answer(call.id, "dropped", null);
-    this.#waiting.push({ id, slot, steps, begun: false, stopped: false });
+    this.#waiting.push({ id, slot, urgent, steps, begun: false, stopped: false });
     if (!this.#busy) void this.#serve();
   }
 
@@ -43,7 +43,7 @@ export class Turns {
   async #serve() {
     this.#busy = true;
     while (this.#waiting.length) {
-      const call = this.#waiting.find((one) => one.slot === FIRST) ?? this.#waiting[0];
+      const call = this.#waiting.find((one) => one.urgent) ?? this.#waiting[0];
       call.begun = true;
       const ended = await this.#step(call);
       this.#waiting = this.#waiting.filter((one) => one !== call);

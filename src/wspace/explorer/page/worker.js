@@ -286,5 +286,5 @@ const turns = new Turns((id, kind, value) => {
 
 scope.onmessage = (/** @type {MessageEvent} */ { data: { id, call, slot, asked } }) => {
   if (call === "stop") turns.stop(asked.target);
-  else turns.add(id, slot, CALLS[call](asked));
+  else turns.add(id, slot, slot === "main" || call === "png", CALLS[call](asked));
 };
