@@ -28,6 +28,7 @@ def test_commands_are_found_wherever_a_page_has_them() -> None:
         ("```bash\nwspace models\nwspace show a.png \\\n  --what\n```", "No such option"),
         ("```bash\nwspace train FOLDER --minutes soon\n```", "'soon' is not a valid float"),
         ("```bash\nwspace train FOLDER --set r1_gama=1\n```", "r1_gama"),
+        ("```\ntorchrun --nnodes 1 -m wspace train X --hour 1\n```", "No such option"),
         ("```bash\nA=1 make sudio\n```", "no target sudio"),
         ("```bash\npip install 'wspace[studios]'\n```", "no extra studios"),
         ("```bash\npython benchmarks/none.py\n```", "there is no benchmarks/none.py"),

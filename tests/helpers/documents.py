@@ -114,7 +114,7 @@ def problems_of_span(span: str) -> Iterator[str]:
                 yield from _problems_of_setting(words[1:])
         elif words[0] in COMMANDS and len(words) > 1 and _is_a_part(words[1:]):
             yield from problems_of(["wspace", *words], part=True)
-        elif words[0] in ("wspace", "make", "pip", "python"):
+        elif words[0] in ("wspace", "make", "pip", "python", "torchrun"):
             yield from problems_of(words, part=True)
 
 
@@ -125,6 +125,8 @@ def _is_a_part(words: list[str]) -> bool:
 
 def problems_of(words: list[str], *, part: bool = False) -> Iterator[str]:
     """What is wrong with a command line; a part of one may lack what is required."""
+    if words[0] in ("python", "torchrun") and words.count("-m"):  # launches a module
+        words = words[words.index("-m") + 1 :] or words
     if words[0].endswith("wspace"):
         yield from _problems_of_wspace(words[1:], part=part)
     elif words[0] == "make":
