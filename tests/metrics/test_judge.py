@@ -151,3 +151,19 @@ def _only_luck(data: Dataset) -> None:
 def test_an_attribute_that_the_data_lacks_is_named(described: Dataset) -> None:
     with pytest.raises(WspaceError, match="has no attribute 'hat': give some of colour, luck"):
         truth_of(described, ("hat",))
+
+
+def test_pooling_before_the_activation_sees_the_same_as_after() -> None:
+    network = Classifier(64, 64, 3, (2,)).eval()
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    maps = images
+    for block in network.body:
+        if isinstance(block, torch.nn.Conv2d):
+            maps = block(maps)
+        elif isinstance(block, torch.nn.BatchNorm2d):
+            maps = torch.nn.functional.max_pool2d(block(maps).relu(), 2, ceil_mode=True)
+        elif isinstance(block, torch.nn.Linear):
+            maps = block(maps.flatten(start_dim=1)).relu()
+    features, _ = network.seen(images)
+    assert torch.equal(features, maps)
+    assert 0.05 < float((features > 0).double().mean()) < 0.95

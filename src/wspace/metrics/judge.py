@@ -141,8 +141,8 @@ class Classifier(nn.Module):
             blocks += [
                 nn.Conv2d(before, maps, 3, stride, padding=1, bias=False),
                 nn.BatchNorm2d(maps),
-                nn.ReLU(),
                 nn.MaxPool2d(2, ceil_mode=True),
+                nn.ReLU(),  # after pooling: the same, of a quarter of the numbers
             ]
             stride, before = 1, maps
         halved = 2 ** (len(WIDTHS) + (max(height, width) > PLAIN_SIDE * self.shrunk))
