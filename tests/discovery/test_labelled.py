@@ -12,11 +12,14 @@ from known_judges import judging
 import wspace
 from wspace.discovery.descent import WSteps
 from wspace.discovery.labelled import (
+    ENOUGH,
+    STRENGTHS,
     Samples,
     Space,
     Trial,
     decisions_on,
     labelled_directions,
+    words_of,
 )
 from wspace.errors import WspaceError
 from wspace.networks.generator import Generator
@@ -79,6 +82,31 @@ def test_a_trial_says_what_a_step_gives_and_what_it_changes_beside(
     assert given == (after[:, 0] == 1).double().mean()
     assert others == (after[:, 1] != before[before[:, 0] == 0][:, 1]).double().mean()
     assert trial.halved(torch.zeros(8)) is None
+
+
+def test_the_least_strength_that_gives_it_to_nearly_all_is_told(
+    tiny_generator: Generator, usual: tuple[float, tuple[float, float]]
+) -> None:
+    judge = judging(*usual)
+    drawn = Samples(tiny_generator, judge, count=200)
+    red = next(one for one in drawn.wanted if one.name == "red")
+    steps = WSteps(tiny_generator, drawn.w)
+    recipes = wspace.recipes(seeds=range(5000, 5060))
+    before = decisions_on(tiny_generator, judge, recipes)
+    trial = Trial(tiny_generator, judge, red, steps, recipes, before)
+    step = trial.halved(steps.start(drawn.normal(red)))
+    assert step is not None
+    strength, given, others = trial.enough(step)
+    assert (given, others) == trial.of(step, strength)
+    less = [one for one in STRENGTHS if one < strength]
+    assert all(trial.of(step, one)[0] < ENOUGH for one in less)
+    assert given >= ENOUGH or all(trial.of(step, one)[0] <= given for one in STRENGTHS)
+    assert trial.enough(8 * step)[0] == 1.0  # the first is enough
+    assert trial.enough(torch.zeros(8)) == (1.0, 0.0, 0.0)  # none is
+    assert words_of(red, 1.5, 0.962, 0.07) == (
+        "labels: redVariant is there; strength 1 gives it to half of the pictures that lack it, "
+        "1.5 to 96 %, where 7 % of the other attributes change"
+    )
 
 
 def test_only_the_layers_and_names_that_are_asked_for_are_changed(

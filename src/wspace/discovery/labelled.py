@@ -28,18 +28,23 @@ from wspace.steering.latents import w_of_sources
 from wspace.steering.white_space import WhiteSpace
 
 __all__ = [
+    "ENOUGH",
     "SPACES",
+    "STRENGTHS",
     "Samples",
     "Space",
     "Trial",
     "decisions_on",
     "find_step",
     "labelled_directions",
+    "words_of",
 ]
 
 SAMPLES = 4000  # pictures that planes are fitted to
 TRIED = 200  # others, on which a step is measured
 HALVINGS = 3  # of the interval that a step's length lies in
+STRENGTHS = (1.0, 1.25, 1.5, 1.75, 2.0)  # that are tried, until one does
+ENOUGH = 0.95  # of pictures; more than 0.9, since the judge that found a step is flattered by it
 SHORTEST = 0.25  # of the step that was found; `directions.TRIED_DEVIATIONS` times that are tried
 
 Space = Literal["w", "style"]
@@ -174,7 +179,7 @@ def labelled_directions(
         else:
             name = PREFIX[space] + one.name
             edit = steps.edit(step).replace(name=name)
-            found[name] = Direction(edit=edit, about=_about(trial, step))
+            found[name] = Direction(edit=edit, about=words_of(one, *trial.enough(step)))
         if progress is not None:
             progress(i + 1, len(wanted))
     return found
@@ -220,6 +225,18 @@ class Trial:
         others = float(changed.double().mean()) if self._kept else 0.0
         return float(self.wanted.in_decisions(self.judging, after).double().mean()), others
 
+    def enough(self, step: Tensor) -> tuple[float, float, float]:
+        """The least of `STRENGTHS` that gives the attribute to `ENOUGH` of them; `of` it.
+
+        Where none does, the one that gives it to most.
+        """
+        tried: list[tuple[float, float, float]] = []
+        for strength in STRENGTHS:
+            tried.append((strength, *self.of(step, strength)))
+            if tried[-1][1] >= ENOUGH:
+                break
+        return max(tried, key=lambda one: one[1])
+
     def halved(self, step: Tensor) -> Tensor | None:
         """The step made as long as it takes to give the attribute to half of them.
 
@@ -245,13 +262,13 @@ def find_step(trial: Trial, start: Tensor, lacking: Tensor) -> Tensor | None:
     return trial.halved(descend(trial.steps, trial.judging, trial.wanted, start, lacking))
 
 
-def _about(trial: Trial, step: Tensor) -> str:
-    """What a step of strength 1 does, in words."""
-    kind, value = trial.wanted.kind, trial.wanted.value
-    what = f"{kind} is there" if value is None else f"{kind} is {value}"
+def words_of(wanted: Wanted, strength: float, given: float, others: float) -> str:
+    """What a step does, in words; the numbers are those of `Trial.enough`."""
+    what = f"{wanted.kind} is {'there' if wanted.value is None else wanted.value}"
     return (
-        f"labels: {what}; strength 1 gives it to half of the pictures and changes another "
-        f"attribute in {100 * trial.of(step, 1.0)[1]:.0f} % of them"
+        f"labels: {what}; strength 1 gives it to half of the pictures that lack it, "
+        f"{strength:g} to {100 * given:.0f} %, where {100 * others:.0f} % of the other attributes "
+        "change"
     )
 
 
