@@ -26,7 +26,7 @@ from wspace.steering.directions import principal, sample_w
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import editing
-from editing_directions import Measured, ZSteps, measure_direction
+from editing_directions import Beside, Measured, ZSteps, measure_direction
 
 
 def test_random_recipes_come_again(
@@ -56,24 +56,37 @@ def test_a_direction_is_measured_by_what_appears_and_what_changes_beside(
     still = measure_direction(
         tiny_generator, judge_of_red, wanted, recipes, before,
         lambda own, _: [recipe.replace(edits=(redder,)) for recipe in own],
+        (1.0, 2.0),
     )  # fmt: skip
-    assert still == (20, (0.0,) * 3, (0.0,) * 3)
+    assert still == (20, (0.0,) * 2, {"blueColor": (0.0,) * 2})
     lacking = [r for r, lacks in zip(recipes, means[:, 0] <= red, strict=True) if lacks]
     others = [r for r, lacks in zip(recipes, means[:, 0] <= red, strict=True) if not lacks]
     swapped = measure_direction(
         tiny_generator, judge_of_red, wanted, recipes, before,
         lambda own, strength: others if strength == 2 and own == lacking else own,
+        (1.0, 2.0, 1.0),
     )  # fmt: skip
-    assert swapped == (20, (0.0, 0.0, 1.0), (0.0,) * 3)
+    assert swapped == (20, (0.0, 1.0, 0.0), {"blueColor": (0.0,) * 3})
 
 
 def test_the_goal_is_both_at_one_strength() -> None:
     def reaches(flips: tuple[float, ...], others: tuple[float, ...]) -> bool:
-        return Measured(name="", space="w", lacking=9, flips=flips, others=others).reaches_the_goal
+        beside = (Beside(kind="eyes", hidden=False, changed=others),)
+        return Measured(name="", space="w", flips=flips, beside=beside).reaches_the_goal
 
     assert reaches((0.5, 0.9, 1.0), (0.0, 0.1, 0.2))
     assert not reaches((0.5, 0.8, 1.0), (0.0, 0.1, 0.2))
     assert not reaches((), ())
+
+
+def test_what_is_hidden_can_be_left_out_of_what_changes_beside() -> None:
+    eyes = Beside(kind="eyes", hidden=True, changed=(0.1, 0.5))
+    mouth = Beside(kind="mouth", hidden=False, changed=(0.1, 0.1))
+    row = Measured(name="", space="w", strengths=(1.0, 2.0), beside=(eyes, mouth))
+    assert row.others() == (0.1, 0.3)
+    assert row.others(hidden=False) == (0.1, 0.1)
+    only = Measured(name="", space="w", strengths=(1.0, 2.0), beside=(eyes,))
+    assert only.others(hidden=False) == (0.0, 0.0)
 
 
 def test_a_step_in_z_is_one_before_mapping(tiny_generator: Generator) -> None:
