@@ -12,9 +12,9 @@ that should be enough (`Trial.enough`). Then seeds that played no part are drawn
 --strengths and at that one, and a judge that learned from the other half says in how many of
 the pictures that lacked the attribute it appears, and how often another attribute that it sees
 clearly has changed, on average over these. What the attribute settles by itself is left out
-(`discovery.wanted.beside`: who has a hat shows no hair). Some attributes hide others in part, as
-glasses hide eyes: of "others" the second figure leaves out what this judge cannot tell in real
-pictures that have the attribute, by the same measure of what it sees clearly.
+(`discovery.wanted.beside`: who has a hat shows no hair). Some attributes hide others, as glasses
+hide eyes; a figure in brackets leaves out what this judge tells half as well, or less, in real
+pictures that have the attribute.
 
 A judge errs, so --still says how often it changes its mind where nothing does: noise maps drawn
 anew, and w moved by small random steps.
@@ -57,7 +57,7 @@ from wspace.formats.directions import Direction, directions_path, read_direction
 from wspace.formats.model_file import load
 from wspace.metrics.features.datasets import cache_folder
 from wspace.metrics.features.generators import Drawing
-from wspace.metrics.judge import Judging, judging_of
+from wspace.metrics.judge import Judging, judging_of, truth_of
 from wspace.networks.generator import Generator
 from wspace.plain import check, from_plain, to_plain
 from wspace.recipe.recipe import Edit, Recipe, Source
@@ -77,7 +77,7 @@ class Beside:
 
     Attributes:
         kind: such as "eyesVariant".
-        hidden: whether the judge cannot tell it in real pictures with what the direction gives.
+        hidden: whether what the direction gives hides it, see `editing_judge.Hiding`.
         changed: at each strength, in which share of the pictures.
     """
 
@@ -123,10 +123,9 @@ class Measured:
             return (0.0,) * len(self.strengths)
         return tuple(sum(column) / len(counted) for column in zip(*counted, strict=True))
 
-    @property
-    def reaches_the_goal(self) -> bool:
+    def reaches_the_goal(self, *, hidden: bool = True) -> bool:
         """Whether some strength from 1 to 2 flips enough and changes little enough."""
-        pairs = zip(self.flips, self.others(), strict=True)
+        pairs = zip(self.flips, self.others(hidden=hidden), strict=True)
         return any(f >= GOAL_FLIPS and o <= GOAL_OTHERS for f, o in pairs)
 
 
@@ -278,7 +277,10 @@ class _Measuring:
         self.generator, self._out = generator, arguments.out
         self.strengths = parse_numbers(arguments.strengths, what="--strengths")
         self.judging = judging_of(data, other_half=True, cache=cache_folder())
-        self._hiding = Hiding(data, self.judging)
+        truth = truth_of(data)
+        assert truth is not None
+        right = torch.from_numpy(truth.codes[self.judging.indices])
+        self._hiding = Hiding(right, self.judging)
         drawing = Drawing(generator=generator, num=arguments.num, first_seed=FIRST_UNSEEN)
         self._recipes = drawing.recipes()
         self._before = decisions_on(generator, self.judging, self._recipes)
@@ -331,15 +333,15 @@ def _measure_all(arguments: argparse.Namespace) -> str:
             return measuring.still()
         if not arguments.shipped:
             finds = judging_of(data, cache=cache_folder())
+    asked = arguments.only.split(",") if arguments.only else []
     if arguments.shipped:
         for name, wanted, one in _shipped(arguments.model, generator, measuring.judging):
-            if not measuring.has(name, "shipped"):
+            if name in (asked or [name]) and not measuring.has(name, "shipped"):
                 row = Measured(name=name, space="shipped", about=one.about, edit=one.edit)
                 told = re.search(r"([\d.]+) to \d+ %", one.about)
                 enough = None if told is None else float(told[1])
                 measuring.measure(row, wanted, _EditTaker(one.edit), enough)
         return _table(measuring.rows)
-    asked = arguments.only.split(",") if arguments.only else []
     search = _Search(generator, finds, asked, samples=arguments.samples, tried=arguments.tried)
     known = {one.name: one for one in search.drawn.wanted}
     for name in asked or known:
@@ -368,17 +370,22 @@ def _shipped(
 
 def _table(rows: Sequence[Measured]) -> str:
     lines = [
-        "| attribute | space | pictures | strength: flips / others | enough | of seen | goal |",
-        "| --- " * 7 + "|",
+        "| attribute | space | pictures | strength: flips / others | enough | goal |",
+        "| --- " * 6 + "|",
     ]
     for row in rows:
+        hides = any(one.hidden for one in row.beside)
         cells = [
             f"{strength:g}: {100 * flips:.0f} / {100 * others:.0f}"
-            for strength, flips, others in zip(row.strengths, row.flips, row.others(), strict=True)
+            + (f" ({100 * seen:.0f})" if hides else "")
+            for strength, flips, others, seen in zip(
+                row.strengths, row.flips, row.others(), row.others(hidden=False), strict=True
+            )
         ] or ["none found", ""]
-        seen = f"{100 * row.others(hidden=False)[-1]:.0f}" if row.flips else ""
-        goal = "yes" if row.reaches_the_goal else "no"
-        shown = (row.name, row.space, row.lacking, " · ".join(cells[:-1]), cells[-1], seen, goal)
+        goal = "yes" if row.reaches_the_goal() else "no"
+        if hides and goal == "no" and row.reaches_the_goal(hidden=False):
+            goal = "but for what it hides"
+        shown = (row.name, row.space, row.lacking, " · ".join(cells[:-1]), cells[-1], goal)
         lines.append(f"| {' | '.join(map(str, shown))} |")
     return "\n".join(lines)
 
@@ -392,7 +399,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--model", default="avatars")
     parser.add_argument("--data", type=Path, help="labelled pictures  [drawn avatars]")
-    parser.add_argument("--only", metavar="NAME,NAME", help="of the attributes  [all]")
+    parser.add_argument(
+        "--only",
+        metavar="NAME,NAME",
+        help="of these names  [all]",
+    )
     parser.add_argument("--spaces", default="w,style,z", metavar="SPACE,SPACE")
     parser.add_argument("--shipped", action="store_true", help="only what the model comes with")
     parser.add_argument("--still", action="store_true", help="only what the judge gets wrong")

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from wspace.data.dataset import Dataset
 from wspace.discovery.labelled import decisions_on
 from wspace.discovery.wanted import Wanted, beside
-from wspace.metrics.judge import CLEAR, Judging, truth_of
+from wspace.metrics.judge import Judging
 from wspace.networks.generator import Generator
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
 from wspace.steering.latents import w_of_sources
@@ -21,32 +20,37 @@ STILL = (0.02, 0.05, 0.1, 0.2)  # deviations of w
 
 
 class Hiding:
-    """Which attributes a judge cannot tell in real pictures that have a given one.
+    """What attributes hide of others, as glasses hide eyes.
 
     Args:
-        data: what the judge was held against.
+        right: (N, kinds), what the real pictures show that the judge was held against.
         judging: the judge.
     """
 
-    def __init__(self, data: Dataset, judging: Judging) -> None:
-        truth = truth_of(data)
-        assert truth is not None
-        self._judging = judging
-        self._right = torch.from_numpy(truth.codes[judging.indices])  # kinds as the judge's
+    def __init__(self, right: Tensor, judging: Judging) -> None:
+        self._right, self._judging = right, judging
 
     def hidden(self, wanted: Wanted) -> tuple[str, ...]:
-        """The kinds that are not clear there, see `Judging.clear`."""
-        kinds = list(self._judging.judge.values)
+        """The kinds that the judge tells half as well, or less, where an attribute is.
+
+        Real pictures that have it are compared with all; how well is what the judge gets right of
+        what guessing the commonest value gets wrong.
+        """
         having = wanted.in_decisions(self._judging, self._right)
-        right, seen = self._right[having], self._judging.real.decisions[having]
-        found = []
-        for kind in beside(self._judging, wanted):
-            own = right[:, kinds.index(kind)]
-            commonest = float(own.bincount().max()) / len(own)
-            accuracy = float((seen[:, kinds.index(kind)] == own).double().mean())
-            if commonest == 1 or accuracy - commonest < CLEAR * (1 - commonest):
-                found.append(kind)
-        return tuple(found)
+        every = torch.ones_like(having)
+        return tuple(
+            kind
+            for kind in beside(self._judging, wanted)
+            if self._told(kind, having) <= self._told(kind, every) / 2
+        )
+
+    def _told(self, kind: str, rows: Tensor) -> float:
+        k = list(self._judging.judge.values).index(kind)
+        right, seen = self._right[rows, k], self._judging.real.decisions[rows, k]
+        guessed = int(right.bincount().max())
+        if guessed == len(right):
+            return 1.0  # always the same there: nothing to tell
+        return (int((seen == right).sum()) - guessed) / (len(right) - guessed)
 
 
 def still_table(

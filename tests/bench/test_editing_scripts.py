@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -27,6 +28,7 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import editing
 from editing_directions import Beside, Measured, ZSteps, measure_direction
+from editing_judge import Hiding
 
 
 def test_random_recipes_come_again(
@@ -72,11 +74,30 @@ def test_a_direction_is_measured_by_what_appears_and_what_changes_beside(
 def test_the_goal_is_both_at_one_strength() -> None:
     def reaches(flips: tuple[float, ...], others: tuple[float, ...]) -> bool:
         beside = (Beside(kind="eyes", hidden=False, changed=others),)
-        return Measured(name="", space="w", flips=flips, beside=beside).reaches_the_goal
+        return Measured(name="", space="w", flips=flips, beside=beside).reaches_the_goal()
 
     assert reaches((0.5, 0.9, 1.0), (0.0, 0.1, 0.2))
     assert not reaches((0.5, 0.8, 1.0), (0.0, 0.1, 0.2))
     assert not reaches((), ())
+
+
+def test_what_cannot_be_told_where_an_attribute_is_counts_as_hidden_by_it() -> None:
+    red = torch.arange(40) < 20
+    right = torch.stack([red.long(), torch.arange(40) % 2], dim=1)
+    wanted = Wanted(name="red", kind="redVariant", value=None)
+
+    def hidden(seen: torch.Tensor) -> tuple[str, ...]:
+        known = judging(0.0, (0.0, 1.0))
+        real = dataclasses.replace(known.real, decisions=seen)
+        return Hiding(right, dataclasses.replace(known, real=real)).hidden(wanted)
+
+    assert hidden(right) == ()
+    blind = right.clone()
+    blind[red, 1] = 0
+    assert hidden(blind) == ("blueColor",)
+    poor = right.clone()
+    poor[torch.arange(40) % 8 < 3, 1] = 0  # wrong as often where there is no red
+    assert hidden(poor) == ()
 
 
 def test_what_is_hidden_can_be_left_out_of_what_changes_beside() -> None:
