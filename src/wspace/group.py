@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.distributed.distributed_c10d import Store
 
-__all__ = ["ALONE", "Group", "LostRankError", "current", "joined", "launched"]
+__all__ = ["ALONE", "Group", "LostRankError", "current", "joined", "launched", "processes_here"]
 
 _Value = TypeVar("_Value")
 
@@ -427,6 +427,12 @@ _current = ALONE
 def current() -> Group:
     """The group that this process works in: `ALONE`, or the one that it has joined."""
     return _current
+
+
+def processes_here() -> int:
+    """How many processes of the group share this machine, as torchrun says; 1 alone."""
+    told = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return int(told) if not current().alone and told.isdigit() and int(told) > 0 else 1
 
 
 @contextlib.contextmanager

@@ -140,7 +140,7 @@ def difference(a: Any, b: Any, where: str = "") -> str:
 def log_without_times(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's log, without what depends on the clock."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    times = ("seconds", "images_per_second")
+    times = ("seconds", "images_per_second", "waiting_for_data")
     return [{k: v for k, v in line.items() if k not in times} for line in lines]
 
 

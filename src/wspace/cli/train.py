@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["train_command"]
 
 _Command = Callable[..., Any]
+WAITING_SHOWN = 0.01  # share of the time
 _STATUS = {"done": 0, "time": 0, "terminated": 0, "interrupted": 130}
 
 # Options of the first version, which work for one more release: what stands for them now.
@@ -272,6 +273,8 @@ def _line(progress: Progress) -> str:
         f"{describe_seconds(progress.seconds_left)} left",
         " ".join(["loss", *values]),
     ]
+    if progress.waiting >= WAITING_SHOWN:
+        parts.insert(2, f"waiting for data {progress.waiting:.0%}")
     if progress.last.right is not None:
         real, fake = progress.last.right
         parts.append(f"D right on real {real:.0%}, generated {fake:.0%}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import threading
+import time
+import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,22 +19,23 @@ import torch
 from torch import Tensor
 
 from wspace.data.attributes import Attributes, read_attributes
-from wspace.data.checks import byte_limit, check_headers
+from wspace.data.checks import check_headers
 from wspace.data.content import content_digest
+from wspace.data.decoding import Decoders, Pixels, Shape
 from wspace.data.labels import Classes, read_classes
 from wspace.data.metadata import Metadata, keeps_alpha, read_text
-from wspace.data.pictures import UnreadablePictureError, decode, read_header
+from wspace.data.parallel import num_cores
 from wspace.data.source import HEAD_BYTES, PictureSource
-from wspace.errors import WspaceError, one_line
+from wspace.errors import WspaceError, WspaceWarning
 from wspace.sizes import Resolution
 
 __all__ = ["Dataset"]
 
 DEFAULT_MEMORY_BUDGET = 4 << 30  # bytes of decoded pictures kept in memory
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
+MOST_DECODERS = 8  # processes, where nobody says how many
+FEWEST_PICTURES = 256  # for which processes are started
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Indices = Sequence[int] | np.ndarray[Any, Any] | Tensor
 
 
@@ -53,10 +56,15 @@ class Dataset:
         licence, attribution, style: what ``dataset.json`` says of them, or None.
         remarks: lines for people, of files that are there and not used.
         memory_budget: bytes.
+        seconds_waited: how long `images` has taken in all.
     """
 
     def __init__(
-        self, source: PictureSource, memory_budget: int, image_channels: int | None = None
+        self,
+        source: PictureSource,
+        memory_budget: int,
+        image_channels: int | None = None,
+        workers: int = 0,
     ) -> None:
         """Use `Dataset.open`."""
         source.require_pictures()
@@ -78,7 +86,13 @@ class Dataset:
         self._cache: Pixels | None = None  # (N, C, H, W)
         self._cached = np.zeros(len(self), dtype=bool)
         self._pool: ThreadPoolExecutor | None = None
-        self._ahead: dict[int, Future[Pixels]] = {}  # by index: being decoded, not yet asked for
+        self._shape = Shape(self.size, self.image_channels)
+        # by index: being decoded and not yet asked for; which of the result it is, None: all
+        self._ahead: dict[int, tuple[Future[Pixels], int | None]] = {}
+        self._decoders: Decoders | None = None
+        if workers and not self.fits_in_memory:
+            self._decoders = Decoders(source, self._shape, workers)
+        self.seconds_waited = 0.0
         self._lock = threading.Lock()
 
     @classmethod
@@ -88,8 +102,10 @@ class Dataset:
         memory_budget: int = DEFAULT_MEMORY_BUDGET,
         *,
         image_channels: Literal[1, 3, 4] | None = None,
+        workers: int | None = None,
+        shared_by: int = 1,
     ) -> Dataset:
-        """Open a zip, a folder (nested or not), a tar or a folder of tars; only headers are read.
+        """Open any place of pictures, see `PictureSource`; only headers are read.
 
         Zips of the official StyleGAN2-ADA and StyleGAN3 tools load as they are, with the labels of
         their ``dataset.json``: ``{"labels": null or [[name, class], ...]}``. What it says of
@@ -101,6 +117,9 @@ class Dataset:
             memory_budget: bytes that decoded pictures may take; larger data is decoded each time.
             image_channels: 1 gives brightness, 3 red, green and blue, both with what is transparent
                 on white; 4 keeps alpha. None: what the pictures have, see the attribute.
+            workers: processes that decode what does not fit in memory; 0: threads of this process.
+                None: one a core, 8 at most, and none where one could do it.
+            shared_by: processes of this kind on this machine, which share its memory and cores.
 
         Raises:
             WspaceError: no pictures, an unreadable one, pictures that are not all of one size that
@@ -108,7 +127,10 @@ class Dataset:
                 ``dataset.json`` that cannot be read.
         """
         source = path if isinstance(path, PictureSource) else PictureSource(path)
-        return cls(source, memory_budget, image_channels)
+        if workers is None:
+            cores = min(num_cores() // shared_by, MOST_DECODERS)
+            workers = cores if cores > 1 and len(source.entries) >= FEWEST_PICTURES else 0
+        return cls(source, memory_budget // shared_by, image_channels, workers)
 
     def __len__(self) -> int:
         return len(self.image_names)
@@ -121,7 +143,7 @@ class Dataset:
     @property
     def fits_in_memory(self) -> bool:
         """Whether all decoded pictures fit in the memory budget, and are therefore kept."""
-        return len(self) * self._picture_bytes <= self.memory_budget
+        return len(self) * self._shape.num_bytes <= self.memory_budget
 
     def images(self, indices: Indices) -> Tensor:
         """Pictures as they are trained on.
@@ -135,15 +157,21 @@ class Dataset:
         Raises:
             WspaceError: a picture is damaged or has gone.
         """
-        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+        began = time.perf_counter()
+        found = self._images(np.asarray(indices, dtype=np.int64).reshape(-1))
+        self.seconds_waited += time.perf_counter() - began
+        return torch.from_numpy(found)
+
+    def _images(self, wanted: np.ndarray[Any, Any]) -> Pixels:
         if not self.fits_in_memory:
-            return torch.from_numpy(self._decode_all(wanted))
+            return self._decode_all(wanted)
         cache = self._allocate_cache()
         missing = np.unique(wanted[~self._cached[wanted]])
         if missing.size:
             cache[missing] = self._decode_all(missing)
             self._cached[missing] = True
-        return torch.from_numpy(cache[wanted])
+        found: Pixels = cache[wanted]
+        return found
 
     def prepare(self, indices: Indices) -> None:
         """Begin to decode what `images` will be asked for next, and return at once.
@@ -157,9 +185,9 @@ class Dataset:
         wanted = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1))
         if self.fits_in_memory:
             wanted = wanted[~self._cached[wanted]]
-        for future in self._ahead.values():
+        for future, _ in self._ahead.values():
             future.cancel()
-        self._ahead = {int(i): self._threads().submit(self._decode, int(i)) for i in wanted}
+        self._ahead = self._begun(wanted.tolist())
 
     def preload(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Decode every picture once, so that a damaged one is found now and not during training.
@@ -266,6 +294,9 @@ class Dataset:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
             self._pool = None
+            if self._decoders is not None:
+                self._decoders.close()
+            self._decoders = None
         self._source.close()
 
     def __enter__(self) -> Dataset:
@@ -273,10 +304,6 @@ class Dataset:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def _picture_bytes(self) -> int:
-        return self.image_channels * self.size.area
 
     def _allocate_cache(self) -> Pixels:
         with self._lock:
@@ -289,50 +316,61 @@ class Dataset:
         shape = (indices.size, self.image_channels, *self.size)
         decoded = np.empty(shape, dtype=np.uint8)
 
-        def decode_into(position: int) -> None:
-            decoded[position] = self._decode(int(indices[position]))
-
-        left = []
+        unique = list(dict.fromkeys(indices.tolist()))
+        begun = {i: place for i in unique if (place := self._ahead.pop(i, None)) is not None}
+        missing = [index for index in unique if index not in begun]
+        if self._decoders is not None or len(missing) >= 8:
+            begun |= self._begun(missing)
         for position, index in enumerate(indices.tolist()):
-            prepared = self._ahead.pop(index, None)
-            if prepared is None:
-                left.append(position)
-            else:
-                decoded[position] = prepared.result()
-        if len(left) < 8:
-            for position in left:
-                decode_into(position)
-        else:
-            for _ in self._threads().map(decode_into, left):
-                pass
+            place = begun.get(index)
+            decoded[position] = self._decode(index) if place is None else self._taken(index, place)
         return decoded
+
+    def _begun(self, indices: list[int]) -> dict[int, tuple[Future[Pixels], int | None]]:
+        """Pictures that are being decoded from now on, by others where there are any."""
+        if self._decoders is not None:
+            entries = self._source.entries
+            try:
+                places = self._decoders.submit([entries[index].stored for index in indices])
+                return dict(zip(indices, places, strict=True))
+            except BrokenProcessPool:
+                self._go_on_alone()
+        return {index: (self._threads().submit(self._decode, index), None) for index in indices}
+
+    def _taken(self, index: int, place: tuple[Future[Pixels], int | None]) -> Pixels:
+        """A picture that was begun."""
+        future, row = place
+        try:
+            found = future.result()
+        except CancelledError:  # by another thread, which prepares others
+            return self._decode(index)
+        except BrokenProcessPool:
+            self._go_on_alone()
+            return self._decode(index)
+        return found if row is None else found[row]
+
+    def _go_on_alone(self) -> None:
+        if self._decoders is None:
+            return
+        self._decoders.close()
+        self._decoders = None
+        warnings.warn(
+            "a process that decodes pictures was killed, most likely because memory ran out: this "
+            "one decodes them from here on.",
+            WspaceWarning,
+            stacklevel=2,
+        )
 
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
-                workers = min(16, os.cpu_count() or 1)
+                workers = min(16, num_cores())
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="wspace-decode")
             return self._pool
 
     def _decode(self, index: int) -> Pixels:
         """One picture, (image_channels, H, W), uint8."""
-        name = self.image_names[index]
-        content = self._source.read(name, byte_limit(self.size))
-        try:
-            # The header is checked again: a folder may have changed since it was opened.
-            header = read_header(content)
-            if header.size != self.size:
-                raise UnreadablePictureError(f"now {header.size}")
-            picture = decode(content, keep_alpha=self.image_channels == 4)
-            if picture.size != (self.size.width, self.size.height):
-                raise UnreadablePictureError(f"upright it is {picture.width} x {picture.height}")
-        except UnreadablePictureError as error:
-            raise WspaceError(
-                f"{self.path}: {one_line(name)} cannot be decoded ({error}): remove or replace it, "
-                "or build a dataset without it by `wspace data build`."
-            ) from None
-        pixels = np.asarray(picture.convert(_MODES[self.image_channels]))
-        return np.atleast_3d(pixels).transpose(2, 0, 1)  # (image_channels, H, W)
+        return self._shape.decoded(self._source, self.image_names[index])
 
 
 def _classes(

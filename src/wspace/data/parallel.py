@@ -1,12 +1,14 @@
-"""Mapping a function over many items on all cores, results in order."""
+"""Work on all cores: a function over many items, results in order; processes that wait for work."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import types
 import warnings
 from collections import deque
@@ -18,7 +20,7 @@ from typing import TypeVar
 
 from wspace.errors import WspaceError
 
-__all__ = ["num_cores", "ordered_map"]
+__all__ = ["WorkerPool", "num_cores", "ordered_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,17 +60,14 @@ def ordered_map(
         for part in chunks:
             yield from function(part)
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
+    pool = WorkerPool(workers)
     try:
         todo = iter(chunks)
         # A bounded window: results that nobody has taken yet must not fill the memory.
         running: deque[Future[list[Result]]] = deque()
         while True:
             room = 4 * workers - len(running)
-            with _without_main():
-                running.extend(pool.submit(function, part) for part in islice(todo, room))
+            running.extend(pool.submit(function, part) for part in islice(todo, room))
             if not running:
                 return
             yield from running.popleft().result()
@@ -78,7 +77,33 @@ def ordered_map(
             "or use --workers 1."
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.close()
+
+
+class WorkerPool:
+    """Processes that do what they are given, in the order in which it is; they end with this one.
+
+    Args:
+        workers: how many; they start when they are first needed.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ProcessPoolExecutor(
+            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+        )
+
+    def submit(self, function: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Have a function called, which must be picklable as in `ordered_map`.
+
+        Raises:
+            BrokenProcessPool: a process was killed; so do results that are not there yet.
+        """
+        with _without_main():
+            return self._pool.submit(function, *arguments)
+
+    def close(self) -> None:
+        """End the processes; what has not started is cancelled."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
@@ -98,4 +123,13 @@ def _without_main() -> Iterator[None]:
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")  # decoders' remarks would tear the progress bar
+
+
+def _end_with_parent() -> None:
+    """A process that is killed tells nobody, and its workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -16,6 +16,7 @@ from wspace.data.remote.fetch import fetched
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError
 from wspace.formats.model_file import read_metadata
+from wspace.group import processes_here
 from wspace.machine import choose_device
 from wspace.networks.config import GeneratorConfig
 from wspace.sizes import Size, read_size, size_of
@@ -127,7 +128,8 @@ def _fetched(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Path]:
 
 def _dataset(config: TrainConfig, data: PictureSource | Path | str) -> Dataset:
     memory = int(config.memory_budget_gb * 2**30)
-    return Dataset.open(data, memory, image_channels=cast(Any, config.image_channels))
+    channels = cast(Any, config.image_channels)
+    return Dataset.open(data, memory, image_channels=channels, shared_by=processes_here())
 
 
 def _plan(config: TrainConfig, survey: Survey, tell: Tell) -> tuple[BuildConfig, bool] | None:

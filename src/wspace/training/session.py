@@ -77,6 +77,7 @@ class Session:
         self._log: Log | None = None
         self._scalars: Scalars | None = None
         self._saved_images = -1  # where the newest checkpoint stands
+        self.clock.watch(lambda: data.seconds_waited)
 
     def _real_maps(self) -> RealMaps | None:
         """What the discriminator's pretrained network sees in the data, where that fits."""

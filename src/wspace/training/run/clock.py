@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ class Progress:
         images_per_second: over the last steps; 0 before there are any.
         seconds_left: to the end of the run; None where that is not known yet.
         last: what the newest step measured.
+        waiting: share of the time of the last steps in which the run waited for pictures.
         fd, best_fd: FD (quick) of the newest measurement, and of the best model; None before.
         message: something to tell the user once, or None.
     """
@@ -43,6 +45,7 @@ class Progress:
     images_per_second: float = 0.0
     seconds_left: float | None = None
     last: StepResult | None = None
+    waiting: float = 0.0
     fd: float | None = None
     best_fd: float | None = None
     message: str | None = None
@@ -59,6 +62,13 @@ class Clock:
         self._tenth = 0  # of the run that is over, at the last snapshot
         self._seen = 0
         self._plan: Plan | None = None
+        self._waited: Callable[[], float] = lambda: 0.0  # seconds for pictures
+        self._waited_before = 0.0
+        self._waiting = math.nan  # share of the time
+
+    def watch(self, waited: Callable[[], float]) -> None:
+        """From now on, see how long the run waits for pictures: ``waited`` tells, in seconds."""
+        self._waited = waited
 
     @property
     def kimg(self) -> float:
@@ -72,6 +82,7 @@ class Clock:
         self._next_snapshot = self._after(seen_images, self._snapshot_kimg)
         self._tenth = int(10 * plan.share(seen_images))
         self._next_checkpoint = self._after(seen_images, self._config.saving.checkpoint_kimg)
+        self._waited_before = self._waited()
         self.at(seen_images)
 
     def at(self, seen_images: int) -> None:
@@ -96,7 +107,11 @@ class Clock:
         """What to show of a step that just ended."""
         now = time.monotonic()
         rate = (state.seen_images - self._seen) / max(now - self._last_step, 1e-9)
-        self._rate = rate if math.isnan(self._rate) else 0.95 * self._rate + 0.05 * rate
+        self._rate = _smoothed(self._rate, rate)
+        waited = self._waited()
+        share = (waited - self._waited_before) / max(now - self._last_step, 1e-9)
+        self._waiting = _smoothed(self._waiting, min(share, 1.0))
+        self._waited_before = waited
         state.plan.passed(now - self._last_step, state.seen_images)
         self._last_step, self._seen = now, state.seen_images
         newest, best = (None, None) if quality is None else (quality.newest, quality.best)
@@ -117,6 +132,7 @@ class Clock:
             total_kimg=(total or 0) / 1000,
             images_per_second=0.0 if math.isnan(self._rate) else self._rate,
             seconds_left=self._seconds_left(total),
+            waiting=0.0 if math.isnan(self._waiting) else self._waiting,
             **shown,
         )
 
@@ -137,6 +153,7 @@ class Clock:
             "kimg": state.seen_images / 1000,
             "seconds": self.seconds,
             "images_per_second": round(self._rate, 2),
+            "waiting_for_data": round(self._waiting, 4),
             **dict(right),
             **{name: value for name, value in augmented.items() if value is not None},
             **{f"loss_{name}": value for name, value in result.losses.items()},
@@ -175,3 +192,8 @@ class Clock:
         """The next multiple of ``kimg`` thousand images after ``seen_images``."""
         interval = max(round(kimg * 1000), 1)
         return (seen_images // interval + 1) * interval
+
+
+def _smoothed(before: float, value: float) -> float:
+    """The mean of about the last twenty values; ``before`` is it without the newest."""
+    return value if math.isnan(before) else 0.95 * before + 0.05 * value

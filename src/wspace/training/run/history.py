@@ -86,6 +86,12 @@ class History:
             ),
             self._chart("Augmentation", "how often pictures are changed, and why", _AUGMENTED),
             self._chart("Speed", "Pictures a second", [("images_per_second", "pictures/s")]),
+            self._chart(
+                "Waiting for data",
+                "share of the time that the run waits for pictures",
+                [("waiting_for_data", "share of the time")],
+                high=1.0,
+            ),
         ]
         return [chart for chart in drawn if chart is not None]
 
