@@ -11,7 +11,10 @@ import pytest
 from tiny_run import make_data, make_model
 
 from wspace.cli.progress import describe_seconds
+from wspace.cli.train import _line
 from wspace.training.config import TrainConfig, options
+from wspace.training.context import StepResult
+from wspace.training.run.clock import Progress
 from wspace.training.run.folder import read_config
 
 Run = Callable[..., Any]
@@ -148,6 +151,12 @@ def test_grey_pictures_make_a_grey_network(run_wspace: Run, tmp_path: Path) -> N
     with Image.open(tmp_path / "out" / "seed0000.png") as picture:
         assert picture.mode == "L"
     assert json.loads((run / "config.json").read_text())["image_channels"] == 1
+
+
+def test_the_line_says_how_long_the_run_waits_for_data() -> None:
+    last = StepResult(losses={"generator": 1.0}, finite=True)
+    assert "waiting for data 25%  " in _line(Progress(kimg=1, last=last, waiting=0.25))
+    assert "waiting" not in _line(Progress(kimg=1, last=last, waiting=0.004))
 
 
 def test_the_line_says_how_often_pictures_are_changed(run_wspace: Run, tmp_path: Path) -> None:

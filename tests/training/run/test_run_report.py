@@ -70,7 +70,8 @@ def test_all_of_the_run_is_on_it(run: Path) -> None:
     for title in ("Command", "Quality", "Curves", "Samples through time", "Real and generated",
                   "Styles and noise", "Configuration"):  # fmt: skip
         assert f"<h2>{title}</h2>" in text
-    for chart in ("Generator against discriminator", "Right answers", "FD (quick)", "Augmentation"):
+    for chart in ("Generator against discriminator", "Right answers", "FD (quick)", "Augmentation",
+                  "Waiting for data"):  # fmt: skip
         assert chart in text
     assert (run / "command.txt").read_text().strip() in text.replace("&#x27;", "'")
     assert "best: model.safetensors" in text
