@@ -86,7 +86,7 @@ class Decoders:
 
         Returns:
             Of each picture where it will be: a result, (K, image_channels, H, W), and which of
-            the K. A result raises as `Shape.decoded`, or BrokenProcessPool where a process died.
+            the K. A result raises as decoding here does, or BrokenProcessPool where a process died.
         """
         share = -(-len(stored) // self._workers)
         places = []
