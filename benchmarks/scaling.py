@@ -39,6 +39,7 @@ LINKS: tuple[tuple[str, float | None], ...] = (
 )
 TIMEOUT_SECONDS = 900.0
 CUT_SECONDS = 20.0
+WAIT_SECONDS = 60.0  # of one machine for the other; more than that
 PORT = 29400
 
 
@@ -51,6 +52,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=6, help="at each link")
     parser.add_argument("--cores", default="0", help="that all machines share, such as 0 or 0,1")
+    parser.add_argument(
+        "--idle",
+        action="store_true",
+        help="nothing else runs here: one process has a thread a core, and speed is by the clock",
+    )
     parser.add_argument("--write", action="store_true", help="benchmarks/scaling.json")
     arguments = parser.parse_args()
     if not inside():
@@ -83,7 +89,7 @@ def speed(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         links = LINKS[:1] if count == 1 else LINKS
         words = [str(HERE / "scaling_worker.py"), arguments.preset, str(arguments.side)]
         words += [str(arguments.batch), str(arguments.steps), str(own), str(len(links))]
-        threads = len(cores) if count == 1 else 1
+        threads = len(cores) if count == 1 and arguments.idle else 1
         with launched(network.nodes[:count], words, own, threads=threads) as agents:
             measured[count] = []
             for number, (name, bits) in enumerate(links):
@@ -98,6 +104,7 @@ def speed(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {
         "work": f"{arguments.preset} {arguments.side}², batch {arguments.batch}",
         "cores": arguments.cores,
+        "idle": arguments.idle,
         "delay": DELAY if delayed else 0.0,
         # step by step; the last is one process whose weights began a rounding error apart
         "agreement": {str(n): furthest(losses[1], losses[n]) for n in arguments.nodes}
@@ -129,7 +136,7 @@ def rows(
             on_the_way = sum(ring_seconds(size, count, link) for size in sizes)
         work, reduce = slowest(ranks, "work"), slowest(ranks, "reduce")
         predicted = here + on_the_way
-        yield {
+        row = {
             "nodes": count,
             "link": name,
             "work_seconds": work,
@@ -140,9 +147,10 @@ def rows(
             # of work in processor time, as if every process had a core to itself
             "efficiency": alone["work"] / count / (work + reduce),
             "predicted_efficiency": alone["work"] / count / (own + predicted),
-            # of all, by the clock: one process on these cores, and all of them on the same ones
-            "speed_on_these_cores": alone["wall"] / slowest(ranks, "wall"),
         }
+        if arguments.idle:  # one process on these cores, beside all of them on the same ones
+            row["speed_on_these_cores"] = alone["wall"] / slowest(ranks, "wall")
+        yield row
 
 
 def slowest(ranks: list[dict[str, float]], name: str) -> float:
@@ -176,7 +184,14 @@ def faults(folder: Path) -> dict[str, Any]:
             *("--set", "batch_size=8", "--set", "checkpoint_kimg=0.16", "--set", "measure=false"),
             *("--set", "report=false", "--set", "preset=small", "--set", "discriminator=preset"),
             *("--set", "reconstruction.share=0", "--set", "matching.share=0"),
-            *("--set", "reconstruction.weight=0", "--set", "snapshot_kimg=1000"),
+            *(
+                "--set",
+                f"timeout_seconds={WAIT_SECONDS:g}",
+                "--set",
+                "reconstruction.weight=0",
+                "--set",
+                "snapshot_kimg=1000",
+            ),
         ]
 
     def steps() -> int:
