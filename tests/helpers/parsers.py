@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 import torch._dynamo  # what building a network imports late, outside the time measured
 from mutations import Choices, mutated_bytes, mutated_json, mutated_json_bytes
@@ -21,6 +22,8 @@ from PIL import Image
 import wspace.formats.model_file as model_file
 from wspace.data.carried import carry
 from wspace.data.dataset import Dataset
+from wspace.data.names import leads_out
+from wspace.data.remote.addresses import Address, is_address, local_path, shown_address
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError
 from wspace.formats.difference import difference, packed
@@ -281,6 +284,47 @@ def _parse_zip(content: bytes, folder: Path) -> None:
     path = folder / "data.zip"
     path.write_bytes(content)
     _open_dataset(path)
+
+
+def _arrow_inputs(folder: Path) -> Make:
+    seeds = []
+    said = json.dumps({"info": {"features": {"label": {"_type": "ClassLabel", "names": ["a"]}}}})
+    cells = pa.array([{"bytes": _png(level), "path": "1.png"} for level in (10, 99, 200)])
+    columns = {"image": cells, "label": [0, 1, 0], "word": pa.array(list("aba"))}
+    table = pa.table(columns).replace_schema_metadata({"huggingface": said})
+    table = table.set_column(2, "word", table["word"].dictionary_encode())
+    for new, compression in ((pa.ipc.new_stream, None), (pa.ipc.new_file, "zstd")):
+        sink = pa.BufferOutputStream()
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with new(sink, table.schema, options=options) as writer:
+            writer.write_table(table, max_chunksize=2)
+        seeds.append(sink.getvalue().to_pybytes())
+    return lambda choose: mutated_bytes(choose, seeds)
+
+
+def _parse_arrow(content: bytes, folder: Path) -> None:
+    path = folder / "data.arrow"
+    path.write_bytes(content)
+    _open_dataset(path)
+
+
+def _address_inputs(_: Path) -> Make:
+    seeds = [
+        b"https://anna:hunter2@host:8080/a%20b/shard-{000000..000127}.tar?X=1#sha256=" + b"0" * 64,
+        b"s3://bucket/shards/", b"file:///tmp/a.zip", b"hf://datasets/a/b", b"memory://[::1]/a",
+    ]  # fmt: skip
+    return lambda choose: mutated_bytes(choose, seeds).decode("utf-8", "surrogateescape")
+
+
+def _parse_address(text: str, _: Path) -> None:
+    if not is_address(text):
+        return
+    shown_address(text)
+    local_path(text)
+    address = Address.parse(text)
+    assert not leads_out(address.name)
+    if address.is_pattern:
+        assert address.files()
 
 
 def _labels_inputs(folder: Path) -> Make:
@@ -651,6 +695,8 @@ PARSERS: dict[str, Parser] = {
     "WebP": Parser(_webp_inputs, _parse_webp),
     "seeds and layers": Parser(_syntax_inputs, _parse_syntax),
     "dataset zip": Parser(_zip_inputs, _parse_zip),
+    "Arrow": Parser(_arrow_inputs, _parse_arrow),
+    "address": Parser(_address_inputs, _parse_address),
     "dataset.json": Parser(_labels_inputs, _parse_labels),
     "picture": Parser(_picture_inputs, _parse_picture),
     "checkpoint": Parser(_checkpoint_inputs, _parse_checkpoint),

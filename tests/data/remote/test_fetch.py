@@ -205,7 +205,7 @@ def test_a_redirect_to_what_is_not_the_web_is_refused(web: SmallWeb, leads_to: s
     "address",
     ["ftp://host/a.zip", "simplecache::https://host/a.zip", "https://host/a::b", "zip://a::memory://b",
      "reference://x", "github://a:b@c/d", "https://", "https://host", "http://[::1/a.zip",
-     "https://host:99999/a.zip", "file://host/a.zip"],
+     "https://host:99999/a.zip", "file://host/a.zip", "s3://key:secret@bucket/a.zip"],
 )  # fmt: skip
 def test_other_addresses_are_refused_in_one_line(
     address: str, web: SmallWeb, capsys: pytest.CaptureFixture[str]

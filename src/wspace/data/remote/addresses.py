@@ -74,6 +74,11 @@ class Address:
                 f"{one_line(public)} names no file: give the address of one, such as "
                 "https://host/pictures.zip."
             )
+        if "@" in parts.netloc and parts.scheme not in ("http", "https"):
+            raise WspaceError(
+                f"{one_line(public)}: who you are is no part of such an address: set it in the "
+                "environment or the files of the service, and leave it out here."
+            )
         pin = None
         if parts.fragment:
             match = _PIN.fullmatch(parts.fragment)
