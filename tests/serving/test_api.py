@@ -233,6 +233,12 @@ def test_without_the_token_nothing_opens_but_health(api: Api, header: str) -> No
     assert api.get(f"/models?token={TOKEN}").status == 401  # addresses are written into logs
 
 
+def test_health_is_there_for_those_who_ask_for_the_head_alone(api: Api) -> None:
+    answer = api.get("/health", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert api.get("/models", method="HEAD").status == 401
+
+
 def test_on_loopback_it_may_do_without_a_token(tiny_model: Path) -> None:
     with Api([tiny_model], with_token=False) as api:
         assert api.get("/models").status == 200

@@ -103,7 +103,8 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # a WebSocket, of which there is none here
             return
-        operation = self._known.get((scope["path"], scope["method"]))
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        operation = self._known.get((scope["path"], method))
         started, status = time.monotonic(), 0
 
         async def counted(message: Message) -> None:
