@@ -6,14 +6,14 @@
 
 What labels find is taken from what was measured, so that figures and files are of the same
 directions; SeFa's and PCA's are worked out again, and have the names that a person gave them after
-looking. Writes src/wspace/models/NAME.directions.safetensors.
+looking.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from editing_directions import Measured
@@ -43,6 +43,7 @@ LABELS: dict[str, dict[str, tuple[str, str]]] = {
         "curly-hair": ("top-curvy", "w"),
         "uneven-brows": ("eyebrows-up-down", "w"),
         "skin-brown": ("skin-color-ae5d29", "w"),
+        "skin-dark": ("skin-color-614335", "w"),
         "style-glasses": ("accessories", "style"),
         "style-beard": ("facial-hair", "style"),
         "style-smile": ("mouth-smile", "style"),
@@ -77,21 +78,22 @@ LOOKED_AT: dict[str, dict[str, tuple[str, str, int]]] = {
 }
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Write the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", choices=tuple(LABELS))
     parser.add_argument("--measured", type=Path, help="what editing.py directions wrote")
-    arguments = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="file to write  [the model's own]")
+    arguments = parser.parse_args(argv)
     try:
         generator = load(arguments.name)
         rows = [] if arguments.measured is None else json.loads(arguments.measured.read_text())
         measured = {(row.name, row.space): row for row in (from_plain(Measured, r) for r in rows)}
         found = dict(_by_labels(LABELS[arguments.name], measured))
         found |= dict(_by_weights(generator, LOOKED_AT[arguments.name]))
-        path = directions_path(arguments.name)
+        path = arguments.out or directions_path(arguments.name)
         write_directions(path, generator, found)
         print(f"{path}: {', '.join(found)}")
     except (WspaceError, OSError) as error:

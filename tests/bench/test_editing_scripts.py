@@ -17,7 +17,12 @@ from labelled_pictures import write_shades
 import wspace
 from wspace.discovery.labelled import decisions_on
 from wspace.discovery.wanted import Wanted
-from wspace.formats.directions import Direction, directions_path, write_directions
+from wspace.formats.directions import (
+    Direction,
+    directions_path,
+    read_directions,
+    write_directions,
+)
 from wspace.formats.model_file import load
 from wspace.metrics import judge
 from wspace.networks.generator import Generator
@@ -26,6 +31,7 @@ from wspace.steering.directions import principal, sample_w
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
+import bundle_directions
 import editing
 from editing_directions import Beside, Measured, ZSteps, measure_direction
 from editing_judge import Hiding
@@ -120,6 +126,28 @@ def test_a_step_in_z_is_one_before_mapping(tiny_generator: Generator) -> None:
     images = steps.images(torch.tensor([1, 0]), step, torch.tensor([0.5, 0.5]))
     ws = w[[1, 0]][:, None].expand(-1, 6, -1)
     torch.testing.assert_close(images, tiny_generator.synthesis(ws))
+
+
+def test_the_directions_of_the_bundled_clothes_are_made_by_one_command(tmp_path: Path) -> None:
+    out = tmp_path / "clothes.directions.safetensors"
+    bundle_directions.main(["clothes", "--out", str(out)])
+    generator = load("clothes")
+    made, shipped = (read_directions(path, generator) for path in (out, directions_path("clothes")))
+    assert list(made) == list(shipped)
+    for name, one in made.items():
+        assert one.about == shipped[name].about
+        assert one.edit.layers == shipped[name].edit.layers
+        numbers = [torch.tensor(edit.direction) for edit in (one.edit, shipped[name].edit)]
+        torch.testing.assert_close(*numbers, rtol=1e-3, atol=1e-4)
+
+
+def test_directions_that_were_not_measured_are_not_bundled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        bundle_directions.main(["avatars", "--out", str(tmp_path / "none.safetensors")])
+    assert "glasses: nothing was measured for accessories in w" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
