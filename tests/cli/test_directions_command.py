@@ -31,7 +31,7 @@ def names(run_wspace: Run, model: Path) -> list[str]:
     return [row["name"] for row in listed]
 
 
-def test_found_directions_steer_pictures_and_reproduce(
+def test_found_directions_steer_pictures_and_reproduce_once_they_are_replaced(
     run_wspace: Run, model: Path, tmp_path: Path
 ) -> None:
     assert run_wspace("directions", "find", model, "--num", 2).status == 0
@@ -43,6 +43,9 @@ def test_found_directions_steer_pictures_and_reproduce(
     ran = run_wspace("generate", model, "--seeds", 3, "--edit", "hair=2@0-1", "--out", out)
     assert ran.status == 0, ran.err
     assert "hair 2 in layers 0,1" in run_wspace("show", out / "seed0003.png").out
+    # the picture holds the direction, whatever has its name by now
+    assert run_wspace("directions", "remove", model, "hair").status == 0
+    assert run_wspace("directions", "rename", model, "sefa-coarse-2", "hair").status == 0
     again = run_wspace("reproduce", out / "seed0003.png", "--model", model, "--verify")
     assert again.status == 0, again.err
     run_wspace("generate", model, "--seeds", 3, "--out", tmp_path / "plain")
