@@ -125,8 +125,8 @@ class Measured:
 
     def reaches_the_goal(self, *, hidden: bool = True) -> bool:
         """Whether some strength from 1 to 2 flips enough and changes little enough."""
-        pairs = zip(self.flips, self.others(hidden=hidden), strict=True)
-        return any(f >= GOAL_FLIPS and o <= GOAL_OTHERS for f, o in pairs)
+        rows = zip(self.strengths, self.flips, self.others(hidden=hidden), strict=True)
+        return any(1 <= s <= 2 and f >= GOAL_FLIPS and o <= GOAL_OTHERS for s, f, o in rows)
 
 
 class ZSteps(Steps):

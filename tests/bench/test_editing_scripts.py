@@ -77,14 +77,18 @@ def test_a_direction_is_measured_by_what_appears_and_what_changes_beside(
     assert swapped == (20, (0.0, 1.0, 0.0), {"blueColor": (0.0,) * 3})
 
 
-def test_the_goal_is_both_at_one_strength() -> None:
-    def reaches(flips: tuple[float, ...], others: tuple[float, ...]) -> bool:
+def test_the_goal_is_both_at_one_strength_from_1_to_2() -> None:
+    def reaches(flips: tuple[float, ...], others: tuple[float, ...], longest: float = 2) -> bool:
         beside = (Beside(kind="eyes", hidden=False, changed=others),)
-        return Measured(name="", space="w", flips=flips, beside=beside).reaches_the_goal()
+        strengths = (1.0, 1.5, longest)[: len(flips)]
+        row = Measured(name="", space="w", strengths=strengths, flips=flips, beside=beside)
+        return row.reaches_the_goal()
 
     assert reaches((0.5, 0.9, 1.0), (0.0, 0.1, 0.2))
     assert not reaches((0.5, 0.8, 1.0), (0.0, 0.1, 0.2))
     assert not reaches((), ())
+    assert reaches((0.5, 0.8, 0.9), (0.0, 0.1, 0.1))
+    assert not reaches((0.5, 0.8, 0.9), (0.0, 0.1, 0.1), longest=2.5)
 
 
 def test_what_cannot_be_told_where_an_attribute_is_counts_as_hidden_by_it() -> None:
