@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from playwright.sync_api import Browser, expect
 from static_site import StaticSite
 from studio_page import StudioPage, find_chromium
 
+from wspace.explorer.models import page_models
+from wspace.explorer.runtime import Runtime
+from wspace.explorer.site import site, write_folder
 from wspace.formats.model_file import load
 from wspace.recipe.picture_file import recipe_of_file
 from wspace.recipe.png import read_document
@@ -200,3 +204,27 @@ def test_a_graphics_card_draws_what_wspace_draws(browser: Browser, host: StaticS
     assert ".jspi-" in loaded[0]  # and nothing for the processor: it was not needed
     drawn = render(load("avatars"), [Recipe(sources=(Source(seed=1),), psi=0.7)]).rgba[0]
     assert difference(shown, drawn) <= 2
+
+
+def test_a_newer_explorer_takes_the_place_of_the_one_that_is_kept(
+    new_page: NewPage, explorer: Path, runtime: Runtime, tmp_path: Path
+) -> None:
+    place = tmp_path / "host"
+    shutil.copytree(explorer / "some/where", place)
+    server = StaticSite(tmp_path)
+    studio = new_page(f"{server.address}host/")
+    models = "fetch('contents.json').then(r => r.json()).then(c => c.models.map(m => m.named))"
+    assert studio.page.evaluate(models) == ["avatars", "clothes"]
+    shutil.rmtree(place)
+    write_folder(place, site(page_models(["clothes"], "int16"), runtime))
+    studio.page.reload()  # as it was kept, while the newer one comes
+    for _ in range(PATIENCE_MS // 500):
+        if studio.page.evaluate(models) == ["clothes"]:
+            break
+        studio.page.wait_for_timeout(500)
+    studio.page.reload()
+    expect(studio.page.locator("#picture")).to_have_attribute(
+        "aria-label", re.compile("^clothes:"), timeout=PATIENCE_MS
+    )
+    assert len(studio.page.evaluate("caches.keys()")) == 1
+    server.end()
