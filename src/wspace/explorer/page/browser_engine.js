@@ -152,7 +152,8 @@ export class BrowserEngine {
     });
     broken.catch(() => {}); // told to those who wait
     try {
-      const cores = navigator.hardwareConcurrency || 1;
+      // A core is left to the page: threads that wait for one another are slow where they have to share.
+      const cores = Math.max((navigator.hardwareConcurrency || 1) - 1, 1);
       const threads = crossOriginIsolated ? Math.min(MOST_THREADS, cores) : 1;
       const whole = read(binary, (bytes) => progress.has(binary, bytes));
       const content = await Promise.race([whole, broken]);
