@@ -22,24 +22,25 @@ from tiny_clip import write_clip
 from wspace.cli.main import COMMANDS
 from wspace.formats.model_file import bundled_models
 
-PAGES = [
-    page
+MARKED = {
+    page: [block.how for block in documents.blocks(page) if block.how is not None]
     for page in documents.pages()
-    if any(block.how is not None for block in documents.blocks(page))
-]
+}
+QUICK = [page for page, how in MARKED.items() if any(not h.startswith("slowly") for h in how)]
+SLOW = [page for page, how in MARKED.items() if any(h.startswith("slowly") for h in how)]
 PICTURES = 120  # of 100 and more, training measures itself
 
 
 @pytest.mark.documents
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", QUICK)
 def test_what_a_page_shows_works(page: str, run_wspace: Any, use_cwd: Any) -> None:
     run_page(page, run_wspace, slowly=False)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", SLOW)
 def test_what_takes_long_works_too(page: str, run_wspace: Any, use_cwd: Any) -> None:
     run_page(page, run_wspace, slowly=True)
 
