@@ -1,11 +1,11 @@
 """Training over several machines, which are network namespaces.
 
-    python benchmarks/scaling.py [speed|faults]
+    python benchmarks/scaling.py [speed|cut|join]
 
 Needs root, iproute2 and util-linux. ``speed``: losses beside those of one process, and what it
 takes to reduce gradients at several bandwidths, beside the prediction of `wspace.bench.scaling`;
-``--write`` keeps it in benchmarks/scaling.json, for docs/scaling.md. ``faults``: a run over two
-machines of which one is cut off for 20 s, then for good, and then comes back.
+``--write`` keeps it in benchmarks/scaling.json, for docs/scaling.md. ``cut``: a run over two
+machines, of which one is cut off for 20 s, and then for good; ``join``: one comes later.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from typing import Any
 from scaling_network import Network, Node, inside, rerun_inside
 from wspace.bench.scaling import Link, messages_of, ring_seconds
 from wspace.bench.step_costs import costs_by_batch
+from wspace.formats.model_file import load
 from wspace.networks.presets import preset
 from wspace.training.config import TrainConfig
+from wspace.training.run.checkpoint import load_checkpoint, newest_checkpoint
 
 HERE = Path(__file__).parent
 DELAY = 50e-6  # one way, where the kernel can delay
@@ -41,11 +43,15 @@ TIMEOUT_SECONDS = 900.0
 CUT_SECONDS = 20.0
 WAIT_SECONDS = 60.0  # of one machine for the other; more than that
 PORT = 29400
+# Without the second a machine that joins later is never told where the others are: torch 2.13 says
+# so to those of its first rendezvous alone.
+ENVIRONMENT = {"GLOO_SOCKET_IFNAME": "eth0", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+ELASTIC = ("--nnodes", "1:2", "--max-restarts", "20")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("speed", "faults"), nargs="?", default="speed")
+    parser.add_argument("what", choices=("speed", "cut", "join"), nargs="?", default="speed")
     parser.add_argument("--nodes", type=int, nargs="+", default=[2, 4], help="at speed")
     parser.add_argument("--preset", default="compact")
     parser.add_argument("--side", type=int, default=64)
@@ -63,8 +69,8 @@ def main() -> None:
         rerun_inside()
     os.sched_setaffinity(0, {int(core) for core in arguments.cores.split(",")})
     with tempfile.TemporaryDirectory(prefix="wspace-scaling-") as folder:
-        if arguments.what == "faults":
-            print(json.dumps(faults(Path(folder)), indent=1))
+        if arguments.what != "speed":
+            print(json.dumps(faults(Path(folder), arguments.what), indent=1))
             return
         found = speed(arguments, Path(folder))
     print(json.dumps(found, indent=1))
@@ -169,77 +175,91 @@ def furthest(one: list[dict[str, float]], other: list[dict[str, float]]) -> list
 # What goes wrong
 
 
-def faults(folder: Path) -> dict[str, Any]:
-    """A run of two machines: one is cut off for a while, then for good, then another one joins."""
-    from wspace.formats.model_file import load
+def faults(folder: Path, what: str) -> dict[str, Any]:
+    """A run over two machines, one of which is cut off; or that begins with one.
 
+    Args:
+        folder: where the run is.
+        what: "cut": one machine is cut off for 20 s, and then for good; "join": one comes later.
+    """
     network = Network(2)
     network.limit(1e9, DELAY)
-    data = write_noise(folder / "noise.zip")
-    events: list[dict[str, Any]] = []
+    watched = Watched(folder, write_noise(folder / "noise.zip"))
+    first, second = network.nodes
+    begin = network.nodes if what == "cut" else [first]
+    with launched(begin, watched.words("runs"), folder, elastic=ELASTIC) as agents:
+        watched.further(40, agents, f"{len(begin)} machines begin")
+        if what == "cut":
+            network.cut(second)
+            time.sleep(CUT_SECONDS)
+            network.mend(second)
+            watched.further(40, agents, f"one was cut off for {CUT_SECONDS:g} s")
+            network.cut(second)
+            watched.further(40, agents, "one is cut off for good")
+        else:
+            words = watched.words("runs")
+            agents.append(start_node(second, words, folder, "node2", elastic=ELASTIC))
+            watched.further(40, agents, "a machine joins")
+        codes = [agent.wait(TIMEOUT_SECONDS) for agent in agents[: 1 + (what == "join")]]
+    (run,) = (folder / "runs").iterdir()
+    newest, _ = newest_checkpoint(run / "checkpoints")
+    processes = None if newest is None else load_checkpoint(newest)["machine"]["processes"]
+    return {"events": watched.events, "exit": codes, "processes at the end": processes,
+            "weights apart": watched.weights_apart(run)}  # fmt: skip
 
-    def words(out: Path) -> list[str]:
+
+class Watched:
+    """A run that is looked at from outside.
+
+    Args:
+        folder: where it is made.
+        data: that it learns from.
+    """
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder, self.data = folder, data
+        self.events: list[dict[str, Any]] = []
+
+    def words(self, out: str) -> list[str]:
+        """What starts it."""
         return [
-            *("-m", "wspace", "train", str(data), "--out", str(out), "--set", "total_kimg=3.2"),
-            *("--set", "batch_size=8", "--set", "checkpoint_kimg=0.16", "--set", "measure=false"),
-            *("--set", "report=false", "--set", "preset=small", "--set", "discriminator=preset"),
-            *("--set", "reconstruction.share=0", "--set", "matching.share=0"),
-            *(
-                "--set",
-                f"timeout_seconds={WAIT_SECONDS:g}",
-                "--set",
-                "reconstruction.weight=0",
-                "--set",
-                "snapshot_kimg=1000",
-            ),
+            *("-m", "wspace", "train", str(self.data), "--out", str(self.folder / out)),
+            *("--set", "total_kimg=1.28", "--set", "batch_size=8", "--set", "checkpoint_kimg=0.16"),
+            *("--set", "preset=small", "--set", "discriminator=preset", "--set", "measure=false"),
+            *("--set", "reconstruction.weight=0", "--set", "reconstruction.share=0"),
+            *("--set", "matching.share=0", "--set", f"timeout_seconds={WAIT_SECONDS:g}"),
+            *("--set", "report=false", "--set", "snapshot_kimg=1000"),
         ]
 
-    def steps() -> int:
+    def step(self) -> int:
+        """The last one that its log tells."""
         found = 0
-        for log in (folder / "runs").glob("*/log.jsonl"):
+        for log in (self.folder / "runs").glob("*/log.jsonl"):
             with contextlib.suppress(ValueError, KeyError, IndexError):
                 found = int(json.loads(log.read_text().splitlines()[-1])["step"])
         return found
 
-    def further(by: int, agents: list[subprocess.Popen[bytes]], event: str) -> None:
-        start, began = steps(), time.monotonic()
-        wait_for(lambda: steps() > start, agents[:1], folder, event)
+    def further(self, by: int, agents: list[subprocess.Popen[bytes]], event: str) -> None:
+        """Until it has come so many steps further after an event; notes how long the next took."""
+        start, began = self.step(), time.monotonic()
+        wait_for(lambda: self.step() > start, agents[:1], self.folder, event)
         first = time.monotonic() - began
-        wait_for(lambda: steps() >= start + by, agents[:1], folder, event)
-        events.append({"event": event, "step": start, "seconds to the next record": first})
-        say(json.dumps(events[-1]))
+        wait_for(lambda: self.step() >= start + by, agents[:1], self.folder, event)
+        self.events.append({"event": event, "step": start, "seconds to the next record": first})
+        say(json.dumps(self.events[-1]))
 
-    elastic = ("--nnodes", "1:2", "--max-restarts", "20")
-    with launched(network.nodes, words(folder / "runs"), folder, elastic=elastic) as agents:
-        wait_for(lambda: steps() >= 40, agents, folder, "the first steps")
-        events.append({"event": "two machines", "step": steps()})
-        network.cut(network.nodes[1])
-        time.sleep(CUT_SECONDS)
-        network.mend(network.nodes[1])
-        further(40, agents, f"cut off for {CUT_SECONDS:g} s")
-        network.cut(network.nodes[1])
-        further(40, agents, "cut off for good")
-        end(agents.pop())
-        network.mend(network.nodes[1])
-        more = start_node(
-            network.nodes[1], words(folder / "runs"), folder, "again", elastic=elastic
+    def weights_apart(self, run: Path) -> float:
+        """The furthest that a tensor is from that of one process's undisturbed run, relatively."""
+        command = [sys.executable, *self.words("alone")]
+        subprocess.run(command, check=True, capture_output=True)
+        (other,) = (self.folder / "alone").iterdir()
+        ours, theirs = (
+            dict(load(one / "model.safetensors").named_parameters()) for one in (run, other)
         )
-        agents.append(more)
-        further(40, agents, "a machine joins")
-        codes = [agent.wait(TIMEOUT_SECONDS) for agent in agents]
-    alone = folder / "alone"
-    undisturbed = [sys.executable, *words(alone)]
-    subprocess.run(undisturbed, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    (run,) = (folder / "runs").iterdir()
-    (other,) = alone.iterdir()
-    ours, theirs = (dict(load(r / "model.safetensors").named_parameters()) for r in (run, other))
-    apart = max(
-        float((ours[name] - theirs[name]).abs().max() / theirs[name].abs().max().clamp(1e-6))
-        for name in theirs
-    )
-    said = (folder / "node1.log").read_text(errors="replace").splitlines()
-    told = [line.strip()[-200:] for line in said if "processes" in line and "now" in line]
-    return {"events": events, "exit": codes, "weights apart": apart, "told": told}
+        return max(
+            float((ours[name] - theirs[name]).abs().max() / theirs[name].abs().max().clamp(1e-6))
+            for name in theirs
+        )
 
 
 def write_noise(path: Path) -> Path:
@@ -303,7 +323,7 @@ def start_node(
     with open(folder / f"{log}.log", "wb") as file:
         return subprocess.Popen(
             node.command([*launch, *words]),
-            env=os.environ | {"GLOO_SOCKET_IFNAME": "eth0", "OMP_NUM_THREADS": str(threads)},
+            env=os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": str(threads)},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -15,6 +15,8 @@ PORT=${PORT:-29400}         # free on FIRST, and open between the machines as al
 # The address by which the other reaches this machine: CHANGE where it has several. Its own name often means 127.0.1.1.
 ADDRESS=${ADDRESS:-$(hostname -I | cut -d ' ' -f 1)}
 
+# Else torch 2.13 tells a machine that comes later, or again, nothing of where the others are.
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 # FIRST is where the meeting is held; a machine that has that address holds it
 MEETING=()
 [[ " $(hostname -I) " == *" $FIRST "* ]] && MEETING=(--rdzv-conf is_host=true)
