@@ -71,7 +71,7 @@ def explorer_command(
         click.echo(line, err=True)
 
     given = None if runtime is None else find_runtime(runtime, told=told)
-    made = page_models(list(models), cast("WeightType", dtype))
+    made = page_models(list(models), cast("WeightType", dtype), told=told)
     found = given or find_runtime(None, told=told)
     if single_file:
         content = one_file(made, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +69,16 @@ class PageModel:
     agreement: Agreement
 
 
-def page_models(named: list[str], weights: WeightType) -> list[PageModel]:
+def page_models(
+    named: list[str], weights: WeightType, *, told: Callable[[str], None] = lambda line: None
+) -> list[PageModel]:
     """Models for the page, in order.
 
     Args:
         named: bundled names, files, run folders, names on a hub.
         weights: how large ones are stored. Where int16 draws something else than wspace, which it
             may with networks of unusual weights, that model takes float32.
+        told: is told in a line what takes long.
 
     Raises:
         WspaceError: there is no such model, it is given twice, or its graphs draw something else.
@@ -83,6 +87,7 @@ def page_models(named: list[str], weights: WeightType) -> list[PageModel]:
     for name in named:
         shelf = Shelf([name], "cpu")
         key = next(iter(shelf.listed()))["key"]
+        told(f"{name}: writing its graphs, and comparing what they draw")
         model = _page_model(shelf.get(key), weights)
         twin = next((one for one in made if _sha256(one) == _sha256(model)), None)
         if twin is not None:
