@@ -112,6 +112,13 @@ class Group:
         """
         return rows if self.alone else rows[self.rank :: self.world_size]  # type: ignore[index]
 
+    def part(self, rows: _Value) -> _Value:
+        """`own`, where each rank gets as many rows; else all of them on every rank.
+
+        For work of which a mean over ranks is the mean over all rows either way.
+        """
+        return rows if len(rows) % self.world_size else self.own(rows)  # type: ignore[arg-type]
+
     def whole(self, rows: Tensor, where: str) -> Tensor:
         """The inverse of `own`: (N, ...) of each rank to (N * world_size, ...), without gradient.
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wspace.group import ALONE, Group
 from wspace.training.config import AdversarialConfig, TrainConfig
 from wspace.training.transforms import draw_transforms, transform
 
@@ -60,16 +61,17 @@ class Augmentation:
         self._config, self._kimg = config, config.augment_kimg or KIMG
         self._signs, self._images, self._steps = 0.0, 0, 0  # since the last adjustment
 
-    def __call__(self, images: Tensor, random: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, random: torch.Generator, group: Group = ALONE) -> Tensor:
         """Change pictures, each in its own way; the same ones back where the strength is 0.
 
         Args:
             images: (N, C, H, W), float32, in [-1, 1].
             random: what happens is drawn from it.
+            group: see `draw_transforms`.
         """
         if not self.strength:
             return images
-        drawn = draw_transforms(images, self.strength, self._config.augment_set, random)
+        drawn = draw_transforms(images, self.strength, self._config.augment_set, random, group)
         return transform(images, drawn)
 
     def observe(self, sign: float, count: int) -> None:

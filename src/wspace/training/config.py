@@ -37,6 +37,7 @@ __all__ = [
     "AverageConfig",
     "GrowingConfig",
     "MatchingConfig",
+    "ProcessesConfig",
     "ReconstructionConfig",
     "SavingConfig",
     "TrainConfig",
@@ -291,6 +292,25 @@ class SavingConfig:
         check(self, "saving.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProcessesConfig:
+    """Several processes that train together, where torchrun has started them; see `agreement`."""
+
+    compare_steps: Annotated[
+        int,
+        Range(low=1),
+        About("from one comparison of what the processes have learned to the next", "steps"),
+    ] = 500
+    timeout_seconds: Annotated[
+        float,
+        _Positive,
+        About("for which a process waits for the others before the run ends", "seconds"),
+    ] = 1800.0
+
+    def __post_init__(self) -> None:
+        check(self, "processes.")
+
+
 @dataclass(frozen=True, kw_only=True, init=False)
 class TrainConfig:
     """All that a run depends on; saved in every run folder. Defaults are written only in this file.
@@ -387,6 +407,7 @@ class TrainConfig:
     growing: GrowingConfig = GrowingConfig()
     average: AverageConfig = AverageConfig()
     saving: SavingConfig = SavingConfig()
+    processes: ProcessesConfig = ProcessesConfig()
 
     def __init__(self, **given: Any) -> None:
         values: dict[str, Any] = {}
@@ -555,6 +576,7 @@ _PARTS: dict[str, type] = {
     "growing": GrowingConfig,
     "average": AverageConfig,
     "saving": SavingConfig,
+    "processes": ProcessesConfig,
 }
 
 # Fields as earlier versions and their command line called them.

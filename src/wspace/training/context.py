@@ -16,15 +16,16 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from wspace import machine
+from wspace.group import ALONE, Group
 from wspace.images import BACKGROUNDS
 from wspace.networks.generator import Generator
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.steering.mixing import mix_styles
-from wspace.training.optimizers import update
+from wspace.training.optimizers import gradients, update
 from wspace.training.real_maps import RealMaps
 from wspace.training.schedule import Part
 
-__all__ = ["SECTIONS", "Batch", "Context", "Objective", "Section", "StepResult", "floats", "place"]
+__all__ = ["SECTIONS", "Batch", "Context", "Objective", "Section", "StepResult", "place"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -54,7 +55,7 @@ SECTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Real images, and what is known of them.
+    """Real images, and what is known of them: of a step, or this process's own share of it.
 
     Attributes:
         images: (N, C, H, W), float32, in [-1, 1], channels-last.
@@ -125,6 +126,11 @@ class Objective(Protocol):
 class Context:
     """The networks in training, and what a step does with them whatever its objective.
 
+    In a group of processes each learns from its own images, every world_size-th of a batch. What is
+    drawn by chance is drawn for the whole batch on each, from the same stream, so that a run does
+    not depend on how many they are; gradients, running means and what is logged are of all images.
+    A ``count`` of images is of this process's own.
+
     Args:
         generator: trains; moved to ``device`` in channels-last layout.
         discriminator: trains beside it; likewise.
@@ -135,6 +141,7 @@ class Context:
         compile_discriminator: likewise.
         mixing: share of generated images whose styles come from two z, in [0, 1].
         mix_batches: decides that, and draws the crossover, once for each batch.
+        group: the processes that each batch is divided among.
 
     Attributes:
         optimizers: by name; objectives add theirs with `add_optimizers`.
@@ -163,8 +170,9 @@ class Context:
         compile_discriminator: bool,
         mixing: float,
         mix_batches: bool,
+        group: Group = ALONE,
     ) -> None:
-        self.device, self.half = device, half
+        self.device, self.half, self.group = device, half, group
         self.mixing, self.mix_batches = mixing, mix_batches
         self.generator = place(generator, device)
         self.discriminator = place(discriminator, device)
@@ -271,17 +279,27 @@ class Context:
 
     def latents(self, count: int) -> Tensor:
         """(count, z_dim), from N(0, I)."""
-        shape = (count, self.generator.z_dim)
-        return torch.randn(shape, generator=self.random, device=self.device)
+        return self._normal(count, self.generator.z_dim)
+
+    def _normal(self, count: int, *shape: int) -> Tensor:
+        """(count, ...), from N(0, 1): this process's own of what is drawn for the whole batch."""
+        whole = (self.of_all(count), *shape)
+        drawn = torch.randn(whole, generator=self.random, device=self.device)
+        return self.group.own(drawn).contiguous()  # a copy, so that the rest is freed at once
+
+    def directions(self, images: Tensor) -> Tensor:
+        """Of images' shape, from N(0, 1)."""
+        return self._normal(len(images), *images.shape[1:])
+
+    def of_all(self, count: int) -> int:
+        """How many images all processes have, where this one has ``count``."""
+        return count * self.group.world_size
 
     def noise(self, count: int) -> list[Tensor | None]:
         """Fresh noise maps, (count, 1, H, W) a noise layer; None where it is not yet in use."""
         shapes = self.generator.noise_shapes
         unused = 2 * math.floor(self.lod or 0.0)
-        drawn = [
-            torch.randn(count, 1, *shape, generator=self.random, device=self.device)
-            for shape in shapes[: len(shapes) - unused]
-        ]
+        drawn = [self._normal(count, 1, *shape) for shape in shapes[: len(shapes) - unused]]
         return [*drawn, *[None] * unused]
 
     def mixed_ws(self, count: int, c: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -311,9 +329,8 @@ class Context:
         if not self.mixing or num_ws == 1:
             return ws
         other = self.generator.mapping.w(self.latents(count), c)[:, None]
-        draw, crossover = torch.rand(
-            2, count, 1, 1, generator=self.random, device=self.device
-        ).unbind()
+        drawn = torch.rand(2, self.of_all(count), 1, 1, generator=self.random, device=self.device)
+        draw, crossover = (self.group.own(numbers) for numbers in drawn.unbind())
         places = self._layers_in_use - 1
         first = torch.where(draw < self.mixing, 1 + (crossover * places).floor(), num_ws)
         layers = torch.arange(num_ws, device=self.device)[None, :, None]
@@ -353,15 +370,33 @@ class Context:
                     * self.rate_factor
                     * self.rate_factors.get(name, 1.0)
                 )
-        return update(*(self.optimizers[name] for name in names))
+        optimizers = [self.optimizers[name] for name in names]
+        self.group.average(gradients(*optimizers), f"the gradients of the {' and '.join(names)}")
+        return update(*optimizers)
+
+    def whole(self, w: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """w, (N, w_dim), and classes, (N, num_classes), of the images of all processes."""
+        if self.group.alone:
+            return w, c
+        columns = [w.float()] if c is None else [w.float(), c.float()]
+        rows = self.group.whole(torch.cat(columns, dim=1), "w of all images")
+        parts = rows.split([column.shape[1] for column in columns], dim=1)
+        return parts[0].to(w.dtype), None if c is None else parts[1]
+
+    def update_w_avg(self, w: Tensor, c: Tensor | None) -> None:
+        """Move the generator's running mean of w a step towards that of all images."""
+        self.generator.mapping.update_w_avg(*self.whole(w.detach(), c))
+
+    def floats(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """Scalars, each a mean over images, as plain numbers; of the images of all processes."""
+        if self.group.alone or not values:
+            return {name: float(value.detach()) for name, value in values.items()}
+        own = torch.stack([value.detach().double() for value in values.values()])
+        means = self.group.mean(own, "what a step measured").tolist()
+        return dict(zip(values, means, strict=True))
 
 
 def place(network: _Network, device: torch.device) -> _Network:
     """Move a network, its convolutions in channels-last layout, ready to train."""
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.train().requires_grad_()
-
-
-def floats(losses: dict[str, Tensor]) -> dict[str, float]:
-    """Losses as plain numbers."""
-    return {name: float(value.detach()) for name, value in losses.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from torch import nn
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError, command_line
 from wspace.files import atomic_write_text, remove_leftovers
+from wspace.group import Group, current
 from wspace.machine import (
     keep_freed_memory,
 )
@@ -27,6 +30,7 @@ from wspace.training.run.folder import (
     truncate_log,
     write_config,
 )
+from wspace.training.run.launch import begun_run, forget_launch, remember_launch
 from wspace.training.run.signals import StoppedAtOnceError, stop_on_signals
 from wspace.training.run.tensorboard import require_tensorboard
 from wspace.training.session import Report, Session, newest_state, saved_networks
@@ -60,6 +64,8 @@ RESUME_CHANGES = frozenset(
         "saving.measurements",
         "saving.report",
         "saving.tensorboard",
+        "processes.compare_steps",
+        "processes.timeout_seconds",
     }
 )
 
@@ -115,7 +121,7 @@ def check(config: TrainConfig, report: Report = lambda _: None) -> dict[str, Any
 
 
 def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Outcome:
-    """Start a new run.
+    """Start a new run; or go on with it, where torchrun starts its processes once more.
 
     Args:
         config: what to train; ``config.data`` names the pictures.
@@ -127,12 +133,18 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
     """
     if config.saving.tensorboard:
         require_tensorboard()
-    command = command_of(config)
+    command, group = command_of(config), current()
+    group.timeout_seconds = config.processes.timeout_seconds
+    begun = group.from_first(lambda: begun_run(out, command), "what torchrun has begun")
+    if begun is not None:
+        report(Progress(message=f"torchrun has begun {begun}: it goes on"))
+        return resume(begun, report, max_seconds=config.max_seconds)
 
     def tell(said: str) -> None:
         report(Progress(message=said))
 
-    config, opened = open_pictures(config, tell)
+    with group.first_here_first("the pictures are made ready"):
+        config, opened = open_pictures(config, tell)
     with opened as data:
         config = decide(config, data)
         # what is wrong with them leaves no folder
@@ -141,12 +153,15 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         lowest_blocks(networks[1], config.adversarial.freeze_d)
         for line in _about(config, data):
             tell(line)
-        run = create_run(out, f"{data.name}-{config.preset}")
+        name = f"{data.name}-{config.preset}"
+        run = group.from_first(lambda: create_run(out, name), "the run folder")
         config = with_whole_paths(config)  # the run may go on from another folder
-        with RunLock(run):
-            write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
-            atomic_write_text(run / COMMAND_FILE, command + "\n")
-            return _train(config, data, run, report, networks)
+        with _held(run, group):
+            if group.is_first:
+                write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
+                atomic_write_text(run / COMMAND_FILE, command + "\n")
+                remember_launch(run)
+            return _train(config, data, run, report, group, networks)
 
 
 def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcome:
@@ -163,7 +178,8 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
         WspaceError: the folder is no run, is in use, its data is not what it was, or a stage
             would come or go.
     """
-    saved = read_config(run)
+    group = current()
+    saved = group.from_first(lambda: read_config(run), "the configuration")
     fingerprint = saved.pop("fingerprint", None)
     before = TrainConfig.from_dict(saved)
     config = before.replace(**({"max_seconds": None} | changes))
@@ -180,26 +196,39 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
     if config.saving.tensorboard:
         require_tensorboard()
     config = with_whole_paths(config)
-    config, opened = reopen_pictures(
-        config, fingerprint, lambda said: report(Progress(message=said))
-    )
+    group.timeout_seconds = config.processes.timeout_seconds
+    with group.first_here_first("the pictures are made ready"):
+        config, opened = reopen_pictures(
+            config, fingerprint, lambda said: report(Progress(message=said))
+        )
     if opened is None:
         raise WspaceError(
             f"{config.data}: no such file or folder, and {run} learns from it: if it has moved, "
             f"say where it is by {command_line('wspace', 'train', 'DATA', '--resume', run)}."
         )
-    with opened as data, RunLock(run):
+    with opened as data, _held(run, group):
         if not is_data_of(config, data, fingerprint):
             raise WspaceError(
                 f"{config.data} is not the data that {run} was trained on (its pictures or labels "
                 "have changed): bring the old data back, or start a new run with "
                 f"{command_line('--from', run / 'model.safetensors')}."
             )
-        remove_leftovers(run)
-        write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
+        if group.is_first:
+            remove_leftovers(run)
+            write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
         lasting = (config.minutes, config.total_kimg) != (before.minutes, before.total_kimg)
         lasting |= "minutes" in changes
-        return _train(config, data, run, report, lasting=lasting)
+        return _train(config, data, run, report, group, lasting=lasting)
+
+
+@contextmanager
+def _held(run: Path, group: Group) -> Iterator[None]:
+    """While a run goes on, its folder is locked; by the first process of a group, which writes."""
+    if not group.is_first:
+        yield
+        return
+    with RunLock(run):
+        yield
 
 
 def _about(config: TrainConfig, data: Dataset) -> list[str]:
@@ -216,6 +245,7 @@ def _train(
     data: Dataset,
     run: Path,
     report: Report,
+    group: Group,
     networks: tuple[Generator, nn.Module] | None = None,
     lasting: bool = False,
 ) -> Outcome:
@@ -224,22 +254,27 @@ def _train(
     ``lasting``: the configuration says anew how long the run is.
     """
     keep_freed_memory()
-    saved = newest_state(run, lambda message: report(Progress(message=message)))
+    saved = group.from_first(
+        lambda: newest_state(run, lambda message: report(Progress(message=message))),
+        "the newest checkpoint",
+    )
     if networks is None:
         networks = first_networks(config, data) if saved is None else saved_networks(saved)
-    session = Session(config, data, run, networks, report)
+    session = Session(config, data, run, networks, report, group)
     if saved is None:
         session.checkpoint()  # from the first moment on there is something to go back to
     else:
         session.restore(saved)
         if lasting:
             session.state.plan.extend(config, session.state.seen_images)
+    session.check_agreement()
     state, health, clock = session.state, session.health, session.clock
-    truncate_log(run, state.step)
+    if group.is_first:
+        truncate_log(run, state.step)
     clock.start(state.plan, state.seen_images)
-    with session.logging(), stop_on_signals() as stop:
+    with session.logging(), stop_on_signals(group) as stop:
         try:
-            while not (reason := clock.over(state.seen_images) or stop.reason):
+            while not (reason := clock.over(state.seen_images) or stop.agreed()):
                 result = state.run(*session.next_batch())
                 stop.at_once = False
                 if state.grown:
@@ -271,6 +306,7 @@ def _train(
                     session.go_on_without(session.snapshot)
                 if well and (measured or clock.checkpoint_due(state.seen_images)):
                     session.go_on_without(session.checkpoint)
+                session.compare()
         except StoppedAtOnceError:  # before the first step was over: nothing new to save
             return Outcome(run=run, kimg=clock.kimg, reason=stop.reason)
         stop.at_once = False
@@ -280,4 +316,6 @@ def _train(
             session.save_newest()
         else:
             session.snapshot()
+        if group.is_first and reason != "terminated":
+            forget_launch(run)
     return Outcome(run=run, kimg=clock.kimg, reason=reason)

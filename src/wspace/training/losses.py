@@ -20,6 +20,7 @@ __all__ = [
     "generator_loss",
     "hinge_discriminator_loss",
     "hinge_generator_loss",
+    "map_sizes",
     "perceptual_loss",
     "reconstruction_loss",
     "relativistic_discriminator_loss",
@@ -133,7 +134,14 @@ def reconstruction_loss(real: Tensor, reconstructed: Tensor) -> Tensor:
     return (real - reconstructed.float()).abs().flatten(start_dim=1).mean(dim=1)
 
 
-def perceptual_loss(real: list[Tensor], reconstructed: list[Tensor]) -> Tensor:
+def map_sizes(maps: list[Tensor]) -> Tensor:
+    """The mean absolute value of each of a list of maps, (N, C, H, W) each, over all images."""
+    return torch.stack([own.float().abs().mean() for own in maps])
+
+
+def perceptual_loss(
+    real: list[Tensor], reconstructed: list[Tensor], sizes: Tensor | None = None
+) -> Tensor:
     """Mean absolute difference of each image's features from its reconstruction's.
 
     Source: Johnson et al. 2016 (Perceptual Losses), Section 3.2, with absolute differences, each
@@ -142,13 +150,15 @@ def perceptual_loss(real: list[Tensor], reconstructed: list[Tensor]) -> Tensor:
     Args:
         real: maps of a pretrained network, (N, C, H, W) each.
         reconstructed: the same shapes.
+        sizes: of the real maps, see `map_sizes`, where these are a part of a batch.
 
     Returns:
         (N,), >= 0.
     """
+    sizes = map_sizes(real) if sizes is None else sizes
     differences = [
-        (theirs.float() - own.float()).abs().flatten(1).mean(1) / own.float().abs().mean()
-        for own, theirs in zip(real, reconstructed, strict=True)
+        (theirs.float() - own.float()).abs().flatten(1).mean(1) / size
+        for own, theirs, size in zip(real, reconstructed, sizes, strict=True)
     ]
     return torch.stack(differences).sum(dim=0)
 

@@ -14,6 +14,7 @@ REGRESSION_BETAS = (0.9, 0.99)  # of Adam, for plain regression: it wants moment
 __all__ = [
     "Muon",
     "adam",
+    "gradients",
     "load_optimizer_state",
     "matrices_and_others",
     "optimizer_state",
@@ -145,16 +146,20 @@ def matrices_and_others(network: nn.Module) -> tuple[list[nn.Parameter], list[nn
     return matrices, others
 
 
-def update(*optimizers: torch.optim.Optimizer) -> bool:
-    """Step the optimizers if every gradient is finite; clear the gradients in any case."""
-    gradients = [
+def gradients(*optimizers: torch.optim.Optimizer) -> list[Tensor]:
+    """Of all parameters that have one."""
+    return [
         parameter.grad
         for optimizer in optimizers
         for group in optimizer.param_groups
         for parameter in group["params"]
         if parameter.grad is not None
     ]
-    norms = torch.stack(torch._foreach_norm(gradients))
+
+
+def update(*optimizers: torch.optim.Optimizer) -> bool:
+    """Step the optimizers if every gradient is finite; clear the gradients in any case."""
+    norms = torch.stack(torch._foreach_norm(gradients(*optimizers)))
     finite = math.isfinite(float(norms.sum()))
     for optimizer in optimizers:
         if finite:

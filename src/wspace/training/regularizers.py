@@ -55,7 +55,7 @@ def path_lengths(images: Tensor, ws: Tensor, direction: Tensor) -> Tensor:
 
 
 def path_penalty(
-    lengths: Tensor, mean_length: Tensor, decay: float = 0.01
+    lengths: Tensor, mean_length: Tensor, decay: float = 0.01, *, batch_mean: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Squared distance of path lengths from their running mean.
 
@@ -66,9 +66,11 @@ def path_penalty(
         lengths: (N,), from `path_lengths`.
         mean_length: (), the running mean so far.
         decay: share of the running mean that a batch replaces.
+        batch_mean: (), the mean length in the batch, where ``lengths`` are a part of it; None: it
+            is theirs.
 
     Returns:
         The penalty (N,), without its weight, and the new running mean (), detached.
     """
-    mean = mean_length.lerp(lengths.mean(), decay)
+    mean = mean_length.lerp(lengths.mean() if batch_mean is None else batch_mean, decay)
     return (lengths - mean).square(), mean.detach()

@@ -14,6 +14,7 @@ from wspace.data.dataset import Dataset
 from wspace.data.order import ShuffledOrder
 from wspace.errors import WspaceError, reason
 from wspace.formats.model_file import load, save
+from wspace.group import ALONE, Group
 from wspace.images import BACKGROUNDS, from_uint8
 from wspace.machine import cpu_capability
 from wspace.networks.build import build_discriminator, build_generator
@@ -21,7 +22,8 @@ from wspace.networks.config import GeneratorConfig, discriminator_config
 from wspace.networks.generator import Generator
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.recipe.png import write_figure
-from wspace.training.config import TrainConfig
+from wspace.training.agreement import check_alike, check_shares, check_tensors
+from wspace.training.config import TrainConfig, values_by_name
 from wspace.training.context import StepResult
 from wspace.training.growing import real_images
 from wspace.training.real_maps import RealMaps, real_maps
@@ -47,12 +49,16 @@ Report = Callable[[Progress], None]
 class Session:
     """One run in progress: its state, its place in the data, its health, its clock and its log.
 
+    In a group of processes each has one, and all are in the same state; the first one alone writes
+    and tells.
+
     Args:
         config: what to train, nothing in it "auto".
         data: the pictures.
         run: the run folder, locked by the caller.
         networks: generator and discriminator, changed in place.
         report: told of messages.
+        group: the processes that train together.
     """
 
     def __init__(
@@ -62,22 +68,44 @@ class Session:
         run: Path,
         networks: tuple[Generator, nn.Module],
         report: Report,
+        group: Group = ALONE,
     ) -> None:
-        self.config, self.data, self.run = config, data, run
+        self.config, self.data, self.run, self.group = config, data, run, group
         self.attributes = data.attributes if config.reconstruction.attributes else None
         num_values = 0 if self.attributes is None else self.attributes.num_values
-        self.state = TrainingState(*networks, config, torch.device(config.device), num_values)
+        device = torch.device(config.device)
+        self.state = TrainingState(*networks, config, device, num_values, group)
         self.state.generator_ema.name = run.resolve().name  # as loaded from the run folder
         self.state.context.real_maps = self._real_maps()
         self.order = ShuffledOrder(len(data), config.seed)
         self.health = HealthMonitor()
-        self.clock = Clock(config)
+        self.clock = Clock(config, group)
         self._report = report
-        self.quality = Quality(config, data, self._show)
+        self.quality = Quality(config, data, self._show, group)
         self._log: Log | None = None
         self._scalars: Scalars | None = None
         self._saved_images = -1  # where the newest checkpoint stands
         self.clock.watch(lambda: data.seconds_waited)
+
+    def check_agreement(self) -> None:
+        """Whether all processes begin alike; raises WspaceError."""
+        if self.group.alone:
+            return
+        places = ("data", "start_from")  # which may differ from machine to machine
+        config = {k: v for k, v in values_by_name(self.config).items() if k not in places}
+        facts = {"data": self.data.earlier_fingerprint, "pictures": len(self.data)}
+        machine = {k: v for k, v in _machine(self.group).items() if k != "threads"}
+        measured = {"measured": self.quality.on}
+        check_alike(self.group, config | facts | machine | measured)
+        growth = self.state.growth
+        sizes = {growth.batch_size(lod) for lod in range(self.data.size.doublings)}
+        check_shares(self.group, sorted(sizes), self.state.discriminator)
+        check_tensors(self.group, self.state.state_dict(), self.state.step)
+
+    def compare(self) -> None:
+        """Now and then, whether all processes have learned the same; raises WspaceError."""
+        if self.state.step % self.config.processes.compare_steps == 0:
+            check_tensors(self.group, self.state.state_dict(), self.state.step)
 
     def _real_maps(self) -> RealMaps | None:
         """What the discriminator's pretrained network sees in the data, where that fits."""
@@ -104,6 +132,9 @@ class Session:
     def logging(self) -> Iterator[None]:
         """Open the run's log, which `tell` and `record` write to in the meantime."""
         with ExitStack() as stack:
+            if not self.group.is_first:
+                yield
+                return
             self._log = stack.enter_context(Log(self.run / "log.jsonl", self._show))
             if self.config.saving.tensorboard:
                 self._scalars = stack.enter_context(Scalars(self.run, self.state.step))
@@ -112,8 +143,8 @@ class Session:
 
     def record(self, record: dict[str, Any]) -> None:
         """Log a record, for TensorBoard too where that was asked for."""
-        assert self._log is not None
-        self._log.write(record)
+        if self._log is not None:
+            self._log.write(record)
         if self._scalars is not None:
             self._scalars.write(record)
 
@@ -126,20 +157,21 @@ class Session:
     def next_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
         """Real images, (N, C, H, W), float32, in [-1, 1]; if asked for, classes and attributes.
 
-        The last one says which pictures they are.
+        The last one says which pictures they are. Of a batch, they are this process's own.
 
         They are as `TrainingState.run` takes them.
         """
-        state = self.state
-        indices = self.order.next(state.batch_size)
+        state, own = self.state, self.group.own
+        indices = own(self.order.next(state.batch_size))
         pixels = self.data.images(indices)
-        self.data.prepare(self.order.peek(state.batch_size))  # while the step computes
+        self.data.prepare(own(self.order.peek(state.batch_size)))  # while the step computes
         images = real_images(pixels.to(state.device), state.lod)
         which = torch.from_numpy(indices)
         if self.config.mirror:
-            mirrored = (
-                torch.rand(len(images), generator=state.context.random, device=state.device) < 0.5
+            drawn = torch.rand(
+                state.batch_size, generator=state.context.random, device=state.device
             )
+            mirrored = own(drawn) < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
             which = 2 * which + mirrored.cpu()
         c = self.data.one_hot(indices).to(state.device) if self.config.labels else None
@@ -154,10 +186,22 @@ class Session:
         Returns:
             Whether the generator has collapsed and the run has gone back because of it.
         """
-        state, batch = self.state, self.state.batch_size
+        state = self.state
         before = (state.seen_images - state.newly_seen) // DIVERSITY_INTERVAL_IMAGES
         if result.right is None or before == state.seen_images // DIVERSITY_INTERVAL_IMAGES:
             return False
+        found = self.group.from_first(self._diversities, "the comparison of pictures")
+        event = self.health.observe_diversity(state.step, *found)
+        if event is not None and event.kind == "rollback":
+            self.roll_back(event.message)
+            return True
+        if event is not None:
+            self.tell(event.message, event.kind)
+        return False
+
+    def _diversities(self) -> tuple[float, float]:
+        """How different generated pictures are, and as many real ones."""
+        state, batch = self.state, self.state.batch_size
         random = torch.Generator().manual_seed(state.step)  # apart from the run's own stream
         numbers = self.order.peek(batch)
         real = real_images(self.data.images(numbers).to(state.device), state.lod)
@@ -166,15 +210,7 @@ class Session:
         with torch.no_grad():
             ws = state.generator_ema.mapping(z, c)
             generated = state.generator_ema.synthesis(ws, **state.context.at_this_size)
-        event = self.health.observe_diversity(
-            state.step, picture_diversity(generated), picture_diversity(real)
-        )
-        if event is not None and event.kind == "rollback":
-            self.roll_back(event.message)
-            return True
-        if event is not None:
-            self.tell(event.message, event.kind)
-        return False
+        return picture_diversity(generated), picture_diversity(real)
 
     @property
     def unsaved(self) -> bool:
@@ -184,6 +220,12 @@ class Session:
     def checkpoint(self) -> None:
         """Write a checkpoint, then the model if it is the best; raises WspaceError."""
         self.clock.checkpointed(self.state.seen_images)  # tried counts: not again at every step
+        if self.group.is_first:
+            self._write_checkpoint()
+        self._saved_images = self.state.seen_images
+        self._save_best()
+
+    def _write_checkpoint(self) -> None:
         networks = (self.state.generator, self.state.discriminator)
         save_checkpoint(
             self.run / "checkpoints",
@@ -193,14 +235,12 @@ class Session:
                 "order": self.order.state(),
                 "health": self.health.state_dict(),
                 "quality": self.quality.state_dict(),
-                "machine": _machine(),
+                "machine": _machine(self.group),
             },
             kimg=self.state.seen_images / 1000,
             keep=self.config.saving.keep_checkpoints,
             keep_every=self.config.saving.keep_every,
         )
-        self._saved_images = self.state.seen_images
-        self._save_best()
 
     def _save_best(self) -> None:
         """Write the model if it was measured at this step and is the best.
@@ -219,7 +259,7 @@ class Session:
         record = {"step": found.step, "kimg": found.kimg, "seconds": self.clock.seconds}
         values = {"fd_quick": found.fd, "fd_quick_real": quality.floor, "best": best}
         self.record(record | values)
-        if best and self.config.saving.report:
+        if best and self.config.saving.report and self.group.is_first:
             write_figure(self.run / "neighbours.png", quality.neighbours(state.generator_ema))
 
     def save_newest(self) -> None:
@@ -227,6 +267,8 @@ class Session:
         self._save_model(BEST_FILE if self.quality.best is None else NEWEST_FILE)
 
     def _save_model(self, name: str) -> None:
+        if not self.group.is_first:
+            return
         state, newest = self.state, self.quality.newest
         training = self.config.to_dict() | {"data": Path(self.config.data).name, "start_from": None}
         quality = {}
@@ -255,6 +297,8 @@ class Session:
 
     def snapshot(self) -> None:
         """Write the newest model, a sample sheet and the report; raises WspaceError."""
+        if not self.group.is_first:
+            return
         self.save_newest()
         state, run = self.state, self.run
         save_samples(state.generator_ema, run / f"samples-{state.seen_images // 1000:06d}.png")
@@ -286,15 +330,14 @@ class Session:
             self.order.restore(saved["order"])
             self.health.load_state_dict(saved["health"])
             self.quality.load_state_dict(saved.get("quality", {}))
-            machine = dict(saved["machine"])
+            machine = {"processes": 1} | saved["machine"]
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise _foreign(self.run, error) from None
         self._saved_images = self.state.seen_images
         self.clock.at(self.state.seen_images)
         self.go_on_without(self._save_best)
-        changed = [
-            f"{k} {machine.get(k)}, now {v}" for k, v in _machine().items() if machine.get(k) != v
-        ]
+        now = _machine(self.group)
+        changed = [f"{k} {machine.get(k)}, now {v}" for k, v in now.items() if machine.get(k) != v]
         if changed:
             self._show(
                 f"the run was computed with {'; '.join(changed)}: it goes on, but not bit for bit "
@@ -307,7 +350,9 @@ class Session:
         Raises:
             WspaceError: there is none any more.
         """
-        saved = newest_state(self.run, self.tell)
+        saved = self.group.from_first(
+            lambda: newest_state(self.run, self.tell), "the newest checkpoint"
+        )
         if saved is None:
             raise WspaceError(f"{why} There is none: start a new run.")
         self.restore(saved)
@@ -319,12 +364,13 @@ class Session:
         self._report(self.clock.message(message))
 
 
-def _machine() -> dict[str, Any]:
+def _machine(group: Group) -> dict[str, Any]:
     """What the last bit of a run depends on beside its configuration."""
     return {
         "torch": str(torch.__version__),
         "instructions": cpu_capability(),
         "threads": torch.get_num_threads(),
+        "processes": group.world_size,
     }
 
 

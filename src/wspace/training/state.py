@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from wspace.group import ALONE, Group
 from wspace.networks.config import AdaINConfig
 from wspace.networks.generator import Generator
 from wspace.networks.stylegan1.synthesis import AdaINSynthesis
@@ -52,6 +53,7 @@ class TrainingState:
         config: precision, compile and device are decided, not "auto".
         device: where everything lies.
         num_values: values of all attributes of the images where the encoder is told them; else 0.
+        group: the processes that each batch is divided among; all hold the same state.
 
     Attributes:
         growth: how far the networks have grown.
@@ -66,6 +68,7 @@ class TrainingState:
         config: TrainConfig,
         device: torch.device,
         num_values: int = 0,
+        group: Group = ALONE,
     ) -> None:
         self.config = config
         compiled = config.compile == "on"
@@ -82,6 +85,7 @@ class TrainingState:
             compile_discriminator=compiled and not frozen,
             mixing=config.adversarial.style_mixing_probability,
             mix_batches=config.adversarial.mix_batches,
+            group=group,
         )
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.objectives: dict[Stage, Objective] = {}
@@ -135,7 +139,7 @@ class TrainingState:
 
     @property
     def batch_size(self) -> int:
-        """Real images that the next batch should have."""
+        """Real images that the next batch should have, in all processes."""
         return self.growth.batch_size(self.lod)
 
     @property
@@ -155,7 +159,7 @@ class TrainingState:
         values: Tensor | None = None,
         which: Tensor | None = None,
     ) -> StepResult:
-        """Take one step on a batch.
+        """Take one step on a batch; on this process's own share of it.
 
         Args:
             real: (N, C, H, W), float32, in [-1, 1], on the state's device; of the size at hand
@@ -176,11 +180,12 @@ class TrainingState:
         if self.grown:
             self.context.forget_moments()
         result = self._follow(self._part(), batch)
+        count = self.context.of_all(len(batch))
         if result.finite and result.generator_learned:
-            self._average(len(batch))
+            self._average(count)
         self.step += 1
-        self.newly_seen = len(batch)
-        self.seen_images += len(batch)
+        self.newly_seen = count
+        self.seen_images += count
         self._grow()
         return result
 

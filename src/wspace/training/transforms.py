@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wspace.group import ALONE, Group
 from wspace.ops import choose
 from wspace.ops.bands import BANDS, amplify_bands
 from wspace.ops.warp import scaling, translation, warp
@@ -187,7 +188,11 @@ def _inside(hole: Tensor, images: Tensor) -> Tensor:
 
 
 def draw_transforms(
-    images: Tensor, strength: float, chosen: str, random: torch.Generator
+    images: Tensor,
+    strength: float,
+    chosen: str,
+    random: torch.Generator,
+    group: Group = ALONE,
 ) -> Transforms:
     """Draw what is done to pictures: each transform happens to each with the same probability.
 
@@ -196,8 +201,10 @@ def draw_transforms(
         strength: the probability, >= 0; of 1 and more all happens.
         chosen: one of `AUGMENT_SETS`.
         random: on the device of ``images``.
+        group: has its own part of a batch in each process; what is drawn is drawn for all of it.
     """
-    count, _, height, width = images.shape
+    height, width = images.shape[2:]
+    count = len(images) * group.world_size
     sides = images.new_tensor([width, height])
     # two turns together happen with the probability of one
     turning = 1 - math.sqrt(1 - min(strength, 1.0))
@@ -241,9 +248,9 @@ def draw_transforms(
             found["bands"] = louder_band(found["bands"], band, maybe(normal(BAND).exp2(), 1.0))
     if "n" in chosen:
         size = maybe(normal(NOISE).abs(), 0.0)[:, :, None, None]
-        noise = torch.randn(images.shape, generator=random, device=images.device)
+        noise = torch.randn((count, *images.shape[1:]), generator=random, device=images.device)
         found["noise"] = noise * size
     if chosen == AUGMENT_SETS[-1]:
         size = maybe(images.new_full((count, 1), HOLE), 0.0)
         found["hole"] = torch.cat([0.5 + uniform(0.5, 2), size], dim=1)
-    return Transforms(**found)
+    return Transforms(**{name: group.own(value) for name, value in found.items()})

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wspace.group import current
 from wspace.networks.config import AliasFreeConfig
 from wspace.networks.features import FeatureMaps
 from wspace.networks.layers import EqualizedLinear
@@ -255,7 +256,7 @@ class AliasFreeLayer(nn.Module):
     @torch.no_grad()
     def _track_magnitude(self, x: Tensor) -> None:
         """Move the running mean of the input's square a step; what is not finite leaves it."""
-        magnitude = x.detach().float().square().mean()
+        magnitude = current().mean(x.detach().float().square().mean(), "magnitudes of maps")
         moved = magnitude.lerp(self.magnitude_ema, self.magnitude_ema_beta)
         self.magnitude_ema.copy_(torch.where(magnitude.isfinite(), moved, self.magnitude_ema))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from wspace.group import ALONE, Group
 from wspace.training.config import TrainConfig
 from wspace.training.context import StepResult
 from wspace.training.plan import Plan
@@ -52,11 +53,18 @@ class Progress:
 
 
 class Clock:
-    """When things are due, and how fast the run goes."""
+    """When things are due, and how fast the run goes.
 
-    def __init__(self, config: TrainConfig) -> None:
-        self._config = config
-        self._began = self._last_checkpoint = self._last_step = time.monotonic()
+    Args:
+        config: of the run.
+        group: of processes, for which the clock of the first one counts: all must save, plan and
+            end at the same step.
+    """
+
+    def __init__(self, config: TrainConfig, group: Group = ALONE) -> None:
+        self._config, self._group = config, group
+        self._now = time.monotonic()  # at the last `look`
+        self._began = self._last_checkpoint = self._last_step = self._now
         self._rate = math.nan
         self._next_snapshot = self._next_checkpoint = 0
         self._tenth = 0  # of the run that is over, at the last snapshot
@@ -70,6 +78,11 @@ class Clock:
         """From now on, see how long the run waits for pictures: ``waited`` tells, in seconds."""
         self._waited = waited
 
+    def look(self) -> float:
+        """The time in seconds, the same in all processes; everything here counts up to it."""
+        self._now = self._group.share(time.monotonic(), "the time")
+        return self._now
+
     @property
     def kimg(self) -> float:
         """Thousands of real images that the run has seen."""
@@ -78,7 +91,7 @@ class Clock:
     def start(self, plan: Plan, seen_images: int) -> None:
         """The loop begins at ``seen_images``; the run lasts as long as ``plan`` says."""
         self._plan = plan
-        self._began = self._last_step = time.monotonic()
+        self._began = self._last_step = self._last_checkpoint = self.look()
         self._next_snapshot = self._after(seen_images, self._snapshot_kimg)
         self._tenth = int(10 * plan.share(seen_images))
         self._next_checkpoint = self._after(seen_images, self._config.saving.checkpoint_kimg)
@@ -90,11 +103,11 @@ class Clock:
         self._seen = seen_images
 
     def over(self, seen_images: int) -> str:
-        """Why the run is over, or nothing."""
+        """Why the run is over now, or nothing."""
         if self._plan is not None and self._plan.over(seen_images):
             return "done"
         limit = self._config.max_seconds
-        return "time" if limit is not None and time.monotonic() - self._began >= limit else ""
+        return "time" if limit is not None and self.look() - self._began >= limit else ""
 
     @property
     def seconds(self) -> float:
@@ -105,7 +118,7 @@ class Clock:
         self, state: TrainingState, result: StepResult, quality: Quality | None = None
     ) -> Progress:
         """What to show of a step that just ended."""
-        now = time.monotonic()
+        now = self.look()
         rate = (state.seen_images - self._seen) / max(now - self._last_step, 1e-9)
         self._rate = _smoothed(self._rate, rate)
         waited = self._waited()
@@ -161,12 +174,12 @@ class Clock:
 
     def checkpointed(self, seen_images: int) -> None:
         """A checkpoint is written, or at least tried, at ``seen_images``."""
-        self._last_checkpoint = time.monotonic()
+        self._last_checkpoint = self._now
         self._next_checkpoint = self._after(seen_images, self._config.saving.checkpoint_kimg)
 
     def checkpoint_due(self, seen_images: int) -> bool:
         """Whether enough images or minutes have passed since the last one."""
-        minutes = (time.monotonic() - self._last_checkpoint) / 60
+        minutes = (self._now - self._last_checkpoint) / 60
         return (
             seen_images >= self._next_checkpoint
             or minutes >= self._config.saving.checkpoint_minutes

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError
+from wspace.group import ALONE, Group
 from wspace.metrics.features.datasets import cache_folder, dataset_features, dataset_indices
 from wspace.metrics.features.extractor import Extractor
 from wspace.metrics.features.generators import generator_features
@@ -62,14 +63,21 @@ class Quality:
         config: nothing in it "auto".
         data: what the run learns from.
         tell: told in one line why nothing can be measured, where that was asked for.
+        group: of processes; the first one measures for all.
 
     Attributes:
         newest, best: None before the first measurement.
         floor: FD (quick) of real pictures from others; 0 before the first measurement.
     """
 
-    def __init__(self, config: TrainConfig, data: Dataset, tell: Callable[[str], None]) -> None:
-        self._saving, self._data = config.saving, data
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Dataset,
+        tell: Callable[[str], None],
+        group: Group = ALONE,
+    ) -> None:
+        self._saving, self._data, self._group = config.saving, data, group
         self.newest: Measured | None = None
         self.best: Measured | None = None
         self._stage, self._part = Plan(config).stage(0), 0
@@ -134,23 +142,29 @@ class Quality:
         Raises:
             WspaceError: its pictures, or those of the data, cannot be measured.
         """
+        where = "the measurement"
+        fd, self.floor = self._group.from_first(lambda: self._distances(generator), where)
+        self.newest = Measured(step=step, kimg=seen_images / 1000, fd=fd)
+        if self.best is None or fd < self.best.fd:
+            self.best = self.newest
+        return self.newest
+
+    def _distances(self, generator: Generator) -> tuple[float, float]:
+        """FD (quick) of a generator's pictures, and of real ones."""
         assert self._extractor is not None
+        floor = self.floor
         if self._real is None or self._real_statistics is None:
             self._real = self._real_features(self._extractor)
             self._real_statistics = statistics(self._real)
             half = self._real[::2][: self._saving.measured_pictures]
-            self.floor = distance_of_few(half, statistics(self._real[1::2]))
+            floor = distance_of_few(half, statistics(self._real[1::2]))
         self._generated = generator_features(
             generator,
             self._saving.measured_pictures,
             extractor=self._extractor,
             labels=self._data.labels if generator.num_classes else None,
         )
-        fd = distance_of_few(self._generated, self._real_statistics)
-        self.newest = Measured(step=step, kimg=seen_images / 1000, fd=fd)
-        if self.best is None or fd < self.best.fd:
-            self.best = self.newest
-        return self.newest
+        return distance_of_few(self._generated, self._real_statistics), floor
 
     def neighbours(self, generator: Generator) -> Image.Image:
         """Pictures of the generator measured last, beside the nearest of the data's pictures."""

@@ -17,7 +17,7 @@ from wspace.errors import WspaceError
 from wspace.networks.projected import ProjectedDiscriminator
 from wspace.training.augment import Augmentation
 from wspace.training.config import AdversarialConfig
-from wspace.training.context import Batch, Context, StepResult, floats
+from wspace.training.context import Batch, Context, StepResult
 from wspace.training.losses import Loss
 from wspace.training.optimizers import adam
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
@@ -111,7 +111,7 @@ class Adversarial:
             generator_losses, finite = self._train_generator(context, batch, made, number, share)
             losses |= generator_losses
         if learned:
-            self.augment.observe(sure, len(batch))
+            self.augment.observe(sure, context.of_all(len(batch)))
         return StepResult(
             losses=losses,
             finite=finite,
@@ -142,7 +142,7 @@ class Adversarial:
         if not self.augment.strength:
             return images
         with context.section("augment"):
-            return self.augment(images, context.random)
+            return self.augment(images, context.random, context.group)
 
     def _mean(self, context: Context, values: Tensor) -> Tensor:
         """The mean of (N,) or (N, places); all heads of a discriminator count alike."""
@@ -167,18 +167,22 @@ class Adversarial:
             images = real, made.images.detach()
             real_logits, fake_logits = judge_both(context, *images, batch.c, seen)
             loss = self._mean(context, self.loss.discriminator(real_logits, fake_logits))
-        losses = {"discriminator": loss.detach()}
+        measured = {"discriminator": loss.detach()}
         with context.section("discriminator: backward"):
             loss.backward()
         if number % self.config.r1_interval == 0:
-            losses |= self._penalise(context, batch, made)
+            measured |= self._penalise(context, batch, made)
         with context.section("discriminator: update"):
             finite = context.update("discriminator", share=share)
         if finite:
-            context.generator.mapping.update_w_avg(made.w.detach(), batch.c)
-        right = (real_logits > 0).float().mean(), (fake_logits < 0).float().mean()
-        sure = self._mean(context, real_logits.detach().sign()) if self.augment.adapts else 0.0
-        return floats(losses), finite, (float(right[0]), float(right[1])), float(sure)
+            context.update_w_avg(made.w, batch.c)
+        measured["right on real"] = (real_logits > 0).float().mean()
+        measured["right on generated"] = (fake_logits < 0).float().mean()
+        if self.augment.adapts:
+            measured["sure"] = self._mean(context, real_logits.detach().sign())
+        losses = context.floats(measured)
+        right = losses.pop("right on real"), losses.pop("right on generated")
+        return losses, finite, right, losses.pop("sure", 0.0)
 
     def _train_generator(
         self, context: Context, batch: Batch, made: Generated, number: int, share: float
@@ -209,12 +213,12 @@ class Adversarial:
             finite = context.update(*names, share=share)
         if finite:
             if self.config.generations == 2:
-                context.generator.mapping.update_w_avg(made.w.detach(), batch.c)
+                context.update_w_avg(made.w, batch.c)
             if self.reconstruction is not None:
-                self.reconstruction.autoencoder.remember(encoded, half.c)
+                self.reconstruction.autoencoder.remember(*context.whole(encoded, half.c))
         else:
             self.path_mean = path_mean  # or one bad step would spoil all that follow
-        return floats(losses), finite
+        return context.floats(losses), finite
 
     def _penalise(self, context: Context, batch: Batch, made: Generated) -> dict[str, Tensor]:
         """Give the discriminator the gradients of R1 and R2; the penalties that are on, by name."""
@@ -261,8 +265,9 @@ class Adversarial:
             ws = ws if ws.requires_grad else ws.contiguous().requires_grad_()
             noise = context.noise(count)
             images = context.generator.synthesis(ws, noise, **context.at_this_size)
-        direction = torch.randn(images.shape, generator=context.random, device=context.device)
-        penalty, self.path_mean = path_penalty(path_lengths(images, ws, direction), self.path_mean)
+        lengths = path_lengths(images, ws, context.directions(images))
+        mean = context.group.mean(lengths.mean(), "path lengths")
+        penalty, self.path_mean = path_penalty(lengths, self.path_mean, batch_mean=mean)
         return penalty.mean()
 
 

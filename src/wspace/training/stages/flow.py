@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wspace.training.config import MatchingConfig
-from wspace.training.context import Batch, Context, StepResult, floats
+from wspace.training.context import Batch, Context, StepResult
 from wspace.training.optimizers import REGRESSION_BETAS, adam
 from wspace.training.schedule import Part
 from wspace.training.stages.autoencoder import Autoencoder
@@ -47,15 +47,16 @@ class Flow:
         with context.section("flow"):
             with torch.no_grad(), context.autocast():
                 w = self.autoencoder.encoder(batch.images, batch.values)
+            w, classes = context.whole(w, batch.c)
             if not w.isfinite().all():
                 return StepResult(losses={}, finite=False)
-            self.autoencoder.remember(w, batch.c)
+            self.autoencoder.remember(w, classes)
             for _ in range(self.config.updates):
                 w, classes = self.autoencoder.recall(self.config.compared, context.random)
                 with context.autocast():
-                    losses["flow"] = self.pairs.flow_loss(w, classes, context.random)
+                    losses["flow"] = self.pairs.flow_loss(w, classes, context.random, context.group)
                 losses["flow"].backward()
                 if not context.update("flow", share=part.left):
-                    return StepResult(losses=floats(losses), finite=False)
+                    return StepResult(losses=context.floats(losses), finite=False)
                 self.pairs.average_field()
-        return StepResult(losses=floats(losses), finite=True)
+        return StepResult(losses=context.floats(losses), finite=True)

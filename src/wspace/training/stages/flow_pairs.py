@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wspace.group import ALONE, Group
 from wspace.networks.config import GeneratorConfig
 from wspace.networks.flow import VelocityField
 from wspace.networks.mapping import MappingNetwork
@@ -62,7 +63,9 @@ class FlowPairs(nn.Module):
         self.register_buffer("made", torch.zeros((), dtype=torch.int64))
         self.register_buffer("learned", torch.zeros((), dtype=torch.int64))
 
-    def flow_loss(self, w: Tensor, c: Tensor | None, random: torch.Generator) -> Tensor:
+    def flow_loss(
+        self, w: Tensor, c: Tensor | None, random: torch.Generator, group: Group = ALONE
+    ) -> Tensor:
         """Squared distance of the field from the straight paths between noise and w.
 
         Source: Lipman et al. 2023, Section 4.1, Eq. 23 with no noise left at the end; times as
@@ -72,6 +75,7 @@ class FlowPairs(nn.Module):
             w: (N, w_dim), of real images, N >= 2; the first ones set the scale for good.
             c: (N, num_classes), their one-hot classes.
             random: draws noise and times.
+            group: has the same w in each process, and each learns from a part of them.
 
         Returns:
             A scalar, about 1 at first.
@@ -83,6 +87,8 @@ class FlowPairs(nn.Module):
         z = torch.randn(len(w), self.sizes[0], generator=random, device=w.device)
         start = self._start(z)
         t = torch.randn(len(w), generator=random, device=w.device).sigmoid()
+        c = None if c is None else group.part(c)
+        start, end, t = group.part(start), group.part(end), group.part(t)
         x = torch.lerp(start, end, t[:, None])
         loss: Tensor = (self.field(x, t, c) - (end - start)).square().mean()
         return loss
@@ -133,13 +139,20 @@ class FlowPairs(nn.Module):
             x = x + (first + second) / (2 * STEPS)
         return x * self.spread + self.mean
 
-    def mapping_loss(self, mapping: MappingNetwork, count: int, random: torch.Generator) -> Tensor:
+    def mapping_loss(
+        self,
+        mapping: MappingNetwork,
+        count: int,
+        random: torch.Generator,
+        group: Group = ALONE,
+    ) -> Tensor:
         """Squared distance between where mapping and where the flow take the same z.
 
         Args:
             mapping: of the pairs' z and classes.
             count: pairs to compare.
             random: chooses pairs.
+            group: has the same pairs in each process, and each learns from a part of those chosen.
 
         Returns:
             A scalar, each component of w relative to its variance: 0 is perfect, and the mean w for
@@ -148,7 +161,7 @@ class FlowPairs(nn.Module):
         filled = min(int(self.made), PAIRS)
         device = self.pairs.device
         chosen = torch.randint(filled, (count,), generator=random, device=device)
-        z, w, c = self.pairs[chosen].split(self.sizes, dim=1)
+        z, w, c = self.pairs[group.part(chosen)].split(self.sizes, dim=1)
         own = mapping.w(z, c if self.sizes[2] else None)
         loss: Tensor = ((own - w) / self.spread).square().mean()
         return loss

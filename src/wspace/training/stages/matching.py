@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wspace.training.config import MatchingConfig
-from wspace.training.context import Batch, Context, StepResult, floats
+from wspace.training.context import Batch, Context, StepResult
 from wspace.training.optimizers import REGRESSION_BETAS, Muon, adam, matrices_and_others
 from wspace.training.schedule import Part
 from wspace.training.stages.autoencoder import Autoencoder
@@ -64,12 +64,12 @@ class Matching:
             for _ in range(self.config.updates):
                 with context.autocast():
                     losses["matching"] = self.pairs.mapping_loss(
-                        mapping, self.config.compared, context.random
+                        mapping, self.config.compared, context.random, context.group
                     )
                 losses["matching"].backward()
                 if not context.update("matching weights", "matching biases", share=part.left):
-                    return StepResult(losses=floats(losses), finite=False)
+                    return StepResult(losses=context.floats(losses), finite=False)
             with torch.no_grad():
                 w = mapping.w(context.latents(len(batch)), batch.c)
-                mapping.update_w_avg(w, batch.c)
-        return StepResult(losses=floats(losses), finite=True)
+                context.update_w_avg(w, batch.c)
+        return StepResult(losses=context.floats(losses), finite=True)

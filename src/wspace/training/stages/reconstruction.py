@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from wspace.training.config import ReconstructionConfig
-from wspace.training.context import Batch, Context, StepResult, floats, place
-from wspace.training.losses import perceptual_loss, reconstruction_loss
+from wspace.training.context import Batch, Context, StepResult, place
+from wspace.training.losses import map_sizes, perceptual_loss, reconstruction_loss
 from wspace.training.optimizers import REGRESSION_BETAS, Muon, adam, matrices_and_others
 from wspace.training.schedule import Part
 from wspace.training.stages.autoencoder import Autoencoder
@@ -74,12 +74,11 @@ class Reconstruction:
                 share=min(part.left / self.config.settling, 1.0),
             )
         if finite:
-            self.autoencoder.remember(w, batch.c)
-            mapping = context.generator.mapping
+            self.autoencoder.remember(*context.whole(w, batch.c))
             with torch.no_grad():
-                own = mapping.w(context.latents(len(batch)), batch.c)
-            mapping.update_w_avg(own, batch.c)
-        return StepResult(losses=floats(losses), finite=finite)
+                own = context.generator.mapping.w(context.latents(len(batch)), batch.c)
+            context.update_w_avg(own, batch.c)
+        return StepResult(losses=context.floats(losses), finite=finite)
 
     def learn(self, context: Context, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """Leave gradients of drawing images again, and of mapping z to where their w lie.
@@ -103,7 +102,8 @@ class Reconstruction:
                 seen = context.perceive_real(batch.images, batch.which)
                 seen_again = context.perceive(images)
                 if seen is not None and seen_again is not None:
-                    losses["perceptual"] = perceptual_loss(seen, seen_again).mean()
+                    sizes = context.group.mean(map_sizes(seen), "sizes of real maps")
+                    losses["perceptual"] = perceptual_loss(seen, seen_again, sizes).mean()
                     loss = loss + config.perceptual_weight * losses["perceptual"]
             (loss * config.weight).backward()
         if not resting and self.autoencoder.remembered > 1:
