@@ -188,6 +188,19 @@ class Group:
             dist.all_gather_object(found, value)
         return found
 
+    def in_turn(self, own: Sequence[_Value], where: str) -> list[_Value]:
+        """What `own` has taken apart in order again: the first of each rank, then the second ones.
+
+        Args:
+            own: of this rank, plain data or tensors on the CPU; the first ranks may have one more.
+            where: what for, in messages.
+        """
+        if self.alone:
+            return list(own)
+        of_ranks = self.gather(list(own), where)
+        longest = max(map(len, of_ranks))
+        return [of_rank[k] for k in range(longest) for of_rank in of_ranks if k < len(of_rank)]
+
     def share(self, value: _Value, where: str) -> _Value:
         """What rank 0 has, on every rank: plain data, tensors on the CPU."""
         if self.alone:

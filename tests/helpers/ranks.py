@@ -52,7 +52,7 @@ def ended(
     finally:
         for one in processes:
             one.kill()
-            one.wait()
+            one.communicate()
     return [(one.returncode, *texts) for one, texts in zip(processes, said, strict=True)]
 
 

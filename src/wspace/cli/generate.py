@@ -25,6 +25,7 @@ from wspace.cli.common import (
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_folder
+from wspace.group import Group, current
 from wspace.recipe.classes import Classes
 from wspace.recipe.syntax import format_seeds, parse_numbers
 
@@ -48,6 +49,7 @@ _NEVER_TOGETHER: dict[str, tuple[str, ...]] = {
     "mean": ("seeds", "psi", "cutoff", "centres", "psi_sheet", "classes"),
     "psi_sheet": ("psi", "title", "compiling", "classes"),
     "classes": ("class_index", "compiling"),
+    "shards": ("recipe_file", "mean", "psi_sheet", "classes", "grid", "sidecar"),
 }  # fmt: skip
 
 
@@ -83,6 +85,12 @@ _NEVER_TOGETHER: dict[str, tuple[str, ...]] = {
 @click.option(
     "--grid", type=click.Path(dir_okay=False, path_type=Path), help="Write one sheet, FILE.png."
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="PICTURES",
+    help="Write tars of so many pictures, as WebDataset does; goes on where it was stopped.",
+)
 @click.option("--title", default="", help="Of the sheet.")
 @theme_option
 @click.option("--sidecar", is_flag=True, help="Write each PNG's recipe as JSON beside it, too.")
@@ -100,6 +108,7 @@ def generate_command(
     compiling: str,
     out: Path | None,
     grid: Path | None,
+    shards: int | None,
     title: str,
     theme: Literal["light", "dark"],
     sidecar: bool,
@@ -108,14 +117,20 @@ def generate_command(
     """Make pictures with MODEL: a bundled name, a file or a run folder.
 
     Every PNG carries its recipe; see `wspace show` and `wspace reproduce`. Values per layer are
-    written VALUE@LAYERS,VALUE@LAYERS, such as --psi 0.5@coarse,1@4-.
+    written VALUE@LAYERS,VALUE@LAYERS, such as --psi 0.5@coarse,1@4-. Processes that torchrun
+    starts write shards, each its own.
     """
-    _refuse_together(context)
+    group = current()
+    _refuse_together(context, in_shards=not group.alone)
     if grid is not None:
         file_path(grid, ".png")
     if out is not None or grid is None:
         out = check_folder(out or DEFAULT_FOLDER)
     generator = load_generator(model, steering.device)
+    if shards is not None or not group.alone:
+        chosen = seeds or DEFAULT_SEEDS
+        _draw_shards(generator, chosen, steering, compiling, out, shards, group, as_json)
+        return
     if psi_sheet is not None or classes is not None:
         how: dict[str, Any] = {"theme": theme, "batch_size": steering.batch_size}
         if classes is not None:
@@ -219,6 +234,40 @@ def _draw(
             made.take(pictures)
 
 
+def _draw_shards(
+    generator: Generator,
+    seeds: tuple[int, ...],
+    steering: SteeringOptions,
+    compiling: str,
+    out: Path | None,
+    per_shard: int | None,
+    group: Group,
+    as_json: bool,
+) -> None:
+    """Draw seeds into tars, with the other processes of a group."""
+    from wspace.rendering.shards import PER_SHARD, draw_shards
+
+    tried = list(steering.each(generator, seeds[:_TRIED]))
+    path = choose_render_path(generator, tried, compiling, steering.batch_size, len(seeds))
+    folder = out or DEFAULT_FOLDER
+    with progress_bar("rendering", "pictures") as progress:
+        drawn = draw_shards(
+            generator,
+            seeds,
+            lambda some: steering.each(generator, some),
+            folder,
+            group=group,
+            per_shard=per_shard or PER_SHARD,
+            batch_size=steering.batch_size,
+            path=path,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json.dumps({"files": [str(path) for path in drawn.paths]}))
+    else:
+        click.echo(f"{len(seeds):,} pictures in {len(drawn.paths):,} shards: {folder}")
+
+
 def _check_grid(
     generator: Generator, recipes: Iterator[Recipe], count: int, layout: dict[str, Any]
 ) -> tuple[Iterator[Recipe], str]:
@@ -236,10 +285,12 @@ def _check_grid(
     return iter(listed), note
 
 
-def _refuse_together(context: click.Context) -> None:
-    """Options that would be ignored are refused."""
+def _refuse_together(context: click.Context, *, in_shards: bool) -> None:
+    """Options that would be ignored are refused; ``in_shards``: as with --shards."""
 
     def given(name: str) -> bool:
+        if name == "shards" and in_shards:
+            return True
         return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
     names = {str(p.name): p.opts[0] for p in context.command.params if isinstance(p, click.Option)}

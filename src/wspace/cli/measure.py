@@ -17,6 +17,7 @@ from wspace.cli.data_place import fetched_path
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file
+from wspace.group import current
 from wspace.metrics.features.named import EXTRACTORS, check_extractor
 from wspace.metrics.table import METRICS, check_metrics, measure, parse_metrics, titles
 from wspace.recipe.recipe import recipes
@@ -129,7 +130,8 @@ def measure_command(
     or with alpha. Figures carry the network that they were seen with: FD (lite) is the Frechet
     distance of EfficientNet-Lite0 features, 0 = the same, and not to be compared with FID, which is
     that of Inception's. docs/measuring.md says what each metric tells and when it misleads.
-    Features of datasets are kept in ~/.cache/wspace, or in $WSPACE_CACHE.
+    Features of datasets are kept in ~/.cache/wspace, or in $WSPACE_CACHE. Processes that torchrun
+    starts share the pictures among them.
     """
     from wspace.data.dataset import Dataset
     from wspace.data.remote.addresses import is_address, shown_address
@@ -138,6 +140,7 @@ def measure_command(
     from wspace.metrics.features.datasets import cache_folder
     from wspace.metrics.features.named import open_extractor
 
+    group = current()
     names = parse_metrics(metrics_text)
     pictures = is_address(model) or _holds_pictures(model)
     check_metrics(names, has_model=not pictures, subject=shown_address(model))
@@ -173,7 +176,10 @@ def measure_command(
             judging=_judging(names, dataset, labelled, cache, str(chosen)),
             cache=cache,
             show=progress_bar,
+            group=group,
         )
+        if not group.is_first:
+            return  # the first one works out the figures
         found = measure(comparison, names)
         if sheet is not None:
             channels = cast(Channels, dataset.image_channels)

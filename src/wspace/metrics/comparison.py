@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wspace.errors import WspaceError
+from wspace.group import ALONE, Group
 from wspace.metrics.features.datasets import (
     dataset_features,
     dataset_indices,
@@ -60,6 +61,7 @@ def compare(
     judging: Judging | None = None,
     cache: Path | None = None,
     show: Show = quiet,
+    group: Group = ALONE,
 ) -> Comparison:
     """Look at the pictures of both sides.
 
@@ -73,6 +75,7 @@ def compare(
         judging: a judge that looks at ``fake``, too.
         cache: where what was seen in datasets is kept; see `datasets.dataset_features`.
         show: displays the work.
+        group: of processes, each of which looks at a part; all call this, and all get all.
 
     Raises:
         WspaceError: sizes differ, a number is out of range, a picture is damaged, or the model
@@ -81,21 +84,22 @@ def compare(
     require_same_size(fake, data)
     made = fake.generator if isinstance(fake, Drawing) else fake
     extractor = for_channels(extractor, max(made.image_channels, data.image_channels))
-    real = _dataset_seen(data, real_num, extractor, keep, cache, show)
+    real = _dataset_seen(data, real_num, extractor, keep, cache, show, group)
     drawing = fake if isinstance(fake, Drawing) else None
     parts: list[Judged] = []
     if isinstance(fake, Drawing):
-        collector, done = Collector(keep), 0
+        collector, done = Collector(keep, group), 0
         with show("drawing and looking", "pictures") as progress:
-            for pixels in fake.batches():
+            for pixels in fake.batches(group=group):
                 collector.add(extractor(pixels))
                 if judging is not None:
                     parts.append(judging.judge.look(pixels))
-                done += len(pixels)
-                progress(done, fake.num)
+                done += len(pixels) * group.world_size  # as the others, about
+                progress(min(done, fake.num), fake.num)
         seen = collector.seen()
+        parts = group.in_turn(parts, "what the judge saw")
     else:
-        seen = _dataset_seen(fake, fake_num, extractor, keep, cache, show)
+        seen = _dataset_seen(fake, fake_num, extractor, keep, cache, show, group)
         if judging is not None:
             parts.append(judging.judge.look_at(fake, dataset_indices(fake, fake_num), show))
     return Comparison(
@@ -129,14 +133,17 @@ def _dataset_seen(
     keep: bool,
     cache: Path | None,
     show: Show,
+    group: Group,
 ) -> Seen:
     with show(f"looking at {dataset.path}", "pictures") as progress:
         if keep:
             return Seen(
-                dataset_features(dataset, num, extractor=extractor, cache=cache, progress=progress)
+                dataset_features(
+                    dataset, num, extractor=extractor, cache=cache, progress=progress, group=group
+                )
             )
         return Seen(
             known=dataset_statistics(
-                dataset, num, extractor=extractor, cache=cache, progress=progress
+                dataset, num, extractor=extractor, cache=cache, progress=progress, group=group
             )
         )

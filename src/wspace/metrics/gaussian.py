@@ -39,13 +39,21 @@ class RunningStatistics:
         mean = features.mean(dim=0)
         deviations = features - mean
         scatter = deviations.T @ deviations
-        if self.count == 0:
-            self.count, self.mean, self.scatter = count, mean, scatter
+        batch = RunningStatistics()
+        batch.count, batch.mean, batch.scatter = count, mean, scatter
+        self.merge(batch)
+
+    def merge(self, other: RunningStatistics) -> None:
+        """Take in all that another one has seen."""
+        if self.count == 0 or other.count == 0:
+            if other.count:
+                self.count, self.mean, self.scatter = other.count, other.mean, other.scatter
             return
-        total = self.count + count
-        shift = mean - self.mean
-        self.scatter += scatter + torch.outer(shift, shift) * (self.count * count / total)
-        self.mean = self.mean + shift * (count / total)
+        total = self.count + other.count
+        shift = other.mean - self.mean
+        between = torch.outer(shift, shift) * (self.count * other.count / total)
+        self.scatter = self.scatter + (other.scatter + between)
+        self.mean = self.mean + shift * (other.count / total)
         self.count = total
 
     def result(self) -> Statistics:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from wspace.errors import WspaceError, WspaceWarning
 from wspace.files import atomic_path, cache_root
+from wspace.group import ALONE, Group
 from wspace.metrics.features.extractor import Extractor
 from wspace.metrics.features.seen import Collector, Seen
 from wspace.metrics.gaussian import Statistics
@@ -74,9 +75,15 @@ def dataset_indices(dataset: Dataset, num: int | None) -> np.ndarray[Any, Any]:
     return np.sort(np.random.RandomState(0).permutation(len(dataset))[:num])
 
 
-def batches_of_dataset(dataset: Dataset, indices: np.ndarray[Any, Any]) -> Iterator[Tensor]:
-    """Those pictures, (n, image_channels, H, W), uint8, the next ones decoded meanwhile."""
+def batches_of_dataset(
+    dataset: Dataset, indices: np.ndarray[Any, Any], group: Group = ALONE
+) -> Iterator[Tensor]:
+    """Those pictures, (n, image_channels, H, W), uint8, the next ones decoded meanwhile.
+
+    Of a group's processes each reads every world_size-th batch.
+    """
     batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
+    batches = group.own(batches)
     for k, chosen in enumerate(batches):
         pixels = dataset.images(chosen)
         if k + 1 < len(batches):
@@ -91,6 +98,7 @@ def dataset_features(
     extractor: Extractor,
     cache: Path | None = None,
     progress: Progress | None = None,
+    group: Group = ALONE,
 ) -> Tensor:
     """Features of the pictures that `dataset_indices` picks, from the cache where it has them.
 
@@ -101,6 +109,7 @@ def dataset_features(
         cache: a folder such as `cache_folder()`; None computes and keeps nothing. Entries are found
             by the dataset's content, the extractor and ``num``.
         progress: called with (pictures done, pictures in all).
+        group: of processes that look at them together; all call this.
 
     Returns:
         (num, extractor.dim), float32.
@@ -112,13 +121,14 @@ def dataset_features(
     entry = None if cache is None else _entry(cache, dataset, extractor, len(indices))
     if entry is not None:
         stored = _read_features(entry, (len(indices), extractor.dim))
-        if stored is not None:
+        if _all_have(stored, group):
+            assert stored is not None
             if progress is not None:
                 progress(len(indices), len(indices))
             return stored
         require_writable(entry.parent)  # said before the work, not after it
-    features = _collect(dataset, indices, extractor, progress, keep=True).features
-    if entry is not None:
+    features = _collect(dataset, indices, extractor, progress, keep=True, group=group).features
+    if entry is not None and group.is_first:
         _write(entry, {"features": features})
     return features
 
@@ -130,6 +140,7 @@ def dataset_statistics(
     extractor: Extractor,
     cache: Path | None = None,
     progress: Progress | None = None,
+    group: Group = ALONE,
 ) -> Statistics:
     """Mean and covariance of `dataset_features`, which are never all in memory.
 
@@ -141,17 +152,18 @@ def dataset_statistics(
     if cache is not None:
         features = _entry(cache, dataset, extractor, len(indices))
         stored = _read_features(features, (len(indices), extractor.dim))
-        if stored is not None:
+        if _all_have(stored, group):
             return Seen(stored).statistics
         entry = features.with_suffix(".statistics.safetensors")
         known = _read_statistics(entry, extractor.dim, len(indices))
-        if known is not None:
+        if _all_have(known, group):
+            assert known is not None
             if progress is not None:
                 progress(len(indices), len(indices))
             return known
         require_writable(cache)
-    found = _collect(dataset, indices, extractor, progress, keep=False).statistics
-    if entry is not None:
+    found = _collect(dataset, indices, extractor, progress, keep=False, group=group).statistics
+    if entry is not None and group.is_first:
         _write(entry, {"mean": found.mean, "covariance": found.covariance})
     return found
 
@@ -163,14 +175,20 @@ def _collect(
     progress: Progress | None,
     *,
     keep: bool,
+    group: Group,
 ) -> Seen:
-    collector, done = Collector(keep), 0
-    for pixels in batches_of_dataset(dataset, indices):
+    collector, done = Collector(keep, group), 0
+    for pixels in batches_of_dataset(dataset, indices, group):
         collector.add(extractor(pixels))
-        done += len(pixels)
+        done += len(pixels) * group.world_size  # as the others, about
         if progress is not None:
-            progress(done, len(indices))
+            progress(min(done, len(indices)), len(indices))
     return collector.seen()
+
+
+def _all_have(known: object, group: Group) -> bool:
+    """Whether every process has found in its cache what it looked for."""
+    return all(group.gather(known is not None, "caches of features"))
 
 
 def _entry(cache: Path, dataset: Dataset, extractor: Extractor, num: int) -> Path:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wspace.errors import WspaceError
+from wspace.group import ALONE, Group
 from wspace.metrics.ahead import ahead
 from wspace.metrics.features.extractor import Extractor
 from wspace.recipe.recipe import NoiseSettings, Recipe, Source
@@ -74,9 +75,18 @@ class Drawing:
             for seed, class_index in zip(seeds, self.classes(seeds), strict=True)
         ]
 
-    def batches(self, seeds: Sequence[int] | None = None) -> Iterator[Tensor]:
-        """The pictures of `recipes`, (n, image_channels, H, W), uint8, batch by batch."""
-        return batches_of(self.generator, self.recipes(seeds), self.batch_size)
+    def batches(self, seeds: Sequence[int] | None = None, group: Group = ALONE) -> Iterator[Tensor]:
+        """The pictures of `recipes`, (n, image_channels, H, W), uint8, batch by batch.
+
+        Of a group's processes each draws every world_size-th batch, whole: so its bits do not
+        depend on how many they are.
+        """
+        recipes = self.recipes(seeds)
+        size = self.batch_size or default_batch_size(self.generator)
+        batches = group.own([recipes[k : k + size] for k in range(0, len(recipes), size)])
+        if not batches:
+            return iter(())
+        return batches_of(self.generator, [one for batch in batches for one in batch], size)
 
     def _class(self, seed: int) -> int | None:
         if self.generator.num_classes == 0:

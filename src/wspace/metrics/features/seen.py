@@ -7,6 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
+from wspace.group import ALONE, Group
 from wspace.metrics.gaussian import RunningStatistics, Statistics, statistics
 
 __all__ = ["Collector", "Seen"]
@@ -49,10 +50,11 @@ class Collector:
 
     Args:
         keep: whether features are kept; otherwise statistics stream, and memory stays bounded.
+        group: of processes; each takes in every world_size-th batch, and in the end all have all.
     """
 
-    def __init__(self, keep: bool) -> None:
-        self._keep = keep
+    def __init__(self, keep: bool, group: Group = ALONE) -> None:
+        self._keep, self._group = keep, group
         self._waiting: list[Tensor] = []
         self._count = 0
         self._running = RunningStatistics()
@@ -67,9 +69,15 @@ class Collector:
     def seen(self) -> Seen:
         """All so far."""
         if self._keep:
-            return Seen(torch.cat(self._waiting))
+            batches = self._group.in_turn([one.cpu() for one in self._waiting], "features")
+            return Seen(torch.cat(batches))
         self._flush()
-        return Seen(known=self._running.result())
+        if self._group.alone:
+            return Seen(known=self._running.result())
+        whole = RunningStatistics()
+        for running in self._group.gather(self._running, "statistics of features"):
+            whole.merge(running)
+        return Seen(known=whole.result())
 
     def _flush(self) -> None:
         if self._waiting:

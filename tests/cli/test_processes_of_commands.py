@@ -1,0 +1,58 @@
+"""`generate` and `measure` in two processes: the bits and figures of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ranks import ended, start_ranks
+from tiny_run import make_data
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def test_two_processes_draw_and_measure_what_one_does(
+    tiny_model: Path, tmp_path: Path, run_wspace: Callable[..., Any]
+) -> None:
+    data = make_data(tmp_path / "data", 70, size=(16, 16))
+    drawing = ["generate", str(tiny_model), "--seeds", "0-6", "--shards", "2"]
+    measuring = ["measure", str(tiny_model), str(data), "--num", "41", "--batch-size", "8"]
+    measuring += ["--json", "--no-cache", "--metrics"]
+    started = [
+        start_ranks(2, ["-m", "wspace", *drawing, "--out", str(tmp_path / "two")]),
+        start_ranks(2, ["-m", "wspace", *measuring, "fd,kid,pr"]),
+        start_ranks(2, ["-m", "wspace", *measuring, "fd"]),  # by statistics alone
+        start_ranks(2, ["-m", "wspace", "generate", str(tiny_model), "--grid", "sheet.png"]),
+    ]
+    drawn, measured, streamed, refused = (ended(processes, 800) for processes in started)
+    for ran in (drawn, measured, streamed):
+        assert [status for status, _, _ in ran] == [0, 0], ran
+        assert ran[1][1] == ""
+    assert drawn[0][1] == f"7 pictures in 4 shards: {tmp_path / 'two'}\n"
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert run_wspace(*drawing, "--out", tmp_path / "one").status == 0
+        one = json.loads(run_wspace(*measuring, "fd,kid,pr").out)
+    finally:
+        torch.set_num_threads(threads)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+    assert len(list((tmp_path / "two").iterdir())) == 5
+
+    two = json.loads(measured[0][1])
+    numbers = {key: value for key, value in one.items() if isinstance(value, float)}
+    assert len(numbers) >= 4
+    for key, value in numbers.items():
+        assert two[key] == pytest.approx(value, rel=1e-9, abs=1e-12), key
+    by_sums = json.loads(streamed[0][1])
+    key = next(key for key in one if key.startswith("fd"))
+    assert by_sums[key] == pytest.approx(one[key], rel=1e-9)
+
+    assert [status for status, _, _ in refused] == [2, 2]
+    assert refused[0][2] == "wspace: --shards and --grid exclude each other: leave one out.\n"
