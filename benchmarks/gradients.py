@@ -23,6 +23,9 @@ from wspace.training.losses import discriminator_loss, generator_loss
 from wspace.training.regularizers import path_lengths, r1_penalty
 
 
+Z_DIM = 256  # of the compact preset
+
+
 class Drawing(nn.Module):
     """A generator whose forward pass is all that training asks for, as DDP wants it."""
 
@@ -50,7 +53,7 @@ def step(
     side: int,
 ) -> None:
     """Leave averaged gradients in both networks' parameters."""
-    z = group.own(torch.randn(batch * group.world_size, 512, generator=random))
+    z = group.own(torch.randn(batch * group.world_size, Z_DIM, generator=random))
     shape = (batch * group.world_size, 3, side, side)
     real = group.own(torch.randn(shape, generator=random)).requires_grad_()
     direction = group.own(torch.randn(shape, generator=random))
