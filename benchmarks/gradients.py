@@ -22,7 +22,6 @@ from wspace.networks.presets import preset
 from wspace.training.losses import discriminator_loss, generator_loss
 from wspace.training.regularizers import path_lengths, r1_penalty
 
-
 Z_DIM = 256  # of the compact preset
 
 
