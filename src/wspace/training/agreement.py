@@ -58,13 +58,14 @@ def check_shares(group: Group, batch_sizes: Iterable[int], discriminator: nn.Mod
                 f"the discriminator compares all images of a batch, which {group.world_size} "
                 "processes would share: start one process."
             )
-        # a quarter of a batch is the least that objectives divide it into
-        least = max(together, 4) * group.world_size
+        each = max(together, 4)  # images, the least that objectives can divide a batch into
+        least = each * group.world_size
         if size % least:
-            most = next(n for n in range(group.world_size, 0, -1) if size % (n * least) == 0)
+            fitting = (n for n in range(group.world_size, 0, -1) if size % (n * each) == 0)
+            most = next(fitting, 1)
             raise WspaceError(
                 f"batch_size={size} cannot be shared by {group.world_size} processes, which each "
-                f"take whole groups of {max(together, 4)} pictures: give a multiple of {least}, or "
+                f"take whole groups of {each} pictures: give a multiple of {least}, or "
                 f"start {most} by torchrun --nproc-per-node {most}."
             )
 
