@@ -489,9 +489,12 @@ def joined() -> Iterator[Group]:
     try:
         # two connections: a rank that waits in one can still be told of a failure by the other
         store, messages = (next(rendezvous("env://", timeout=_STORE_TIMEOUT))[0] for _ in range(2))
+        # torchrun's store outlives the processes that it starts again: what the last ones left there
+        # is not for these
+        attempt = f"wspace {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
         dist.init_process_group(
             backend,
-            store=PrefixStore("wspace collectives", store),
+            store=PrefixStore(f"{attempt} collectives", store),
             rank=rank,
             world_size=world_size,
             timeout=_BACKEND_TIMEOUT,
@@ -501,7 +504,7 @@ def joined() -> Iterator[Group]:
             f"rank {rank} does not reach the others ({reason(error)}): look at torchrun's "
             "--rdzv-endpoint, and at GLOO_SOCKET_IFNAME."
         ) from None
-    group = Group(rank, world_size, local, PrefixStore("wspace messages", messages))
+    group = Group(rank, world_size, local, PrefixStore(f"{attempt} messages", messages))
     _current = group
     try:
         yield group

@@ -53,8 +53,13 @@ def make_model(
     *,
     resolution: Resolution = 8,
     image_channels: int = 3,
+    learned: bool = False,
 ) -> Path:
-    """Networks of a few thousand weights, to start runs from."""
+    """Networks of a few thousand weights, to start runs from.
+
+    ``learned``: synthesis has left its start, where instance norm meets maps of one value each and
+    makes their rounding as large as any picture.
+    """
     channels = (8, 8)
     shared: dict[str, Any] = {
         "resolution": resolution,
@@ -77,7 +82,13 @@ def make_model(
         architecture=architecture, z_dim=8, w_dim=8, mapping=mapping, synthesis=synthesis, **shared
     )
     torch.manual_seed(0)
-    save(build_generator(generator), path, discriminator=build_discriminator(critic))
+    network, judge = build_generator(generator), build_discriminator(critic)
+    if learned:
+        with torch.no_grad():
+            for name, parameter in network.synthesis.named_parameters():
+                start = 0.0 if "const" in name else parameter
+                parameter.copy_(start + 0.3 * torch.randn_like(parameter))
+    save(network, path, discriminator=judge)
     return path
 
 

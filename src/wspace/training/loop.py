@@ -261,13 +261,13 @@ def _train(
     if networks is None:
         networks = first_networks(config, data) if saved is None else saved_networks(saved)
     session = Session(config, data, run, networks, report, group)
-    if saved is None:
-        session.checkpoint()  # from the first moment on there is something to go back to
-    else:
+    if saved is not None:
         session.restore(saved)
         if lasting:
             session.state.plan.extend(config, session.state.seen_images)
     session.check_agreement()
+    if saved is None:
+        session.checkpoint()  # from the first moment on there is something to go back to
     state, health, clock = session.state, session.health, session.clock
     if group.is_first:
         truncate_log(run, state.step)
