@@ -489,8 +489,8 @@ def joined() -> Iterator[Group]:
     try:
         # two connections: a rank that waits in one can still be told of a failure by the other
         store, messages = (next(rendezvous("env://", timeout=_STORE_TIMEOUT))[0] for _ in range(2))
-        # torchrun's store outlives the processes that it starts again: what the last ones left there
-        # is not for these
+        # torchrun's store outlives the processes that it starts again: what the last ones left
+        # there is not for these
         attempt = f"wspace {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
         dist.init_process_group(
             backend,
