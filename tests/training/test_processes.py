@@ -195,6 +195,7 @@ def checkpoint_of(out: Path, count: int, process: subprocess.Popen[str]) -> Path
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds workers in /proc")
 def test_a_killed_worker_changes_nothing(folder: Path) -> None:
     kept = ("--kimg", "0.256", "--set", "keep_checkpoints=9")
@@ -211,6 +212,7 @@ def test_a_killed_worker_changes_nothing(folder: Path) -> None:
     assert differences_of_runs(one, other) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds workers in /proc")
 def test_a_preempted_machine_saves_first(folder: Path) -> None:
     process = torchrun(folder, command(folder, "preempted", "--kimg", "100"))
