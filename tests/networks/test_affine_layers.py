@@ -6,34 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-
-from wspace.networks.build import build_generator
-from wspace.networks.config import (
-    AdaINConfig,
-    AliasFreeConfig,
-    DemodulatedConfig,
-    GeneratorConfig,
-    MappingConfig,
-)
-
-KINDS: dict[str, Any] = {
-    "adain": AdaINConfig(channels=(8, 8, 4)),
-    "demodulated": DemodulatedConfig(channels=(8, 8, 4)),
-    "alias-free": AliasFreeConfig(channel_base=64, channel_max=8, num_layers=4, margin_size=2),
-}
+from one_of_each_generation import SYNTHESES, make_generator
 
 
-@pytest.mark.parametrize("architecture", KINDS)
+@pytest.mark.parametrize("architecture", SYNTHESES)
 def test_each_affine_layer_gets_the_w_of_the_layer_that_is_said(architecture: Any) -> None:
-    config = GeneratorConfig(
-        architecture=architecture,
-        resolution=16,
-        z_dim=8,
-        w_dim=8,
-        mapping=MappingConfig(num_layers=2),
-        synthesis=KINDS[architecture],
-    )
-    generator = build_generator(config).eval()
+    generator = make_generator(architecture)
     ws = torch.randn(2, generator.num_ws, 8)
     given: dict[int, torch.Tensor] = {}
     for place, (_, layer) in enumerate(generator.affine_layers):

@@ -6,27 +6,17 @@ from typing import Any
 
 import pytest
 import torch
-from test_affine_layers import KINDS
+from one_of_each_generation import SYNTHESES, make_generator
 
-from wspace.networks.build import build_generator
-from wspace.networks.config import GeneratorConfig, MappingConfig
 from wspace.networks.generator import Generator
 
 
 def _generator(architecture: Any) -> Generator:
     torch.manual_seed(0)
-    config = GeneratorConfig(
-        architecture=architecture,
-        resolution=16,
-        z_dim=8,
-        w_dim=8,
-        mapping=MappingConfig(num_layers=2),
-        synthesis=KINDS[architecture],
-    )
-    return build_generator(config).eval().requires_grad_(False).double()
+    return make_generator(architecture).requires_grad_(False).double()
 
 
-@pytest.mark.parametrize("architecture", KINDS)
+@pytest.mark.parametrize("architecture", SYNTHESES)
 def test_an_offset_does_what_the_same_change_of_the_bias_does(architecture: str) -> None:
     generator = _generator(architecture)
     ws = torch.randn(2, generator.num_ws, 8, dtype=torch.float64)
@@ -40,7 +30,7 @@ def test_an_offset_does_what_the_same_change_of_the_bias_does(architecture: str)
     assert not torch.allclose(moved, plain, atol=1e-3)
 
 
-@pytest.mark.parametrize("architecture", KINDS)
+@pytest.mark.parametrize("architecture", SYNTHESES)
 def test_each_style_has_an_offset_of_its_own(architecture: str) -> None:
     generator = _generator(architecture)
     ws = torch.randn(1, generator.num_ws, 8, dtype=torch.float64)
@@ -56,7 +46,7 @@ def test_each_style_has_an_offset_of_its_own(architecture: str) -> None:
             assert not torch.allclose(image, other, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", KINDS)
+@pytest.mark.parametrize("architecture", SYNTHESES)
 def test_a_wrong_number_of_offsets_is_a_bug(architecture: str) -> None:
     generator = _generator(architecture)
     ws = torch.randn(1, generator.num_ws, 8, dtype=torch.float64)

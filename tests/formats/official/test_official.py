@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import sys
 from pathlib import Path
@@ -12,35 +11,11 @@ import numpy as np
 import official_writer as writer
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
+from official_fixtures import FIXTURES, assert_image, assert_scores, part, reference
 
 from wspace.errors import WspaceError
-from wspace.formats.official.convert import ImportedModel, import_official
+from wspace.formats.official.convert import import_official
 from wspace.formats.official.file import read_official
-
-FIXTURES = Path(__file__).parents[2] / "fixtures"
-
-
-def reference(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    facts = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
-    return facts, load_file(FIXTURES / f"{name}.safetensors")
-
-
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def assert_image(ours: Tensor, theirs: Tensor, *, relative: float = 1e-4) -> None:
-    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
-    assert (ours - theirs).abs().max() <= relative * theirs.std()
-
-
-def assert_scores(model: ImportedModel, tensors: dict[str, Tensor], output: str) -> None:
-    assert model.discriminator is not None
-    scores = model.discriminator(tensors["in/images"], tensors.get("in/D_c"))
-    torch.testing.assert_close(scores[:, None], tensors[output], atol=1e-4, rtol=1e-4)
-
 
 PICKLES = {
     # file: generation, images of G_ema, of G, scores, error relative to the deviation

@@ -10,7 +10,7 @@ import numpy as np
 import official_writer as writer
 import pytest
 import torch
-from test_official import FIXTURES, part, reference
+from official_fixtures import FIXTURES, part, reference
 
 from wspace.errors import WspaceError
 from wspace.formats.official.convert import import_official

@@ -9,7 +9,7 @@ import numpy as np
 import official_writer as writer
 import pytest
 import torch
-from test_official import FIXTURES, assert_image, assert_scores, part, reference
+from official_fixtures import FIXTURES, assert_image, assert_scores, part, reference
 from torch import Tensor
 
 from wspace.errors import WspaceError
