@@ -19,6 +19,7 @@ from runs_in_processes import config_of, furthest, furthest_tensor, losses_of, m
 from tiny_run import differences_of_runs, newest
 
 from wspace.training import loop
+from wspace.training.session import Session
 
 STEPS = 8
 SCRIPT = str(ROOT / "tests/helpers/runs_in_processes.py")
@@ -80,6 +81,27 @@ def test_losses_do_not_depend_on_the_number_of_processes(
         assert furthest(rank[name], alone[name]) < 1e-4
 
 
+@pytest.fixture(scope="module")
+def rounding(alone: dict[str, list[dict[str, float]]], folder: Path) -> float:
+    """How far one process comes from itself where pictures differ in their last bit.
+
+    A pretrained network's clipped activations are piecewise linear: of millions of them a few lie
+    so near a corner that rounding decides, and gradients differ by all that they stand for.
+    """
+    next_batch = Session.next_batch
+
+    def nudged(session: Session) -> Any:
+        images, *rest = next_batch(session)
+        return images * (1 + torch.finfo(images.dtype).eps), *rest
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "next_batch", nudged)
+        losses_of(config_of(folder, "stages", STEPS), folder / "nudged" / "stages")
+    (one,), (other,) = ((folder / of / "stages").iterdir() for of in ("nudged", "of 1"))
+    distance, _ = furthest_tensor(newest(one)["state"], newest(other)["state"])
+    return distance
+
+
 @pytest.mark.parametrize(
     ("count", "name"),
     [(2, "stages"), (4, "stages"), (4, "adversarial"), (2, "classes")],
@@ -88,13 +110,14 @@ def test_nor_do_weights_averages_and_what_optimizers_keep_of_gradients(
     found: dict[int, list[dict[str, Any]]],
     alone: dict[str, list[dict[str, float]]],
     folder: Path,
+    rounding: float,
     count: int,
     name: str,
 ) -> None:
     (one,), (other,) = ((folder / of / name).iterdir() for of in (f"of {count}", "of 1"))
     distance, where = furthest_tensor(newest(one)["state"], newest(other)["state"])
-    # sums that nearly cancel, such as those of noise strengths, keep few of their digits
-    assert distance < 1e-2, where
+    allowed = max(1e-2, 4 * rounding) if name == "stages" else 1e-4
+    assert distance < allowed, where
 
 
 def test_every_stage_of_the_default_recipe_was_compared(
