@@ -1,7 +1,7 @@
 # Three commands on a fresh machine with Python 3.11 and make:
 #   make demo     installs into .venv and makes pictures with the bundled models
 #   make studio   installs into .venv and opens the studio in the browser
-#   make test     installs into .venv and runs the tests
+#   make test     installs into .venv and runs the tests (those that train: make test-training)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MINUTES ?= 5
@@ -9,8 +9,10 @@ PROCESSES ?= 2
 DEMO := demo
 EXPLORER ?= build/site/html/explorer
 W := .venv/bin/wspace
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(PROCESSES) --dist loadfile
+LEARNING := tests/training tests/inversion tests/bench
 
-.PHONY: demo demo-train studio test test-studio test-cpp check slow docs test-docs test-site explorer claims bench dist clean
+.PHONY: demo demo-train studio test test-training test-studio test-cpp check slow docs test-docs test-site explorer claims bench dist clean
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
@@ -46,7 +48,11 @@ test: .venv/.installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(PROCESSES) --dist loadfile
+	$(PYTEST) $(addprefix --ignore=,$(LEARNING))
+
+# The tests that train: runs, kills, processes, encoders, the benchmarks' small ones.
+test-training: .venv/.installed
+	$(PYTEST) $(LEARNING)
 
 # The pages of studio and explorer in a browser. Needs chromium, and node with npm.
 STUDIO_NODE := tests/studio/node_modules/.package-lock.json
