@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from wspace.training.stages.autoencoder import Autoencoder
 from wspace.training.state import TrainingState
 
 CPU = torch.device("cpu")
+LATENTS = 48
 PRETRAINING = ("reconstruction convolutions", "reconstruction others", "encoder")
 MATCHING = ("matching weights", "matching biases")
 
@@ -44,8 +46,9 @@ def make_config(**changes: Any) -> TrainConfig:
 def make_state(name: str = "compact", num_values: int = 0, **changes: Any) -> TrainingState:
     torch.manual_seed(0)
     generator, discriminator = preset(name, resolution=8)
+    mapping = replace(generator.mapping, hidden_dim=LATENTS)  # of fewer, which are quicker
     return TrainingState(
-        build_generator(generator),
+        build_generator(replace(generator, z_dim=LATENTS, w_dim=LATENTS, mapping=mapping)),
         build_discriminator(discriminator),
         make_config(preset=name, **changes),
         CPU,
