@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wspace.data import content
+from wspace.data import content, patience
 from wspace.data.content import content_digest
 from wspace.data.source import PictureSource, UnreadableFileError
 
@@ -52,6 +52,23 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_it_is_over_all_bytes_in_order(data: Path) -> None:
     each = [hashlib.sha256(name.encode() * 40_000).hexdigest() for name in "abc"]
     assert digest(data) == hashlib.sha256("\n".join(each).encode()).hexdigest()
+
+
+def test_people_who_wait_are_told_how_far_it_is(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "a.bmp").write_bytes(bytes(3_000_000))
+    monkeypatch.setattr(content, "THREADS", 1)
+    said: list[str] = []
+    content_digest(PictureSource(data), say=said.append)
+    assert said == []  # nobody has waited
+    monkeypatch.setattr(patience, "PROGRESS_SECONDS", (0.0, 0.0))
+    content_digest(PictureSource(data), say=said.append)
+    tells = f"reading all of {data}, so that changes are noticed: "
+    assert said[0].startswith(tells)  # within a file, too
+    numbers = [line.removeprefix(tells) for line in said]
+    assert numbers == sorted(numbers)
+    assert {"1 of 3 MB ...", "2 of 3 MB ..."} <= set(numbers)
 
 
 def test_what_is_settled_is_read_once(

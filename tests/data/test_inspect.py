@@ -65,6 +65,7 @@ def test_a_mixed_folder_is_described_with_its_problems(tmp_path: Path) -> None:
     assert report.duplicates == (("3.jpg", "4.jpg"),)
     assert report.unreadable == (("5.png", "not a picture in a known format"),)
     assert not report.trainable
+    assert report.made_ready
     assert "wspace data build" in str(report.problem)
 
 
@@ -80,12 +81,34 @@ def test_a_description_that_is_not_used_is_a_finding(tmp_path: Path) -> None:
     assert remark.startswith(f"{tmp_path}: a/dataset.json is not used: some pictures lie outside")
 
 
+def test_folders_are_classes_where_training_takes_them_for_such(tmp_path: Path) -> None:
+    for kind, count in (("dog", 2), ("cat", 3)):
+        (tmp_path / kind).mkdir()
+        for number in range(count):
+            (tmp_path / f"{kind}/{number}.png").write_bytes(picture((8, 8), "red"))
+    report = inspect_dataset(tmp_path, workers=1)
+    assert report.by_folder
+    assert report.classes is not None
+    assert (report.classes.names, report.classes.counts) == (("cat", "dog"), (3, 2))
+    (tmp_path / "beside.png").write_bytes(picture((8, 8), "red"))
+    report = inspect_dataset(tmp_path, workers=1)
+    assert not report.by_folder
+    assert report.classes is None
+    (tmp_path / "beside.png").unlink()
+    for told in ('{"labels": null}', "{"):  # where a file speaks, folders do not
+        (tmp_path / "dataset.json").write_text(told)
+        report = inspect_dataset(tmp_path, workers=1)
+        assert not report.by_folder
+        assert report.classes is None
+
+
 def test_bad_labels_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(picture((8, 8), "red"))
     (tmp_path / "dataset.json").write_text('{"labels": [], "licence": "MIT"}')
     report = inspect_dataset(tmp_path, workers=1)
     assert report.licence == "MIT"
     assert "has no label" in str(report.problem)
+    assert not report.made_ready
     (tmp_path / "dataset.json").write_text("{")
     assert "is not JSON" in str(inspect_dataset(tmp_path, workers=1).problem)
 
@@ -98,6 +121,7 @@ def test_a_picture_cut_in_half_is_a_finding(tmp_path: Path) -> None:
     report = inspect_dataset(tmp_path, workers=1)
     assert [name for name, _ in report.unreadable] == ["1.png"]
     assert "1 of the pictures cannot be decoded" in str(report.problem)
+    assert not report.made_ready
 
 
 def test_the_sheet_shows_the_pictures(tmp_path: Path) -> None:

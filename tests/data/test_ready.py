@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wspace.data import ready
+from wspace.data import patience, ready
 from wspace.data.build import BuildConfig
 from wspace.data.dataset import Dataset
 from wspace.data.ready import Survey, built_dataset, kept_dataset
@@ -196,10 +196,16 @@ def test_without_a_place_to_keep_it_the_command_is_named(
 
 def test_long_work_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folder_of(tmp_path / "in", ["a.png", "b.png", "c.png"])
-    monkeypatch.setattr(ready, "PROGRESS_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(patience, "PROGRESS_SECONDS", (0.0, 0.0))
     said: list[str] = []
     built_dataset(survey(folder), BuildConfig(size=8), by_folder=False, say=said.append)
     assert said[:2] == [f"making pictures of one size: {n} of 3 ..." for n in (1, 2)]
+    said.clear()
+    assert Survey(PictureSource(folder), said.append).fingerprint == survey(folder).fingerprint
+    looked, read = said[:3], said[3:]
+    assert looked == [f"looking at {folder}: {n} of 3 pictures ..." for n in range(3)]
+    assert read
+    assert all(line.startswith(f"reading all of {folder}, so that") for line in read)
 
 
 def test_what_lies_beside_is_plain_data(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocket, expect
 from studio_page import StudioPage
 
 from wspace.recipe.picture_file import recipe_of_file
@@ -129,6 +129,41 @@ def test_a_dropped_photograph_is_looked_for(new_page: NewPage, tmp_path: Path) -
     for page in (studio, other):  # a w for each layer is one picture, beside what was there
         page.tab("Mix")
         expect(page.page.locator(".tray figure")).to_have_count(2)
+
+
+def test_a_photograph_is_looked_for_in_the_class_that_it_shows(
+    new_page: NewPage, tmp_path: Path
+) -> None:
+    studio = new_page()
+    sent: list[bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on(
+            "framesent", lambda frame: sent.append(frame if isinstance(frame, bytes) else b"")
+        )
+
+    studio.page.on("websocket", listen)
+    studio.page.reload()
+    studio.wait()
+    studio.tab("Edit")
+    shows = studio.page.get_by_label("It shows", exact=True)
+    expect(shows).to_have_count(0)  # the avatars are of one kind
+    studio.open_model("clothes")
+    photograph = tmp_path / "mine.jpg"
+    Image.new("L", (64, 64), 128).save(photograph)
+    stop = studio.button("Stop")
+    names = shows.locator("option").all_inner_texts()
+    for chosen in (names[0], names[3]):
+        shows.select_option(label=chosen)
+        studio.drop(photograph, kind="image/jpeg")
+        stop.click(timeout=PATIENCE_MS)
+        expect(stop).to_be_hidden(timeout=PATIENCE_MS)
+    freely, in_class = (frame for frame in sent if b'"invert"' in frame)
+    assert b'"class"' not in freely
+    assert b'"class":2' in in_class
+    studio.open_model("avatars")
+    studio.open_model("clothes")
+    expect(shows).to_have_value("")
 
 
 def test_the_command_and_the_code_make_the_picture(new_page: NewPage, tmp_path: Path) -> None:

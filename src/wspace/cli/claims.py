@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wspace.cli.data_place import fetched_path
+from wspace.cli.data_place import fetched_path, say
 from wspace.cli.progress import progress_bar
 from wspace.files import check_file
 from wspace.recipe.recipe import recipes
@@ -83,10 +83,10 @@ def claims_command(
     cache = None if no_cache else cache_folder()
     with contextlib.ExitStack() as stack:
         place = fetched_path(data)
-        dataset = stack.enter_context(Dataset.open(place))
+        dataset = stack.enter_context(Dataset.open(place, say=say))
         other = None
         if labelled is not None:
-            other = stack.enter_context(Dataset.open(fetched_path(labelled)))
+            other = stack.enter_context(Dataset.open(fetched_path(labelled), say=say))
         for line in dict.fromkeys((*dataset.remarks, *(other.remarks if other else ()))):
             click.echo(line, err=True)
         generator = load_generator(model, device)

@@ -210,7 +210,9 @@ def _echo_report(report: DatasetReport) -> None:
     ):
         click.echo(f"{title:<13}{_counts_line(counts)}")
     click.echo(f"alpha        {report.alpha}")
-    click.echo(f"classes      {len(report.classes.numbers) if report.classes else 'none'}")
+    by_folder = ", by folder" if report.by_folder else ""
+    count = len(report.classes.numbers) if report.classes else "none"
+    click.echo(f"classes      {count}{by_folder}")
     for line in report.classes.table() if report.classes else ():
         click.echo(f"  {line}")
     click.echo(f"style        {report.style or 'not stated'}")
@@ -222,7 +224,10 @@ def _echo_report(report: DatasetReport) -> None:
     click.echo(f"unreadable   {len(report.unreadable)}")
     _echo_limited([f"{one_line(name)}: {reason}" for name, reason in report.unreadable])
     click.echo(f"left out     {describe_left_out(report.left_out) or 'none'}")
-    click.echo(f"training     {report.problem or 'ready as it is'}")
+    if report.made_ready:
+        click.echo("training     wspace train makes pictures of one size of it first")
+    else:
+        click.echo(f"training     {report.problem or 'ready as it is'}")
     for line in report.remarks:
         click.echo(f"remark       {line}")
 

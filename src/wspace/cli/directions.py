@@ -15,7 +15,7 @@ from wspace.cli.common import (
     steering_options,
     theme_option,
 )
-from wspace.cli.data_place import fetched_path
+from wspace.cli.data_place import fetched_path, say
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError, command_line
 from wspace.recipe.starts import Start
@@ -103,7 +103,7 @@ def _by_labels(
 
     chosen = None if layers is None else parse_layers(layers, Layers.of(generator))
     names = None if only is None else [name.strip() for name in only.split(",")]
-    with Dataset.open(fetched_path(place)) as data:
+    with Dataset.open(fetched_path(place), say=say) as data:
         judging = judging_of(data, cache=cache_folder(), show=progress_bar)
         labels = data.labels if generator.num_classes else None
     with progress_bar("finding directions", "attributes") as progress:

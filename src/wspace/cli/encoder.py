@@ -9,7 +9,7 @@ from typing import Literal, cast
 import click
 
 from wspace.cli.common import file_path, load_generator
-from wspace.cli.data_place import fetched_path
+from wspace.cli.data_place import fetched_path, say
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError, command_line
 
@@ -60,7 +60,9 @@ def encoder_command(
         real = None
         if data is not None:
             channels = cast(Literal[1, 3, 4], generator.image_channels)
-            opened = stack.enter_context(Dataset.open(fetched_path(data), image_channels=channels))
+            opened = stack.enter_context(
+                Dataset.open(fetched_path(data), image_channels=channels, say=say)
+            )
             real = real_pictures(generator, opened, seed=seed)
         progress = stack.enter_context(progress_bar("teaching", "seconds"))
         taught = teach_encoder(generator, config, real=real, seed=seed, progress=progress)

@@ -108,9 +108,12 @@ def _run(arguments: list[str], group: Group) -> int:
         if told := group.fail(str(error)):
             click.echo(f"wspace: {told}", err=True)
         return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
     except click.ClickException as error:
-        if group.alone or group.fail(error.format_message()):
-            error.show()
+        if told := group.fail(_in_a_line(error)):
+            click.echo(f"wspace: {told}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         if group.is_first:
@@ -120,6 +123,14 @@ def _run(arguments: list[str], group: Group) -> int:
         group.fail(f"rank {group.rank} has stopped with {type(error).__name__}: {reason(error)}")
         raise
     return status if isinstance(status, int) else 0
+
+
+def _in_a_line(error: click.ClickException) -> str:
+    """What click says of a wrong command line, and where its options are listed."""
+    said = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context is not None else "wspace"
+    return f"{said}{'' if said.endswith(('.', '?')) else '.'} See {where} --help."
 
 
 @contextlib.contextmanager

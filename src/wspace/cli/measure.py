@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 from click.core import ParameterSource
 
-from wspace.cli.data_place import fetched_path
+from wspace.cli.data_place import fetched_path, say
 from wspace.cli.progress import progress_bar
 from wspace.errors import WspaceError
 from wspace.files import check_file
@@ -156,7 +156,7 @@ def measure_command(
     keep = sheet is not None or not all(METRICS[name].statistics for name in names)
     place = fetched_path(data)
     with (
-        Dataset.open(place, image_channels=channels) as dataset,
+        Dataset.open(place, image_channels=channels, say=say) as dataset,
         _open_fake(
             model, pictures, dataset, num=num, first_seed=first_seed, psi=psi,
             batch_size=batch_size, device=str(chosen),
@@ -184,7 +184,7 @@ def measure_command(
         if sheet is not None:
             channels = cast(Channels, dataset.image_channels)
             with Dataset.open(
-                place if train is None else fetched_path(train), image_channels=channels
+                place if train is None else fetched_path(train), image_channels=channels, say=say
             ) as train_data:
                 if train is not None:
                     _say_remarks(train_data)
@@ -287,7 +287,9 @@ def _judging(
 
     with contextlib.ExitStack() as stack:
         other = (
-            None if labelled is None else stack.enter_context(Dataset.open(fetched_path(labelled)))
+            None
+            if labelled is None
+            else stack.enter_context(Dataset.open(fetched_path(labelled), say=say))
         )
         return judging_of(data, other, cache=cache, device=device, show=progress_bar)
 
@@ -309,7 +311,9 @@ def _open_fake(
         from wspace.data.dataset import Dataset
 
         with Dataset.open(
-            fetched_path(model), image_channels=4 if dataset.image_channels == 4 else None
+            fetched_path(model),
+            image_channels=4 if dataset.image_channels == 4 else None,
+            say=say,
         ) as opened:
             yield opened
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from wspace.data.patience import Say, now_and_then, silent
 from wspace.data.pictures import PictureHeader, UnreadablePictureError
 from wspace.data.source import PictureSource
 from wspace.errors import WspaceError, command_line, one_line
@@ -28,8 +29,12 @@ def byte_limit(size: Size) -> int:
     return 16 * size.area + (4 << 20)
 
 
-def check_headers(source: PictureSource) -> tuple[Size, int, str]:
+def check_headers(source: PictureSource, say: Say = silent) -> tuple[Size, int, str]:
     """Check that all pictures are of one size that networks can make.
+
+    Args:
+        source: with pictures.
+        say: told how far it is, where looking takes long.
 
     Returns:
         The size, the channels that hold all pictures (1 where all are grey, else 3), and a
@@ -38,7 +43,11 @@ def check_headers(source: PictureSource) -> tuple[Size, int, str]:
     digest = hashlib.sha256()
     first: PictureHeader | None = None
     grey = True
-    for entry in source.entries:
+    show = now_and_then(
+        say, lambda done, total: f"looking at {source.path}: {done:,} of {total:,} pictures ..."
+    )
+    for number, entry in enumerate(source.entries):
+        show(number, len(source.entries))
         if not source.has_checksums:
             digest.update(source.head(entry.name))
         header = _header(source, entry.name)

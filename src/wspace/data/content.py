@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from wspace.data.patience import Say, now_and_then, silent
 from wspace.data.source import Entry, PictureSource, UnreadableFileError
 from wspace.errors import WspaceError, reason
 from wspace.files import atomic_write_text, cache_root
@@ -31,12 +34,15 @@ THREADS = 4
 Kept = dict[str, list[Any]]  # by a file's stored name: its state, then its digest
 
 
-def content_digest(source: PictureSource, entries: Sequence[Entry] | None = None) -> str:
+def content_digest(
+    source: PictureSource, entries: Sequence[Entry] | None = None, say: Say = silent
+) -> str:
     """sha256 (hex) over the content of pictures of a folder, in their order, or over their tars.
 
     Args:
         source: a folder, a tar, or a folder of tars.
         entries: its pictures; None for all of them.
+        say: told how far it is, where reading takes long.
 
     Raises:
         UnreadableFileError: a picture is gone, or cannot be read.
@@ -48,9 +54,10 @@ def content_digest(source: PictureSource, entries: Sequence[Entry] | None = None
     kept = {} if place is None else _read(place)
 
     files = source.files(entries)
+    arrived = _counter(source, files, say)
 
     def read(file: tuple[str, str]) -> list[Any]:
-        return _state_and_digest(source, *file, kept)
+        return _state_and_digest(source, *file, kept, arrived)
 
     with ThreadPoolExecutor(THREADS, thread_name_prefix="wspace-digest") as pool:
         found = list(pool.map(read, files.items()))
@@ -59,15 +66,55 @@ def content_digest(source: PictureSource, entries: Sequence[Entry] | None = None
     return hashlib.sha256("\n".join(row[-1] for row in found).encode()).hexdigest()
 
 
-def _state_and_digest(source: PictureSource, stored: str, name: str, kept: Kept) -> list[Any]:
+def _counter(source: PictureSource, files: Iterable[str], say: Say) -> Callable[[int], None]:
+    """What is called with the bytes that have been read, and says how many there are."""
+    total = 0
+    for stored in files:
+        with contextlib.suppress(OSError):  # it is named where it is read
+            total += (source.path / stored).stat().st_size
+    show = now_and_then(
+        say,
+        lambda done, total: (
+            f"reading all of {source.path}, so that changes are noticed: "
+            f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB ..."
+        ),
+    )
+    lock, done = threading.Lock(), 0
+
+    def arrived(num_bytes: int) -> None:
+        nonlocal done
+        with lock:
+            done += num_bytes
+        show(done, total)
+
+    return arrived
+
+
+class _CountedFile(io.FileIO):
+    """A file that tells how much of it is read."""
+
+    def __init__(self, path: Path, arrived: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._arrived = arrived
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = super().readinto(buffer) or 0
+        self._arrived(count)
+        return count
+
+
+def _state_and_digest(
+    source: PictureSource, stored: str, name: str, kept: Kept, arrived: Callable[[int], None]
+) -> list[Any]:
     """A row of `Kept`; the digest alone of a file that changes while it is read."""
     path = source.path / stored
     try:
         state = _state(path.stat())
         row = kept.get(stored)
         if row is not None and row[:-1] == state:
+            arrived(row[0])
             return row
-        with open(path, "rb") as file:
+        with _CountedFile(path, arrived) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if _state(os.fstat(file.fileno())) != state:  # it changes while it is read
                 state = []

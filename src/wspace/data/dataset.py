@@ -25,6 +25,7 @@ from wspace.data.decoding import Decoders, Pixels, Shape
 from wspace.data.labels import Classes, read_classes
 from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.parallel import num_cores
+from wspace.data.patience import Say, silent
 from wspace.data.source import HEAD_BYTES, PictureSource
 from wspace.errors import WspaceError, WspaceWarning
 from wspace.sizes import Resolution
@@ -65,6 +66,7 @@ class Dataset:
         memory_budget: int,
         image_channels: int | None = None,
         workers: int = 0,
+        say: Say = silent,
     ) -> None:
         """Use `Dataset.open`."""
         source.require_pictures()
@@ -72,9 +74,10 @@ class Dataset:
         self.name = source.name
         self.memory_budget = memory_budget
         self._source = source
+        self._say = say
         self.image_names: tuple[str, ...] = tuple(entry.name for entry in source.entries)
         self.left_out = source.left_out
-        self.size, own_channels, head_digest = check_headers(source)
+        self.size, own_channels, head_digest = check_headers(source, say)
         metadata = source.metadata()
         self.image_channels = image_channels or (4 if keeps_alpha(metadata) else own_channels)
         self.licence = read_text(metadata, "licence")
@@ -104,6 +107,7 @@ class Dataset:
         image_channels: Literal[1, 3, 4] | None = None,
         workers: int | None = None,
         shared_by: int = 1,
+        say: Say = silent,
     ) -> Dataset:
         """Open any place of pictures, see `PictureSource`; only headers are read.
 
@@ -120,6 +124,7 @@ class Dataset:
             workers: processes that decode what does not fit in memory; 0: threads of this process.
                 None: one a core, 8 at most, and none where one could do it.
             shared_by: processes of this kind on this machine, which share its memory and cores.
+            say: told how far it is, where opening it or its `fingerprint` takes long.
 
         Raises:
             WspaceError: no pictures, an unreadable one, pictures that are not all of one size that
@@ -130,7 +135,7 @@ class Dataset:
         if workers is None:
             cores = min(num_cores() // shared_by, MOST_DECODERS)
             workers = cores if cores > 1 and len(source.entries) >= FEWEST_PICTURES else 0
-        return cls(source, memory_budget // shared_by, image_channels, workers)
+        return cls(source, memory_budget // shared_by, image_channels, workers, say)
 
     def __len__(self) -> int:
         return len(self.image_names)
@@ -249,7 +254,7 @@ class Dataset:
         beyond_heads = any(entry.size > HEAD_BYTES for entry in self._source.entries)
         if self._source.has_checksums or not beyond_heads:  # their heads are all that they hold
             return self._fingerprint(self._head_digest)
-        return self._fingerprint(content_digest(self._source))
+        return self._fingerprint(content_digest(self._source, say=self._say))
 
     @property
     def earlier_fingerprint(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from wspace.data.checks import check_headers
-from wspace.data.labels import Classes, read_classes
+from wspace.data.labels import Classes, named_folders, read_classes
 from wspace.data.metadata import Metadata, keeps_alpha, read_text
 from wspace.data.parallel import ordered_map
 from wspace.data.pictures import UnreadablePictureError, decode, read_header
@@ -51,7 +51,8 @@ class DatasetReport:
     channels: dict[str, int]  # Pillow's modes: "RGB", "L", ...
     formats: dict[str, int]
     alpha: str  # "kept" where `wspace train` keeps transparency, else "laid on white"
-    classes: Classes | None  # as training numbers them; None without labels that are classes
+    classes: Classes | None  # as training numbers them; None where it would see none
+    by_folder: bool  # whether folders make them, and not ``dataset.json``
     remarks: tuple[str, ...]  # lines of files that are there and not used
     style: str | None
     licence: str | None
@@ -60,7 +61,8 @@ class DatasetReport:
     unreadable: tuple[tuple[str, str], ...]  # (name, reason)
     left_out: dict[str, int]  # files that are no data, by kind
     trainable: bool  # `wspace train` takes it as it is
-    problem: str | None  # if not, why not, and what to do
+    made_ready: bool  # or makes pictures of one size of it first
+    problem: str | None  # why it is not taken as it is, and what to do
 
     def to_dict(self) -> dict[str, Any]:
         names = self.classes.names if self.classes else None
@@ -130,8 +132,12 @@ def inspect_dataset(
     metadata, metadata_problem = _metadata(source)
     unreadable = tuple((n, c.problem) for n, c in zip(names, checked, strict=True) if c.problem)
     classes, label_problem = _classes(metadata, names)
+    told = classes or label_problem or metadata_problem
+    folders = None if told else named_folders(source.path, names, metadata)
     duplicates = _duplicates(source)
-    problem = metadata_problem or label_problem or _size_problem(source)
+    size_problem = _size_problem(source)
+    problem = metadata_problem or label_problem or size_problem
+    made_ready = size_problem is not None and problem == size_problem
     if problem is None and unreadable:
         problem = f"{len(unreadable)} of the pictures cannot be decoded: remove or replace them."
     return DatasetReport(
@@ -143,7 +149,8 @@ def inspect_dataset(
         channels=_histogram(c.mode for _, c in readable),
         formats=_histogram(c.format for _, c in readable),
         alpha="kept" if keeps_alpha(metadata) else "laid on white",
-        classes=classes,
+        classes=classes or folders,
+        by_folder=folders is not None,
         remarks=tuple(source.remarks),
         style=read_text(metadata, "style"),
         licence=read_text(metadata, "licence"),
@@ -152,6 +159,7 @@ def inspect_dataset(
         unreadable=unreadable,
         left_out=source.left_out,
         trainable=problem is None,
+        made_ready=made_ready,
         problem=problem,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_CLASSES",
     "Classes",
     "folder_classes",
+    "named_folders",
     "read_class_names",
     "read_classes",
     "read_labels",
@@ -28,6 +30,9 @@ LONGEST_NAME = 80  # characters, of a class
 LISTED = 100  # classes, in a table
 
 WITHOUT = "or train without them (--no-labels)"
+
+# Folders that programs number as they fill them: of the official tools, and of cameras.
+_NUMBERED = re.compile(r"[0-9]{5}|[0-9]{3}[A-Z0-9_]{5}")
 
 Labels = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -236,6 +241,31 @@ def folder_classes(path: Path, names: Sequence[str]) -> Classes:
         numbers=tuple(range(len(titles))),
         names=_distinct(titles, range(len(titles))),
     )
+
+
+def named_folders(path: Path, names: Sequence[str], metadata: Metadata) -> Classes | None:
+    """The classes that folders make without being asked, as `wspace train` takes them.
+
+    Args:
+        path: where the data lies, for messages.
+        names: the pictures.
+        metadata: of the data.
+
+    Returns:
+        As `folder_classes`; None where folders do not say what pictures show: ``dataset.json``
+        speaks, pictures lie beside the folders, programs numbered them, or most hold a single one.
+    """
+    if metadata.content:
+        return None
+    try:
+        classes = folder_classes(path, names)
+    except WspaceError:
+        return None
+    folders = classes.names or ()
+    numbered = all(_NUMBERED.fullmatch(name) for name in folders)
+    if len(folders) < 2 or 2 * len(folders) > len(names) or numbered:
+        return None
+    return classes
 
 
 def read_class_names(metadata: Metadata, numbers: Sequence[int]) -> tuple[str, ...] | None:

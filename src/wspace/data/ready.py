@@ -11,10 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +21,8 @@ from wspace.data.checks import MAX_RESOLUTION, MIN_RESOLUTION, is_resolution
 from wspace.data.content import content_digest
 from wspace.data.dataset import Dataset
 from wspace.data.kinds import describe_left_out
-from wspace.data.labels import folder_classes
+from wspace.data.labels import named_folders
+from wspace.data.patience import Say, now_and_then, silent
 from wspace.data.pictures import PictureHeader, UnreadablePictureError
 from wspace.data.source import Entry, PictureSource, UnreadableFileError
 from wspace.errors import WspaceError, command_line, one_line
@@ -35,14 +33,8 @@ __all__ = ["KEPT_BYTES", "Survey", "built_dataset", "kept_dataset", "place_of"]
 
 KEPT_BYTES = 10 << 30
 BUILD = 1  # raised when the same pictures and settings give other bytes
-PROGRESS_SECONDS = (3.0, 20.0)  # to the first line, and from one to the next
 HARDLY = 0.75  # of a side is there: what is missing is made up by enlarging
 NAMED = 3  # files that could not be read
-
-# Folders that programs number as they fill them: of the official tools, and of cameras.
-_NUMBERED = re.compile(r"[0-9]{5}|[0-9]{3}[A-Z0-9_]{5}")
-
-Say = Callable[[str], None]
 
 
 class Survey:
@@ -50,18 +42,24 @@ class Survey:
 
     Args:
         source: with pictures.
+        say: told how far it is, where looking takes long.
 
     Raises:
         WspaceError: none of them can be read.
     """
 
-    def __init__(self, source: PictureSource) -> None:
+    def __init__(self, source: PictureSource, say: Say = silent) -> None:
         self.source = source
+        self._say = say
         self.headers: list[PictureHeader] = []
         self.num_unreadable = 0
         self._there: list[Entry] = []  # those whose bytes can be read
         why = ""
-        for entry in source.entries:
+        show = now_and_then(
+            say, lambda done, total: f"looking at {source.path}: {done:,} of {total:,} pictures ..."
+        )
+        for number, entry in enumerate(source.entries):
+            show(number, len(source.entries))
             try:
                 self.headers.append(source.header(entry.name))
             except UnreadableFileError as error:
@@ -82,29 +80,17 @@ class Survey:
         """sha256 (hex) over all that the pictures and their descriptions hold."""
         source = self.source
         names = [(entry.name, entry.size, entry.crc) for entry in source.entries]
-        content = "" if source.has_checksums else content_digest(source, self._there)
+        content = "" if source.has_checksums else content_digest(source, self._there, self._say)
         metadata = source.metadata()
         told = json.dumps([names, content, metadata.folder, dict(metadata.content)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
     @cached_property
     def class_folders(self) -> tuple[str, ...]:
-        """The folders whose names say what their pictures show; empty where they do not.
-
-        They don't where ``dataset.json`` speaks, pictures lie beside the folders, programs numbered
-        them, or most hold a single picture.
-        """
+        """The folders that are classes, see `named_folders`; empty where they are not."""
         names = [entry.name for entry in self.source.entries]
-        if self.source.metadata().content:
-            return ()
-        try:
-            classes = folder_classes(self.source.path, names).names or ()
-        except WspaceError:
-            return ()
-        numbered = all(_NUMBERED.fullmatch(name) for name in classes)
-        if len(classes) < 2 or 2 * len(classes) > len(names) or numbered:
-            return ()
-        return classes
+        classes = named_folders(self.source.path, names, self.source.metadata())
+        return (classes.names or ()) if classes else ()
 
     @property
     def size(self) -> Size | None:
@@ -139,7 +125,7 @@ class Survey:
 
 
 def built_dataset(
-    survey: Survey, config: BuildConfig, *, by_folder: bool, say: Say = lambda _: None
+    survey: Survey, config: BuildConfig, *, by_folder: bool, say: Say = silent
 ) -> Path:
     """A dataset of all pictures of a source that can be read: kept from before, or built now.
 
@@ -164,7 +150,10 @@ def built_dataset(
             place,
             config,
             labels_from_folders=by_folder,
-            progress=_progress(say),
+            progress=now_and_then(
+                say,
+                lambda done, total: f"making pictures of one size: {done:,} of {total:,} ...",
+            ),
         )
         with Dataset.open(place) as made:
             fingerprint = made.fingerprint
@@ -290,15 +279,3 @@ def _lines(report: BuildReport, config: BuildConfig) -> list[str]:
     lines += report.remarks
     lines += [f"{note}: --set depth=8, 12, 16 or 32" for note in report.depth_notes]
     return lines
-
-
-def _progress(say: Say) -> Callable[[int, int], None]:
-    next_time = time.monotonic() + PROGRESS_SECONDS[0]
-
-    def show(done: int, total: int) -> None:
-        nonlocal next_time
-        if time.monotonic() >= next_time and done < total:
-            next_time = time.monotonic() + PROGRESS_SECONDS[1]
-            say(f"making pictures of one size: {done:,} of {total:,} ...")
-
-    return show

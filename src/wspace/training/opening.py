@@ -52,7 +52,7 @@ def open_pictures(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Dataset
     config, place = _fetched(config, tell)
     source = PictureSource(place)
     source.require_pictures()
-    survey = Survey(source)
+    survey = Survey(source, tell)
     plan = _plan(config, survey, tell)
     laid = config.alpha is None and config.image_channels != 4
     if laid and survey.num_with_alpha and not keeps_alpha(source.metadata()):
@@ -63,10 +63,10 @@ def open_pictures(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Dataset
     if plan is None:
         if source.left_out:
             tell(f"left out: {describe_left_out(source.left_out)}")
-        return config, _dataset(config, source)
+        return config, _dataset(config, source, tell)
     build, by_folder = plan
     path = built_dataset(survey, build, by_folder=by_folder, say=tell)
-    return config.replace(size=build.shape.short), _dataset(config, path)
+    return config.replace(size=build.shape.short), _dataset(config, path, tell)
 
 
 def reopen_pictures(
@@ -96,27 +96,27 @@ def reopen_pictures(
             raise
         config = config.replace(data=shown_address(config.data))
         tell(f"{error} The run goes on with what was made of it, {kept}")
-        return config, _dataset(config, kept)
+        return config, _dataset(config, kept, tell)
     if not place.exists():
         if kept is None:
             return config, None
         tell(f"{config.data} is gone: the run goes on with what was made of it, {kept}")
-        return config, _dataset(config, kept)
+        return config, _dataset(config, kept, tell)
     if config.size is None:  # it began with the data as it is
-        return config, _dataset(config, place)
+        return config, _dataset(config, place, tell)
     source = PictureSource(place)
     source.require_pictures()
-    survey = Survey(source)
+    survey = Survey(source, tell)
     plan = _plan(config, survey, tell)
     if plan is None:
-        return config, _dataset(config, source)
+        return config, _dataset(config, source, tell)
     build, by_folder = plan
     made = place_of(survey, build, by_folder)
     if kept is not None and kept != made:
         tell(f"{config.data} has changed: the run goes on with what it began with, {kept}")
     if kept is None:
         kept = built_dataset(survey, build, by_folder=by_folder, say=tell)
-    return config, _dataset(config, kept)
+    return config, _dataset(config, kept, tell)
 
 
 def _fetched(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Path]:
@@ -126,10 +126,10 @@ def _fetched(config: TrainConfig, tell: Tell) -> tuple[TrainConfig, Path]:
     return config.replace(data=address), found.path
 
 
-def _dataset(config: TrainConfig, data: PictureSource | Path | str) -> Dataset:
+def _dataset(config: TrainConfig, data: PictureSource | Path | str, tell: Tell) -> Dataset:
     memory = int(config.memory_budget_gb * 2**30)
     channels = cast(Any, config.image_channels)
-    return Dataset.open(data, memory, image_channels=channels, shared_by=processes_here())
+    return Dataset.open(data, memory, image_channels=channels, shared_by=processes_here(), say=tell)
 
 
 def _plan(config: TrainConfig, survey: Survey, tell: Tell) -> tuple[BuildConfig, bool] | None:

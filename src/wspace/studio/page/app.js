@@ -63,6 +63,7 @@ const MOST_RECENT = 24;
  * @property {Walk} walk
  * @property {Drag} drag
  * @property {number} seconds that a photograph is looked for
+ * @property {number | null} startClass that it is looked for in; null: nobody has said
  * @property {Task | null} task
  * @property {string | null} playing what the screen shows instead of the controls' picture
  * @property {{text: string, bad: boolean, number: number} | null} message
@@ -110,6 +111,7 @@ export class App {
       walk: { ...FIRST_WALK, ...kept.walk },
       drag: NO_DRAG,
       seconds: kept.seconds ?? QUICK_SECONDS,
+      startClass: null,
       task: null,
       playing: null,
       message: null,
@@ -237,7 +239,8 @@ export class App {
     const walk = isSame || this.#kept.key === model.key ? this.state.walk : { ...this.state.walk, keys: [] };
     this.#kept = {};
     const drag = isSame ? this.state.drag : { ...NO_DRAG, brush: Math.ceil(model.width / 10) };
-    this.set({ model, models, work, past, future, recent, walk, drag, works, opening: null });
+    const startClass = isSame ? this.state.startClass : null;
+    this.set({ model, models, work, past, future, recent, walk, drag, startClass, works, opening: null });
     this.draw();
   }
 

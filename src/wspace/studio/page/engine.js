@@ -28,7 +28,7 @@ export class Lost extends Error {}
  *     pixels change over noise seeds
  * @property {(model: string, recipe: Recipe, step: number, seed: number) =>
  *     Promise<{images: Images, recipes: Recipe[]}>} neighbours eight of them
- * @property {(model: string, picture: Uint8Array, seconds: number, space: "w" | "w+",
+ * @property {(model: string, picture: Uint8Array, how: InvertRequest,
  *     progress: (progress: Progress) => void) => Running} invert
  * @property {(model: string, recipe: Recipe, points: [Place, Place][], mask: Uint8Array | null,
  *     steps: number, progress: (progress: Progress) => void) => Running} drag
@@ -44,6 +44,11 @@ export class Lost extends Error {}
  *
  * @typedef {{kind: "mixing", rows: Recipe[], columns: Recipe[], layers: number[]}
  *     | {kind: "noise" | "psi", recipe: Recipe}} SheetRequest
+ *
+ * @typedef {object} InvertRequest
+ * @property {number} seconds
+ * @property {"w" | "w+"} space
+ * @property {number} [class] of the model that it starts in
  *
  * @typedef {object} WalkRequest
  * @property {Recipe[]} recipes the key pictures

@@ -150,8 +150,9 @@ async function invert(app, bytes, name, add) {
   if (!model.can.includes("invert")) {
     throw new Error(`${name} carries no recipe: drop a PNG that wspace wrote, or a recipe's JSON.`);
   }
+  const { seconds, startClass } = app.state;
   const result = await app.run(`Looking for ${name}`, (told) =>
-    app.engine.invert(model.key, bytes, app.state.seconds, "w+", told),
+    app.engine.invert(model.key, bytes, { seconds, space: "w+", class: startClass ?? undefined }, told),
   );
   if (!result || !app.state.work) return;
   if (!result.recipe) {

@@ -185,8 +185,8 @@ export class ServerEngine {
   }
 
   /** @type {Engine["invert"]} */
-  invert(model, picture, seconds, space, progress) {
-    return this.#start("invert", { model, seconds, space }, picture, progress);
+  invert(model, picture, how, progress) {
+    return this.#start("invert", { model, ...how }, picture, progress);
   }
 
   /** @type {Engine["drag"]} */

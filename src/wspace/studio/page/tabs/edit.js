@@ -5,10 +5,10 @@
  * @import {Direction, Edit, Model, Work} from "../types.js"
  */
 
-import { Button, Choice, Section, Slider, useApp, useOwnId } from "../controls.js";
+import { Button, Choice, Section, Select, Slider, useApp, useOwnId } from "../controls.js";
 import { openFile } from "../files.js";
 import { html, useEffect, useRef, useState } from "../html.js";
-import { findEdit, layersName, same, toRecipe, withEdit } from "../recipe.js";
+import { className, findEdit, layersName, same, toRecipe, withEdit } from "../recipe.js";
 
 const RANGE = 3; // of the sliders, in strengths
 const MAX_STRENGTH = 100;
@@ -19,6 +19,7 @@ export function EditTab({ app }) {
   const model = useApp(app, (state) => state.model);
   const work = useApp(app, (state) => state.work);
   const seconds = useApp(app, (state) => state.seconds);
+  const startClass = useApp(app, (state) => state.startClass);
   const photo = useRef(/** @type {HTMLInputElement | null} */ (null));
   if (!model || !work) return null;
   return html`${model.can.includes("drag") && html`<${Drag} app=${app} model=${model} work=${work} />`}
@@ -48,6 +49,18 @@ export function EditTab({ app }) {
           value=${String(seconds)}
           onChange=${(/** @type {string} */ to) => app.set({ seconds: Number(to) })}
         />
+        ${
+          model.num_classes > 0 &&
+          html`<${Select}
+            label="It shows"
+            value=${String(startClass ?? "")}
+            options=${[
+              ["", "whatever the model finds"],
+              ...Array.from({ length: model.num_classes }, (_, number) => [String(number), className(number, model)]),
+            ]}
+            onChange=${(/** @type {string} */ to) => app.set({ startClass: to === "" ? null : Number(to) })}
+          />`
+        }
       <//>`
     }
     <${Directions} app=${app} model=${model} work=${work} />
