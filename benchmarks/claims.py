@@ -99,6 +99,8 @@ class Cell:
             "mapping_layers": self.depth,
             "adversarial.style_mixing_probability": self.mixing,
             "labels": "false",
+            "saving.measure": "false",  # the last model counts, not the best one on the way
+            "saving.report": "false",
             **ONE_STAGE,
         }
         options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

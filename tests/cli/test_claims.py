@@ -12,8 +12,10 @@ import pytest
 from labelled_pictures import write_shades
 from small_pictures import write_pictures
 
+import wspace
 from wspace.claims import claim as claims
 from wspace.metrics import judge
+from wspace.rendering.identity import identity_of
 
 NAMES = [
     "separability",
@@ -53,6 +55,7 @@ def test_a_report_has_a_section_a_claim_and_needs_nothing_else(
     ran = run_wspace("claims", tiny_model, data, "--num", 40, "--out", out, "--series", series)
     assert ran.status == 0, ran.err
     report = json.loads(out.with_name("tiny.json").read_text())
+    assert report["model_sha256"] == identity_of(wspace.load(tiny_model)).sha256
     found = {one["name"]: one for one in report["claims"]}
     assert list(found) == [*NAMES, "mapping-depth", "mixing-probability"]
     for one in found.values():

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from wspace.ops import choose
 from wspace.ops.frozen import FrozenConvolution
 
 POINTWISE = {"in_channels": 6, "out_channels": 8, "kernel_size": 1}
@@ -83,3 +84,29 @@ def test_gradients_of_gradients_do_not_take_channels_one_by_one() -> None:
     # with the kernel mirrored.
     assert counted.calls["convolution"] == 4
     assert counted.calls["convolution_backward"] == 0
+
+
+@pytest.mark.parametrize("shape", [POINTWISE, DEPTHWISE, HALVING])
+def test_what_follows_a_convolution_is_the_same_within_it(shape: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    plain = nn.Conv2d(**shape)
+    x = 9 * torch.randn(2, 6, 9, 7).contiguous(memory_format=torch.channels_last)
+    frozen = FrozenConvolution(plain)
+    finishes = choose.finishes_while_convolving(x)
+    expected = plain(x).detach()
+    beside = torch.randn_like(expected)
+    assert float(expected.max()) > 6
+    assert float(expected.min()) < 0
+    for follows, y in (
+        ({}, expected),
+        ({"clip": True}, expected.clamp(0, 6)),
+        ({"beside": beside}, expected + beside),
+    ):
+        with CountedCalls() as counted, torch.no_grad():
+            found = frozen(x, **follows)
+        torch.testing.assert_close(found, y, rtol=1e-5, atol=1e-6)
+        if finishes:
+            assert set(counted.calls) == {"_convolution_pointwise"}  # no pass of its own
+        with_gradient = frozen(x.clone().requires_grad_(), **follows)
+        torch.testing.assert_close(with_gradient.detach(), y, rtol=1e-5, atol=1e-6)
+        assert with_gradient.requires_grad

