@@ -98,7 +98,7 @@ def separability_claim(subject: Subject) -> Claim:
         article="Separability of faces by 40 attributes: 10.8 in Z of a traditional generator, 3.8 "
         "in W of the style-based one; lower is better (Table 3).",
         measured="Bits that a linear decision leaves open in Z and not in W, the sum over "
-        f"{len(left)} attributes that the judge sees.",
+        f"{len(left)} attribute{'s' * (len(left) != 1)} that the judge sees.",
         rule="Holds where the number is above 0.",
         verdict=decide(number_of_bits, 0.0),
         number=number_of_bits,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from wspace.claims.check import Checked
 from wspace.claims.claim import Claim, Interval, Picture
@@ -17,6 +20,7 @@ from wspace.files import atomic_write_text
 
 __all__ = ["as_json", "as_page", "write_report"]
 
+READABLE = 0.58  # of its width: smaller, a figure's numbers cannot be read; then it scrolls
 _SIGNS = {"holds": "✓", "does not hold": "✗", "cannot tell": "?"}
 _CONTEXT = (
     "What the article measured stands beside each claim as context: it is of photographs of faces "
@@ -71,17 +75,20 @@ def as_page(about: Mapping[str, Any], checked: Checked) -> str:
 
 def _about(about: Mapping[str, Any]) -> str:
     told = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in about.items())
-    return f'<p class="quiet">{html.escape(told)}</p>'
+    return f'<p class="quiet" style="overflow-wrap:anywhere">{html.escape(told)}</p>'
 
 
 def _summary(claims: Sequence[Claim]) -> str:
     rows = "".join(
         f'<tr><td><a href="#{claim.name}">{html.escape(claim.title)}</a></td>'
-        f"<td>{_number(claim.number)}</td>"
+        f'<td style="overflow-wrap:normal">{_number(claim.number)}</td>'
         f'<td style="white-space:nowrap"><b>{_verdict(claim)}</b></td></tr>'
         for claim in claims
     )
-    head = "<tr><th>claim</th><th>number (95 % interval)</th><th>verdict</th></tr>"
+    head = (
+        '<tr><th>claim</th><th style="overflow-wrap:normal">number (95 % interval)</th>'
+        "<th>verdict</th></tr>"
+    )
     return f"<table>{head}{rows}</table>"
 
 
@@ -99,8 +106,11 @@ def _section(claim: Claim) -> str:
 
 def _figure(picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode()
+    with Image.open(io.BytesIO(picture.png), formats=("PNG",)) as image:
+        narrowest = round(READABLE * image.width)
     return (
         f'<figure class="card wide"><div class="scroll" tabindex="0"><img '
+        f'style="min-width:{narrowest}px" '
         f'alt="{html.escape(picture.alt)}" src="data:image/png;base64,{data}"></div>'
         f"<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
     )
@@ -130,7 +140,8 @@ def _verdict(claim: Claim) -> str:
 def _number(number: Interval | None) -> str:
     if number is None:
         return "no number"
-    return f"{number.value:.3g} ({number.low:.3g} to {number.high:.3g})"
+    text = f"{number.value:.3g} ({number.low:.3g} to {number.high:.3g})"
+    return text.replace("-", "\N{MINUS SIGN}")  # after which no line breaks
 
 
 def _finite(value: Any) -> Any:
