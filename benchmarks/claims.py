@@ -16,7 +16,7 @@ by the same judge.
 
 Each finished model is a JSON file in --out, beside its run; what is there is not made again, so
 that the script goes on where it was stopped. SERIES-NAME.json in --out is what `wspace claims
---series` reads.
+--series` reads; --reports takes it from there, or from docs/claims/.
 
 Data: 32² avatars (4,000 to learn, 5,000 to measure against, 12,000 for the judge) and Fashion-MNIST
 (10,000, 10,000, 50,000), as `quality.py` makes them. Nothing else should run on the machine.
@@ -244,9 +244,11 @@ def reports(folder: Path, series: Path, num: int) -> None:
             "--out",
             str(folder / model),
         ]
-        own = series / f"SERIES-{model}.json"
-        if own.exists():
-            command += ["--series", str(own)]
+        for place in (series, folder):  # of this machine, or as committed
+            own = place / f"SERIES-{model}.json"
+            if own.exists():
+                command += ["--series", str(own)]
+                break
         print(shlex.join(command), flush=True)
         if subprocess.run(command, check=False).returncode != 0:
             raise WspaceError(f"no report of {model}: see above.")
