@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wspace.bench.scaling import Card, Cluster, Link, Prediction, predict
+from wspace.bench.scaling import Card, Cluster, Link, Prediction, messages_of, predict
 from wspace.bench.step_costs import StepCosts, costs_by_batch
 from wspace.networks.presets import preset
 from wspace.training.config import TrainConfig
@@ -100,6 +100,7 @@ def tables() -> dict[str, str]:
         "split": _efficiency_split(),
         "limit": _limit(),
         "runs": _runs(),
+        "example": _example(),
     }
     if MEASURED.exists():
         found = json.loads(MEASURED.read_text(encoding="utf-8"))
@@ -242,6 +243,51 @@ def _runs() -> str:
         "card hours", "network's share", "most goes into",
     )  # fmt: skip
     return _table(head, rows)
+
+
+def _example() -> str:
+    """The last network's first row of `_runs`, worked out."""
+    network, cards, own = NETWORKS[-1], CARDS[0], LEAST
+    costs = network.costs(own).among(own * cards)
+    made = _of(network, cards, own * cards, _cluster(cards, FAST))
+    parts, step = H100.parts(costs), costs.step
+    floats = costs.float_bytes
+    maps = step.bytes - floats
+    speed = f"{H100.memory_bytes / 1e12:g} TB/s / {H100.achieved:.0%}"
+    messages = messages_of(costs)
+    rows = [
+        (
+            "arithmetic",
+            f"{step.flop / 1e9:,.0f} GFLOP / {H100.flops / 1e12:g} TFLOP/s / {H100.achieved:.0%}",
+            f"{parts['arithmetic'] * 1e3:.1f} ms",
+        ),
+        (
+            "memory",
+            f"({maps / 1e9:.1f} GB of maps × {H100.number_bytes} / 4 + {floats / 1e9:.1f} GB that "
+            f"stay float32) / {speed}",
+            f"{parts['memory'] * 1e3:.1f} ms",
+        ),
+        (
+            "calls",
+            f"{step.operators:,.0f} × {H100.call_seconds * 1e6:g} µs: less than those two, so that "
+            "it does not count",
+            f"({parts['calls'] * 1e3:.1f} ms)",
+        ),
+        (
+            "network",
+            f"2 × {cards - 1} turns of {sum(messages) / 1e6:.1f} MB / {cards} / "
+            f"{NVLINK.bits / 8e9:g} GB/s, and of {len(messages)} messages × "
+            f"{NVLINK.latency * 1e6:g} µs",
+            f"{made.reduce_seconds * 1e3:.1f} ms",
+        ),
+        ("a step", "arithmetic + memory + network", f"{made.seconds * 1e3:.1f} ms"),
+        (
+            "25 million pictures",
+            f"× {PICTURES:,} / {made.batch}",
+            _time(PICTURES / made.pictures_per_second / 3600),
+        ),
+    ]
+    return _table((f"{network.name}, {cards} cards, {own} pictures each", "", "takes"), rows)
 
 
 def _measured(found: dict[str, Any]) -> str:

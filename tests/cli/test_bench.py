@@ -61,6 +61,9 @@ def test_scaling_is_measured_and_predicted(monkeypatch: pytest.MonkeyPatch) -> N
     table = scaling_table(report)
     assert "compact-8: a training step takes" in table
     assert "8 pictures for all of them together" in table
+    first = report.split["1 Gbit/s"][0]
+    assert f"{first.pictures_per_second:.2f}{first.efficiency:6.0%}" in table
+    assert f"one machine: {8 / report.steps[8]:.2f} pictures/s" in table
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from ranks import ended, start_ranks
 from tiny_run import make_data
+from torch.distributed.run import get_args_parser
+
+from wspace.cli.main import wspace
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -56,3 +60,17 @@ def test_two_processes_draw_and_measure_what_one_does(
 
     assert [status for status, _, _ in refused] == [2, 2]
     assert refused[0][2] == "wspace: --shards and --grid exclude each other: leave one out.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "dashes"), [("train", []), ("generate", []), ("train", ["--"]), ("measure", ["--"])]
+)
+def test_torchrun_hands_every_option_on(name: str, dashes: list[str]) -> None:
+    """Without dashes it refuses words that begin several of its own options, as --num does."""
+    context = click.Context(wspace)
+    command = wspace.get_command(context, name)
+    assert command is not None
+    words = [name, *(word for one in command.params for word in (*one.opts, *one.secondary_opts))]
+    assert "--out" in words or "--num" in words
+    given = get_args_parser().parse_args(["--standalone", "-m", *dashes, "wspace", *words])
+    assert (given.training_script, given.training_script_args) == ("wspace", words)

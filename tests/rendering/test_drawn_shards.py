@@ -80,3 +80,15 @@ def test_other_pictures_need_another_folder(
         draw(tiny_generator, tmp_path / "else")
     with pytest.raises(WspaceError, match="take each seed once"):
         draw(tiny_generator, tmp_path / "twice", [1, 1])
+
+
+def test_what_the_model_cannot_draw_leaves_no_folder(
+    tiny_generator: Generator, tmp_path: Path
+) -> None:
+    def of_a_class(seeds: Sequence[int]) -> Iterable[Recipe]:
+        return recipes(seeds=seeds, class_index=1)
+
+    with pytest.raises(WspaceError, match="class=1: this model has no classes"):
+        draw_shards(tiny_generator, range(5), of_a_class, tmp_path / "shards", group=ALONE)
+    assert not (tmp_path / "shards").exists()
+    draw(tiny_generator, tmp_path / "shards")

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wspace.bench.step_costs import ALWAYS_FLOAT, StepCosts
+from wspace.bench.step_costs import StepCosts
 from wspace.group import BUCKET_BYTES
 
 __all__ = [
@@ -71,8 +71,7 @@ class Card:
 
     def parts(self, costs: StepCosts) -> dict[str, float]:
         """Seconds of a step by what they go into: "arithmetic", "memory", or "calls" in all."""
-        step = costs.step
-        floats = sum(costs.phases[name].bytes for name in ALWAYS_FLOAT if name in costs.phases)
+        step, floats = costs.step, costs.float_bytes
         maps = (step.bytes - floats) * self.number_bytes / 4
         return {
             "arithmetic": step.flop / self.flops / self.achieved,

@@ -24,7 +24,7 @@ from wspace.training.config import AdversarialConfig
 from wspace.training.losses import LOGISTIC
 from wspace.training.regularizers import path_lengths, path_penalty, r1_penalty
 
-__all__ = ["ALWAYS_FLOAT", "PHASES", "Cost", "StepCosts", "costs_by_batch", "count_step"]
+__all__ = ["PHASES", "Cost", "StepCosts", "costs_by_batch", "count_step"]
 
 META = torch.device("meta")
 COUNTED = (4, 8)  # batches; the first is a group of minibatch deviation
@@ -92,6 +92,11 @@ class StepCosts:
         """A step on average: lazy phases by the share of steps that they run in."""
         shares = (self.phases[name] * (1 / self.intervals[name]) for name in self.phases)
         return sum(shares, start=Cost())
+
+    @property
+    def float_bytes(self) -> float:
+        """Bytes of an average step that are float32 whatever the precision: of `ALWAYS_FLOAT`."""
+        return sum(self.phases[name].bytes for name in ALWAYS_FLOAT if name in self.phases)
 
     @property
     def reduced_bytes(self) -> tuple[int, int]:

@@ -83,42 +83,55 @@ def bench_command(
 
 def scaling_table(report: ScalingReport) -> str:
     """What was measured and predicted, for people to read."""
+    from wspace.bench.scaling_here import LEAST_BATCH
+
     machine, costs, reducing = report.machine, report.costs, report.reducing
     step, reduced = costs.step, sum(costs.reduced_bytes)
+    alone = report.batch / report.steps[report.batch]
     lines = [
-        f"{machine['cpu']} ({machine['capability']}), {machine['threads']} threads, "
+        f"this machine: {machine['cpu']} ({machine['capability']}), {machine['threads']} threads, "
         f"torch {machine['torch']}, {machine['device']}",
         f"{report.model}: a training step takes {step.flop / costs.batch / 1e9:.2f} GFLOP and "
-        f"{step.bytes / costs.batch / 1e9:.3f} GB a picture, and adds up {reduced / 1e6:.1f} MB "
-        "of gradients",
+        f"{step.bytes / costs.batch / 1e9:.3f} GB read and written a picture; its gradients, "
+        f"{reduced / 1e6:.1f} MB, go from machine to machine",
         *(
-            f"measured: {batch} pictures in {seconds:.3f} s, {report.precision}"
+            f"measured: a step of {batch} pictures takes {seconds:.3f} s in {report.precision}, "
+            f"{batch / seconds:.2f} pictures/s"
             for batch, seconds in report.steps.items()
         ),
-        f"measured: {reducing.workers} processes here add up {reducing.large_bytes / 1e6:.1f} MB "
-        f"in {reducing.large_seconds:.3f} s ({reducing.bits / 1e9:.2f} Gbit/s), a number in "
-        f"{reducing.small_seconds * 1e3:.2f} ms",
+        f"measured: {reducing.workers} processes on it add up {reducing.large_bytes / 1e6:.1f} MB "
+        f"in {reducing.large_seconds:.3f} s, as over {reducing.bits / 1e9:.2f} Gbit/s, and one "
+        f"number in {reducing.small_seconds * 1e3:.2f} ms",
         "",
-        f"predicted for machines like this one, {report.batch} pictures for each: efficiency",
+        "predicted for machines like this one, joined by a network of so many bits a second: "
+        "pictures/s, and",
+        f"share of time in which they work instead of waiting for gradients, {report.batch} "
+        "pictures for each",
         *_links(report.each, lambda prediction: prediction.busy_share),
     ]
     if any(report.split.values()):
         lines += [
             "",
-            f"predicted, {report.batch} pictures for all of them together: efficiency",
+            "pictures/s, and speed as a share of one machine's times their number, "
+            f"{report.batch} pictures for all of them together",
+            f"(one machine: {alone:.2f} pictures/s; none takes fewer than {LEAST_BATCH} pictures)",
             *_links(report.split, lambda prediction: prediction.efficiency),
         ]
     return "\n".join([*lines, "", "docs/scaling.md says how, and what other machines would do"])
 
 
 def _links(
-    predictions: dict[str, list[Prediction]], efficiency: Callable[[Prediction], float]
+    predictions: dict[str, list[Prediction]], share: Callable[[Prediction], float]
 ) -> list[str]:
     """A row for each number of machines, a column for each link."""
     rows: Sequence[Sequence[Prediction]] = list(zip(*predictions.values(), strict=True))
     return [
-        "machines" + "".join(f"{name:>14}" for name in predictions),
-        *(f"{row[0].workers:8}" + "".join(f"{efficiency(p):14.1%}" for p in row) for row in rows),
+        "machines" + "".join(f"{name:>16}" for name in predictions),
+        *(
+            f"{row[0].workers:8}"
+            + "".join(f"{p.pictures_per_second:10.2f}{share(p):6.0%}" for p in row)
+            for row in rows
+        ),
     ]
 
 

@@ -29,9 +29,10 @@ from wspace.networks.generator import Generator
 from wspace.recipe.recipe import Recipe
 from wspace.rendering.identity import identity_of
 from wspace.rendering.pictures import Pictures
-from wspace.rendering.render import Progress
+from wspace.rendering.render import Progress, check_recipes
 from wspace.rendering.series import render_each
 from wspace.rendering.synthesis_cache import RenderPath
+from wspace.steering.latents import check_source
 
 __all__ = ["PER_SHARD", "DrawnShards", "draw_shards"]
 
@@ -79,13 +80,17 @@ def draw_shards(
         progress: called with (pictures done, pictures in all), of all processes, about.
 
     Raises:
-        WspaceError: the folder holds other pictures, or cannot be written.
+        WspaceError: the model does not draw these recipes; the folder holds other pictures, or
+            cannot be written.
     """
     if len(set(seeds)) < len(seeds):
         raise WspaceError("shards take each seed once, and some are given twice: leave them out.")
     parts = [seeds[start : start + per_shard] for start in range(0, len(seeds), per_shard)]
     paths = tuple(folder / f"shard-{number:06d}.tar" for number in range(len(parts)))
     (first,) = recipes_of(seeds[:1])
+    check_recipes(generator, [first])  # before the folder says what it is to hold
+    for source in first.sources:
+        check_source(generator, source)
     drawing = {"seeds": _ranges(seeds), "per_shard": per_shard, "first": first.to_dict()}
     drawing["model"] = identity_of(generator).sha256
     group.from_first(lambda: _prepare(folder, paths, drawing), "the folder of shards")
