@@ -262,8 +262,8 @@ class Watched:
         )
 
 
-def write_noise(path: Path) -> Path:
-    """Colour noise of 16²."""
+def write_noise(path: Path, side: int = 16) -> Path:
+    """64 pictures of colour noise."""
     import numpy as np
     from PIL import Image
 
@@ -272,7 +272,9 @@ def write_noise(path: Path) -> Path:
     random = np.random.RandomState(0)
     with write_dataset(path) as writer:
         for _ in range(64):
-            writer.add(png_bytes(Image.fromarray(random.randint(0, 256, (16, 16, 3), np.uint8))))
+            writer.add(
+                png_bytes(Image.fromarray(random.randint(0, 256, (side, side, 3), np.uint8)))
+            )
         writer.finish({"labels": None})
     return path
 

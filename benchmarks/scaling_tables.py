@@ -300,11 +300,13 @@ def _measured(found: dict[str, Any]) -> str:
             f"{row['efficiency']:.0%}",
             f"{row['predicted_efficiency']:.0%}",
             f"{row['predicted_efficiency'] / row['efficiency'] - 1:+.0%}",
+            *([f"{row['speed_on_these_cores']:.0%}"] if found["idle"] else []),
         )
         for row in found["efficiency"]
     ]
-    head = ("machines", "link", "reducing, s", "predicted", "efficiency", "predicted", "off by")
-    return _table(head, rows)
+    head = ["machines", "link", "reducing, s", "predicted", "efficiency", "predicted", "off by"]
+    beside = ["speed beside one process with all of these cores"] if found["idle"] else []
+    return _table(head + beside, rows)
 
 
 def _agreement(found: dict[str, Any]) -> str:
