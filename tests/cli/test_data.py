@@ -98,6 +98,7 @@ def test_build_says_what_is_no_picture_and_what_no_file_says(
         (["avatars", "OUT", "--style", "nobody"], "no style 'nobody'"),
         (["avatars", "OUT", "--size", "60"], "size 60 is no power of two"),
         (["avatars", "OUT", "--count", "many"], "'many' is not a valid integer"),
+        (["avatars", "OUT", "--count", "9" * 20], "give a count from 1 to 10000000"),
         (["avatars", "OUT", "--option", "beard=1"], "no option 'beard'"),
         (["build", "FOLDER", "OUT", "--size", "100"], "size 100 is no power of two"),
         (["build", "FOLDER", "OUT", "--size", "8", "--background", "grue"], "'grue' is no colour"),

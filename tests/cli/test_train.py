@@ -127,6 +127,18 @@ def test_a_wrong_option_is_one_line_and_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_place_that_cannot_hold_runs_is_said_before_pictures_are_looked_at(
+    run_wspace: Run, tmp_path: Path, options: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file/runs"
+    ran = run_wspace("train", tmp_path / "nowhere", "--out", out, "--minutes", 1, *options)
+    file = tmp_path / "file"
+    assert ran.status == 2
+    assert ran.err == f"wspace: cannot write into {out}: {file} is a file: choose another place.\n"
+
+
 def test_a_file_that_is_no_toml_is_refused(
     run_wspace: Run, tiny: list[object], tmp_path: Path
 ) -> None:

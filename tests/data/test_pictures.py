@@ -230,6 +230,16 @@ def test_other_pixel_layouts_become_rgb(mode: str, color: Any) -> None:
     assert pixel(encoded(Image.new(mode, (4, 4), color), "tiff")) == (255, 255, 255)
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "tiff", "avif"])
+def test_headers_say_the_size_of_pictures_that_were_turned(kind: str) -> None:
+    exif = Image.Exif()
+    for turn, size in ((1, (24, 16)), (3, (24, 16)), (6, (16, 24)), (8, (16, 24))):
+        exif[0x0112] = turn
+        content = encoded(Image.new("RGB", (24, 16), "teal"), kind, exif=exif)
+        header = read_header(content)
+        assert (header.width, header.height) == decode(content).size == size
+
+
 def test_exif_rotation_is_applied() -> None:
     picture = Image.new("RGB", (2, 1))
     picture.putdata([(255, 0, 0), (0, 0, 255)])  # red left, blue right

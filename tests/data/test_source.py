@@ -290,6 +290,11 @@ def link_to_nowhere(folder: Path) -> Path:
     return folder / "links"
 
 
+def one_picture(folder: Path) -> Path:
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    return folder / "a.png"
+
+
 def pipe(folder: Path) -> Path:
     os.mkfifo(folder / "pipe")
     return folder / "pipe"
@@ -303,6 +308,7 @@ def pipe(folder: Path) -> Path:
         (empty_zip, "no pictures in this zip"),
         (no_zip, "not a readable zip"),
         (half_a_zip, "not a readable zip"),
+        (one_picture, r"is one picture \(PNG\): give the folder that it lies in"),
         (text_named_png, r"a\.png is no readable picture"),
         (link_to_nowhere, r"a\.png cannot be read"),
         (pipe, "neither a folder nor a zip"),

@@ -296,7 +296,9 @@ def test_a_read_only_run_folder_is_told_in_one_line(tmp_path: Path, small_disk: 
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(WspaceError, match=r"cannot lock the run .* Read-only file system"):
         loop.resume(run)
-    with pytest.raises(WspaceError, match=r"cannot make a run folder .* Read-only file system"):
+    with pytest.raises(
+        WspaceError, match=r"cannot write into .* cannot be written: choose another place"
+    ):
         loop.start(make_config(tmp_path, steps=4), small_disk)
 
 

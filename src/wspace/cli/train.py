@@ -11,6 +11,7 @@ import click
 
 from wspace.cli.progress import describe_seconds
 from wspace.errors import WspaceError, command_line
+from wspace.files import check_folder
 
 if TYPE_CHECKING:
     from wspace.training.loop import Outcome, Progress, Report
@@ -175,6 +176,7 @@ def _start(given: dict[str, Any], out: Path, dry_run: bool) -> Outcome | None:
         given = given | {"preset": known}
     config = TrainConfig(**given)
     if dry_run:
+        check_folder(out)
         _describe(loop.check(config, report=_say))
         return None
     with _live() as report:

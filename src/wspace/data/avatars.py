@@ -20,7 +20,7 @@ from PIL import Image
 from wspace.data.checks import check_size
 from wspace.data.parallel import ordered_map
 from wspace.data.writer import png_bytes, write_dataset
-from wspace.errors import WspaceError
+from wspace.errors import WspaceError, shown
 
 __all__ = [
     "AvatarConfig",
@@ -31,6 +31,7 @@ __all__ = [
     "write_avatars",
 ]
 
+MAX_COUNT = 10_000_000
 _OWN_OPTIONS = {"seed": "--seed", "size": "--size"}
 _MISSING_EXTRA = "drawing avatars needs an extra: pip install 'wspace[avatars]'"
 
@@ -40,8 +41,8 @@ class AvatarConfig:
     """All that the pictures depend on; the same config gives the same bytes.
 
     Raises:
-        WspaceError: an unknown style, a size that is no power of two from 8 to 4096, a count < 1, a
-            seed < 0, or options that the style does not take.
+        WspaceError: an unknown style, a size that is no power of two from 8 to 4096, a count or a
+            seed out of range, or options that the style does not take.
     """
 
     style: str = "avataaars"
@@ -52,9 +53,10 @@ class AvatarConfig:
 
     def __post_init__(self) -> None:
         check_size(self.size)
-        if self.count < 1 or self.seed < 0:
+        if not (1 <= self.count <= MAX_COUNT and self.seed >= 0):
             raise WspaceError(
-                f"{self.count} avatars from seed {self.seed}: give a count >= 1 and a seed >= 0."
+                f"{shown(self.count)} avatars from seed {shown(self.seed)}: give a count from 1 to "
+                f"{MAX_COUNT} and a seed >= 0."
             )
         _draw_svg(self.style, dict(self.options), self.seed)
 

@@ -86,7 +86,8 @@ def read_header(content: bytes | IO[bytes]) -> PictureHeader:
         UnreadablePictureError: no known picture format, or more pixels than are ever decoded.
     """
     head = content if isinstance(content, bytes) else content.read(64)
-    if head[:8] == _PNG_SIGNATURE and head[12:16] == b"IHDR" and len(head) >= 33:
+    plain = b"eXIf" not in head  # which may say that it lies on its side
+    if plain and head[:8] == _PNG_SIGNATURE and head[12:16] == b"IHDR" and len(head) >= 33:
         width, height, depth, color = struct.unpack(">IIBB", head[16:26])
         if width and height and color in _PNG_MODES:
             mode = "I;16" if depth == 16 and color == 0 else _PNG_MODES[color]
@@ -212,7 +213,8 @@ def _open_heic(content: bytes | IO[bytes]) -> Image.Image:
 def _header(picture: Image.Image) -> PictureHeader:
     width, height = picture.size
     with contextlib.suppress(Exception):  # damaged EXIF says nothing about the pixels
-        if picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE:
+        turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        if turned and picture.format != "TIFF":  # whose size is that of the upright picture
             width, height = height, width
     return PictureHeader(width, height, picture.mode, str(picture.format))
 

@@ -157,7 +157,9 @@ def built_dataset(
         )
         with Dataset.open(place) as made:
             fingerprint = made.fingerprint
-        kept = _Kept(fingerprint, str(source.path.resolve()), tuple(_lines(report, config)))
+        kept = _Kept(
+            fingerprint, str(source.path.resolve()), tuple(_lines(report, config, survey.size))
+        )
         atomic_write_text(place.with_suffix(".json"), json.dumps(asdict(kept)))
         _remove_oldest(place)
     else:
@@ -258,13 +260,12 @@ def _how(config: BuildConfig) -> str:
     }[config.fit]
 
 
-def _lines(report: BuildReport, config: BuildConfig) -> list[str]:
-    """What was done, in a few lines."""
+def _lines(report: BuildReport, config: BuildConfig, before: Size | None) -> list[str]:
+    """What was done to pictures of one size, or of several, in a few lines."""
     colors = {1: "grey", 3: "colour", 4: "colour with alpha"}[report.image_channels]
     enlarged = f", {report.num_enlarged:,} of them enlarged" if report.num_enlarged else ""
-    lines = [
-        f"made {report.num_images:,} pictures of {config.shape}, {colors}, {_how(config)}{enlarged}"
-    ]
+    how = "" if before == config.shape else f", {_how(config)}"
+    lines = [f"made {report.num_images:,} pictures of {config.shape}, {colors}{how}{enlarged}"]
     if config.alpha == "keep" and report.image_channels != 4:
         lines.append("none of them is transparent: there is no alpha to keep")
     if report.left_out:

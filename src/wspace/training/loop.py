@@ -12,7 +12,7 @@ from torch import nn
 
 from wspace.data.dataset import Dataset
 from wspace.errors import WspaceError, command_line
-from wspace.files import atomic_write_text, remove_leftovers
+from wspace.files import atomic_write_text, check_folder, remove_leftovers
 from wspace.group import Group, current
 from wspace.machine import (
     keep_freed_memory,
@@ -135,7 +135,9 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         require_tensorboard()
     command, group = command_of(config), current()
     group.timeout_seconds = config.processes.timeout_seconds
-    begun = group.from_first(lambda: begun_run(out, command), "what torchrun has begun")
+    begun = group.from_first(
+        lambda: begun_run(check_folder(out), command), "what torchrun has begun"
+    )
     if begun is not None:
         report(Progress(message=f"torchrun has begun {begun}: it goes on"))
         return resume(begun, report, max_seconds=config.max_seconds)
@@ -155,6 +157,9 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
             tell(line)
         name = f"{data.name}-{config.preset}"
         run = group.from_first(lambda: create_run(out, name), "the run folder")
+        tell(
+            f"{run}: report.html in it shows how it goes" if config.saving.report else f"run: {run}"
+        )
         config = with_whole_paths(config)  # the run may go on from another folder
         with _held(run, group):
             if group.is_first:

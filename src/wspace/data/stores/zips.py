@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from wspace.data.kinds import picture_kind
 from wspace.data.names import leads_out
 from wspace.data.stores.store import Listed, Store, system_words
 from wspace.errors import WspaceError, one_line
@@ -31,6 +32,14 @@ class Zip(Store):
         self._archive: zipfile.ZipFile | None = None
         self._archive_pid = -1
 
+    def _picture_kind(self) -> str | None:
+        """What kind of picture the file itself is; None: none."""
+        try:
+            with open(self.path, "rb") as file:
+                return picture_kind(file.read(64))
+        except OSError:
+            return None
+
     def files(self) -> list[Listed]:
         """As `Store.files`."""
         if not stat.S_ISREG(self.path.stat().st_mode):
@@ -40,6 +49,10 @@ class Zip(Store):
         try:
             infos = self._opened().infolist()
         except READ_ERRORS as error:
+            if kind := self._picture_kind():
+                raise WspaceError(
+                    f"{self.path} is one picture ({kind}): give the folder that it lies in."
+                ) from None
             raise WspaceError(
                 f"{self.path} is not a readable zip ({system_words(error)}): give a folder of "
                 "pictures or a whole zip."

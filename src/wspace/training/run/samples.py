@@ -19,13 +19,14 @@ from wspace.rendering.sheets import mixing_sheet, noise_deviation_sheet
 __all__ = ["SAMPLE_SEEDS", "save_figures", "save_real", "save_samples"]
 
 SAMPLE_SEEDS = range(40)
+COLUMNS, MOST_COLUMNS = 8, 12  # of sheets whose columns are classes
 MIXING_ROWS, MIXING_COLUMNS = range(1, 5), range(5, 10)  # seeds
 NOISE_SEED, NOISE_REALISATIONS = 0, 20
 REAL_PICTURES, REAL_COLUMNS = 40, 8
 
 
 def save_samples(generator: Generator, path: Path) -> None:
-    """Write a sheet of `SAMPLE_SEEDS`; class-conditional models show their classes in turn.
+    """Write a sheet of `SAMPLE_SEEDS`, with classes a column for each where that is readable.
 
     Args:
         generator: the running average, in eval mode.
@@ -35,7 +36,9 @@ def save_samples(generator: Generator, path: Path) -> None:
         WspaceError: it cannot be written.
     """
     chosen = sample_recipes(SAMPLE_SEEDS, num_classes=generator.num_classes)
-    render(generator, chosen).grid().save(path)
+    classes = generator.num_classes
+    columns = classes * max(COLUMNS // classes, 1) if 0 < classes <= MOST_COLUMNS else None
+    render(generator, chosen).grid(columns=columns).save(path)
 
 
 def save_figures(generator: Generator, run: Path) -> None:
