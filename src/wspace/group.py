@@ -1,27 +1,23 @@
 """The processes that work on one thing together: who is who, and what they tell each other.
 
 Started by ``torchrun``, each process is one rank of a group; started alone it is the only one, and
-everything here does nothing. No other module knows about ranks: whoever works in a group asks one
-for its own share of a batch, for sums and means over all ranks, and for what the first one found.
-
-A rank that fails tells the others by a watcher, a thread of every rank that looks once a second:
-all end, with one line from rank 0. It also ends a wait that takes too long, and says which rank
-stands where.
+everything here does nothing. Whoever works in a group asks it for its own share of a batch, for
+sums and means over all ranks, and for what the first one found. How the processes find each other
+is in `meeting`; how they notice that one has failed, or does not come, in `board`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wspace.board import Board, Place
 from wspace.errors import WspaceError, reason
+from wspace.meeting import meet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,13 +28,9 @@ __all__ = ["ALONE", "Group", "LostRankError", "current", "joined", "launched", "
 _Value = TypeVar("_Value")
 
 TIMEOUT_SECONDS = 1800.0  # for the others, where nothing else is said
-LOOK_SECONDS = 1.0  # from one look of a watcher to the next
-TOLD_SECONDS = 5.0  # that a rank which failed waits for rank 0 to say so
-GRACE_SECONDS = 3.0  # to end by itself, once another rank has failed
 BUCKET_BYTES = 32 * 2**20  # of gradients that are sent at once
-# Longer than any wait that a watcher allows: it has to be the first to speak.
+# Longer than any wait that the board allows: it has to be the first to speak.
 _BACKEND_TIMEOUT = timedelta(days=7)
-_STORE_TIMEOUT = timedelta(seconds=300)
 
 
 class LostRankError(WspaceError):
@@ -86,9 +78,11 @@ class Group:
     ) -> None:
         self.rank, self.world_size, self.local_rank = rank, world_size, local_rank
         self.timeout_seconds = TIMEOUT_SECONDS
-        self._board = None if store is None else _Board(store, self)
-        # where this rank is, since when, and whether it waits for others there
-        self._place: tuple[str, float, bool] = ("at the start", time.monotonic(), False)
+        self._place = Place("at the start", time.monotonic())
+        self._board: Board | None = None
+        if store is not None:
+            own = (lambda: self._place), (lambda: self.timeout_seconds)
+            self._board = Board(store, rank, world_size, *own)
 
     @property
     def is_first(self) -> bool:
@@ -135,6 +129,7 @@ class Group:
         parts = [torch.empty_like(rows) for _ in range(self.world_size)]
         with self._waiting(where):
             dist.all_gather(parts, rows)
+            _arrived(rows)
         return torch.stack(parts, dim=1).flatten(0, 1)
 
     def sum(self, value: Tensor, where: str) -> Tensor:
@@ -146,6 +141,7 @@ class Group:
         total = value.detach().clone().contiguous()
         with self._waiting(where):
             dist.all_reduce(total)
+            _arrived(total)
         return total
 
     def mean(self, value: Tensor, where: str) -> Tensor:
@@ -172,6 +168,7 @@ class Group:
             flat = torch.cat([one.detach().reshape(-1) for one in bucket])
             with self._waiting(where):
                 dist.all_reduce(flat)
+                _arrived(flat)
             flat /= self.world_size
             means = flat.split([one.numel() for one in bucket])
             for one, mean in zip(bucket, means, strict=True):
@@ -223,7 +220,8 @@ class Group:
         found: tuple[_Value | None, str | None] = (None, None)
         if self.is_first:
             try:
-                found = call(), None
+                with self.doing(f"busy with {where}"):
+                    found = call(), None
             except WspaceError as error:
                 found = None, str(error)
         value, failed = self.share(found, where)
@@ -258,153 +256,39 @@ class Group:
         with self._waiting(where, limited):
             dist.all_reduce(torch.zeros(1))
 
+    @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Within it this rank works by itself; those that wait for it are told ``what`` it does."""
+        self._place = Place(what, time.monotonic())
+        try:
+            yield
+        finally:
+            self._place = Place(f"after {what}", time.monotonic())
+
     def fail(self, message: str) -> str:
-        """Tell all ranks that this one cannot go on, and wait a little until rank 0 has said so.
+        """Tell all ranks that this one cannot go on, see `Board.fail`.
 
         Returns:
-            What is to be printed here: the message of the first rank that failed, on rank 0, once;
-            else nothing.
+            What is to be printed here, or nothing.
         """
         return message if self._board is None else self._board.fail(message)
 
     @contextlib.contextmanager
     def _waiting(self, where: str, limited: bool = True) -> Iterator[None]:
         """While it lasts, this rank waits for the others; raises LostRankError if one is gone."""
-        self._place = (where, time.monotonic(), limited)
+        self._place = Place(where, time.monotonic(), True, limited)
         try:
             yield
         except RuntimeError as error:
             assert self._board is not None
             if told := self._board.look_for_failure():
-                raise WspaceError(told) from None
+                raise LostRankError(told) from None
             raise LostRankError(
                 f"rank {self.rank} has lost the others at {where} ({reason(error)}): a process has "
                 "died or cannot be reached; torchrun --max-restarts lets them start again."
             ) from None
         finally:
-            self._place = (f"after {where}", time.monotonic(), False)
-
-    def _describe_place(self) -> str:
-        """Where this rank is, as plain data for the others."""
-        where, since, waits = self._place
-        stands = {"where": where, "seconds": time.monotonic() - since, "waits": waits}
-        return json.dumps(stands)
-
-    def _overdue(self) -> str:
-        """Where this rank waits for longer than it should; or nothing."""
-        where, since, waits = self._place
-        return where if waits and time.monotonic() - since > self.timeout_seconds else ""
-
-
-class _Board:
-    """Messages of all ranks: where each stands, and why one has failed."""
-
-    def __init__(self, store: Store, group: Group) -> None:
-        self._store, self._group = store, group
-        self._told = threading.Lock()
-        self._has_told = False
-        self._ended = threading.Event()
-        self._beat = 0
-        self._parent = os.getppid()
-        self._watcher = threading.Thread(target=self._watch, name="wspace-group", daemon=True)
-        self._watcher.start()
-
-    def end(self) -> None:
-        self._ended.set()
-        self._watcher.join()
-
-    def fail(self, message: str) -> str:
-        with contextlib.suppress(RuntimeError):  # the store may be gone as well
-            message = self._store.compare_set("failed", "", message).decode()
-            if not self._group.is_first:
-                self._wait_until_told()
-                return ""
-        return message if self._first_to_tell() else ""
-
-    def look_for_failure(self) -> str:
-        """Why another rank has failed, which may become known a moment after it is gone."""
-        until = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < until:
-            if failed := self._failed():
-                return failed
-            time.sleep(0.05)
-        return ""
-
-    def _failed(self) -> str:
-        with contextlib.suppress(RuntimeError):
-            if self._store.check(["failed"]):
-                return self._store.get("failed").decode()
-        return ""
-
-    def _wait_until_told(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._store.wait(["told"], timedelta(seconds=TOLD_SECONDS))
-
-    def _first_to_tell(self) -> bool:
-        """On rank 0: whether nobody has printed the failure yet; from now on somebody has."""
-        if not self._group.is_first:
-            return False
-        with self._told:
-            first, self._has_told = not self._has_told, True
-        with contextlib.suppress(RuntimeError):
-            self._store.set("told", "1")
-        return first
-
-    def _watch(self) -> None:
-        while not self._ended.wait(LOOK_SECONDS):
-            if os.getppid() != self._parent and "TORCHELASTIC_RUN_ID" in os.environ:
-                self._orphaned()
-                return
-            with contextlib.suppress(RuntimeError):  # not to be reached just now
-                self._beat += 1
-                stands = f"{self._beat} {self._group._describe_place()}"
-                self._store.set(f"at {self._group.rank}", stands)
-                if failed := self._failed():
-                    self._leave(failed)
-                if where := self._group._overdue():
-                    missing = self._who_is_missing(where)
-                    self._leave(self._store.compare_set("failed", "", missing).decode())
-
-    def _leave(self, failed: str) -> None:
-        """End the process, which may wait for one that never comes, if it does not by itself."""
-        first = self._first_to_tell()
-        if first:
-            os.write(2, f"wspace: {failed}\n".encode())
-        if not self._ended.wait(GRACE_SECONDS):
-            os._exit(2)
-
-    def _orphaned(self) -> None:
-        """Torchrun's agent was killed: nobody waits for this process, and nobody would stop it."""
-        os.kill(os.getpid(), signal.SIGTERM)  # training saves then
-        if not self._ended.wait(60):
-            os._exit(2)
-
-    def _who_is_missing(self, where: str) -> str:
-        """One line: which rank waits where, and which one does not come."""
-        beats = [self._stands(rank)[0] for rank in range(self._group.world_size)]
-        time.sleep(3 * LOOK_SECONDS)
-        waiting, missing = [], []
-        for rank, before in enumerate(beats):
-            beat, at = self._stands(rank)
-            if at.get("waits"):
-                waiting.append(rank)
-                continue
-            seconds = f"for {at['seconds']:.0f} s" if at else ""
-            silent = ", and its process does not answer" if beat == before else ""
-            missing.append(f"rank {rank} is {at.get('where', 'nowhere')} {seconds}{silent}".strip())
-        who = ", ".join(map(str, waiting))
-        return (
-            f"after {self._group.timeout_seconds:g} s: "
-            f"{'; '.join(missing) or 'all ranks wait'}; rank {who} waits at {where}: look at what "
-            "holds it up (a slow disk, a machine that stands still), or allow more time by --set "
-            "processes.timeout_seconds=."
-        )
-
-    def _stands(self, rank: int) -> tuple[int, dict[str, Any]]:
-        if not self._store.check([f"at {rank}"]):
-            return 0, {}
-        beat, _, at = self._store.get(f"at {rank}").decode().partition(" ")
-        return int(beat), json.loads(at)
+            self._place = Place(f"after {where}", time.monotonic())
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
@@ -419,6 +303,14 @@ def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         size += one.numel() * one.element_size()
     if bucket:
         yield bucket
+
+
+def _arrived(sum_: Tensor) -> None:
+    """Wait until a GPU has done it; the host would wait for that later, at a place of no name."""
+    if sum_.is_cuda:
+        import torch
+
+        torch.cuda.current_stream(sum_.device).synchronize()
 
 
 def _mean_function() -> Any:
@@ -470,8 +362,6 @@ def joined() -> Iterator[Group]:
         return
     import torch
     import torch.distributed as dist
-    from torch.distributed.distributed_c10d import PrefixStore
-    from torch.distributed.rendezvous import rendezvous
 
     rank, world_size, local = (
         int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
@@ -487,30 +377,28 @@ def joined() -> Iterator[Group]:
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
     try:
-        # two connections: a rank that waits in one can still be told of a failure by the other
-        store, messages = (next(rendezvous("env://", timeout=_STORE_TIMEOUT))[0] for _ in range(2))
-        # torchrun's store outlives the processes that it starts again: what the last ones left
-        # there is not for these
-        attempt = f"wspace {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
-        dist.init_process_group(
-            backend,
-            store=PrefixStore(f"{attempt} collectives", store),
-            rank=rank,
-            world_size=world_size,
-            timeout=_BACKEND_TIMEOUT,
-        )
+        collectives, messages = meet(rank, world_size)
     except (RuntimeError, ValueError) as error:
         raise WspaceError(
             f"rank {rank} does not reach the others ({reason(error)}): look at torchrun's "
             "--rdzv-endpoint, and at GLOO_SOCKET_IFNAME."
         ) from None
-    group = Group(rank, world_size, local, PrefixStore(f"{attempt} messages", messages))
-    _current = group
+    group = Group(rank, world_size, local, messages)
+    assert group._board is not None
     try:
+        with group._waiting("the start"):
+            dist.init_process_group(
+                backend,
+                store=collectives,
+                rank=rank,
+                world_size=world_size,
+                timeout=_BACKEND_TIMEOUT,
+            )
+        _current = group
         yield group
     finally:
         _current = ALONE
-        assert group._board is not None
         group._board.end()
-        with contextlib.suppress(RuntimeError):
-            dist.destroy_process_group()
+        if dist.is_initialized():
+            with contextlib.suppress(RuntimeError):
+                dist.destroy_process_group()

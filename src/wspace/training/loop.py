@@ -18,6 +18,7 @@ from wspace.machine import (
     keep_freed_memory,
 )
 from wspace.networks.generator import Generator
+from wspace.training.agreement import check_alike
 from wspace.training.config import TrainConfig
 from wspace.training.growing import check_growing
 from wspace.training.opening import open_pictures, reopen_pictures
@@ -135,6 +136,7 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         require_tensorboard()
     command, group = command_of(config), current()
     group.timeout_seconds = config.processes.timeout_seconds
+    check_alike(group, {"its task": "a new run"})
     begun = group.from_first(
         lambda: begun_run(check_folder(out), command), "what torchrun has begun"
     )
@@ -164,6 +166,9 @@ def start(config: TrainConfig, out: Path, report: Report = lambda _: None) -> Ou
         with _held(run, group):
             if group.is_first:
                 write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})
+            # however long it takes to read all pictures for that
+            group.barrier("the fingerprint of the pictures", limited=False)
+            if group.is_first:
                 atomic_write_text(run / COMMAND_FILE, command + "\n")
                 remember_launch(run)
             return _train(config, data, run, report, group, networks)
@@ -184,6 +189,7 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
             would come or go.
     """
     group = current()
+    check_alike(group, {"its task": f"to go on with {run}"})
     saved = group.from_first(lambda: read_config(run), "the configuration")
     fingerprint = saved.pop("fingerprint", None)
     before = TrainConfig.from_dict(saved)
@@ -218,6 +224,7 @@ def resume(run: Path, report: Report = lambda _: None, **changes: Any) -> Outcom
                 "have changed): bring the old data back, or start a new run with "
                 f"{command_line('--from', run / 'model.safetensors')}."
             )
+        group.barrier("the fingerprint of the pictures", limited=False)
         if group.is_first:
             remove_leftovers(run)
             write_config(run, config.to_dict() | {"fingerprint": fingerprint_of(config, data)})

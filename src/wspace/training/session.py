@@ -14,7 +14,7 @@ from wspace.data.dataset import Dataset
 from wspace.data.order import ShuffledOrder
 from wspace.errors import WspaceError, reason
 from wspace.formats.model_file import load, save
-from wspace.group import ALONE, Group
+from wspace.group import ALONE, Group, LostRankError
 from wspace.images import BACKGROUNDS, from_uint8
 from wspace.machine import cpu_capability
 from wspace.networks.build import build_discriminator, build_generator
@@ -221,7 +221,8 @@ class Session:
         """Write a checkpoint, then the model if it is the best; raises WspaceError."""
         self.clock.checkpointed(self.state.seen_images)  # tried counts: not again at every step
         if self.group.is_first:
-            self._write_checkpoint()
+            with self.group.doing("writing a checkpoint"):
+                self._write_checkpoint()
         self._saved_images = self.state.seen_images
         self._save_best()
 
@@ -299,6 +300,10 @@ class Session:
         """Write the newest model, a sample sheet and the report; raises WspaceError."""
         if not self.group.is_first:
             return
+        with self.group.doing("writing the newest model and its sheets"):
+            self._write_snapshot()
+
+    def _write_snapshot(self) -> None:
         self.save_newest()
         state, run = self.state, self.run
         save_samples(state.generator_ema, run / f"samples-{state.seen_images // 1000:06d}.png")
@@ -316,6 +321,8 @@ class Session:
         """Call `checkpoint` or the like: a full disk costs what it writes, not the run."""
         try:
             write()
+        except LostRankError:  # nobody goes on
+            raise
         except WspaceError as error:
             self.tell(f"{error} Training goes on.")
 
