@@ -170,7 +170,7 @@ def refusals(folder: Path, group: Group) -> dict[str, str]:
         ).replace(start_from=str(folder / "start.safetensors")),
         "tensor": good.replace(compare_steps=2, total_kimg=6 * BATCH / 1000),
     }
-    found = {}
+    found = {"task": refusal_of_tasks(good, folder, group)}
     for name, config in tried.items():
         with pytest.MonkeyPatch.context() as patch:
             if name == "tensor" and group.rank == 1:
@@ -180,6 +180,18 @@ def refusals(folder: Path, group: Group) -> dict[str, str]:
             except WspaceError as error:
                 found[name] = str(error)
     return found
+
+
+def refusal_of_tasks(config: TrainConfig, folder: Path, group: Group) -> str:
+    """What is said where one begins a run and the others go on with another."""
+    try:
+        if group.is_first:
+            loop.start(config, folder / "refused task")
+        else:
+            loop.resume(folder / "another run")
+    except WspaceError as error:
+        return str(error)
+    return ""
 
 
 def with_a_slip(next_batch: Callable[[Session], Any]) -> Callable[[Session], Any]:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import torch
-from ranks import ROOT, ended, run_ranks, start_ranks
+from ranks import ROOT, ended, free_port, left_behind, run_ranks, start_ranks
 from runs_in_processes import config_of, furthest, furthest_tensor, losses_of, measured
+from small_tars import tar_of
 from tiny_run import differences_of_runs, newest
 
 from wspace.training import loop
@@ -24,6 +25,7 @@ from wspace.training.session import Session
 STEPS = 8
 SCRIPT = str(ROOT / "tests/helpers/runs_in_processes.py")
 CASES = {2: ["stages", "classes", "killed", "refused"], 4: ["stages", "adversarial"]}
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -163,6 +165,7 @@ def test_what_a_group_must_not_do_is_said_in_one_line_on_every_rank(
     )
     assert first["seed"].startswith("rank 1 has seed=1 and rank 0 has 0: give every process")
     assert first["data"].startswith("rank 1 has data=")
+    assert first["task"].startswith("rank 1 has its task='to go on with ")
     assert first["tensor"].startswith("step 4: generator_ema.synthesis.")
     assert "of rank 1 is no more that of rank 0 (1 of " in first["tensor"]
 
@@ -179,14 +182,108 @@ def command(folder: Path, out: str, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def test_a_command_that_cannot_work_ends_every_process_with_one_line(folder: Path) -> None:
-    more = ("--kimg", "1", "--set", "batch_size=4")
-    ran = run_ranks(2, command(folder, "wrong", *more), seconds=600)
-    assert [status for status, _, _ in ran] == [2, 2]
-    assert [err.count("cannot be shared") for _, _, err in ran] == [1, 0], ran
+def sharded(folder: Path, pictures: Path) -> Path:
+    """The pictures of a folder in two tars."""
+    folder.mkdir()
+    shards: list[str] = []
+    for first in (0, 5):
+        files = {
+            path.name: path.read_bytes() for path in sorted(pictures.glob("*.png"))[first:][:5]
+        }
+        shards.append(tar_of(folder / f"shard-{first:06}.tar", files).name)
+    (folder / "dataset.json").write_text(json.dumps({"labels": None, "shards": shards}))
+    return folder
+
+
+@pytest.mark.parametrize("case", ["batch", "configuration", "cut", "missing"])
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_what_cannot_work_is_one_line_and_no_process_is_alive_ten_seconds_later(
+    folder: Path, case: str
+) -> None:
+    arguments, of_rank_1 = command(folder, f"wrong {case}", "--kimg", "1"), []
+    if case == "batch":
+        arguments += ["--set", "batch_size=4"]
+        said = "batch_size=4 cannot be shared by 2 processes"
+    elif case == "configuration":
+        of_rank_1 = ["--set", "seed=1"]
+        said = "rank 1 has seed=1 and rank 0 has 0: give"
+    else:
+        data = sharded(folder / case, folder / "classes")
+        arguments[arguments.index(str(folder / "classes"))] = str(data)
+        last = data / "shard-000005.tar"
+        said = f"{last.name} is {'cut off' if case == 'cut' else case}"
+        last.write_bytes(last.read_bytes()[:700])
+        if case == "missing":
+            last.unlink()
+    processes = start_ranks(2, arguments, of_rank_1=of_rank_1)
+    alive = left_behind(processes, 10)
+    ran = ended(processes)
+    assert alive == {}
+    assert [status for status, _, _ in ran] == [2, 2], ran
+    (line,) = [line for line in ran[0][2].splitlines() if line.startswith("wspace: ")]
+    assert said in line
     assert ran[1][2] == ""
-    assert "batch_size=4 cannot be shared by 2 processes" in ran[0][2].splitlines()[-1]
-    assert not list((folder / "wrong").glob("*/checkpoints/*"))
+    assert not list((folder / f"wrong {case}").glob("*/checkpoints/*"))
+
+
+# A run whose disk fails rank 0 from its second checkpoint on.
+FAILING_DISK = """
+import sys
+import time
+from pathlib import Path
+
+from runs_in_processes import config_of
+from wspace.cli.main import main
+from wspace.cli import train
+from wspace.errors import WspaceError
+from wspace.group import current
+from wspace.training import loop, session
+
+written = []
+save = session.save_checkpoint
+
+def save_checkpoint(*arguments, **named):
+    written.append(arguments)
+    if len(written) == 1:
+        return save(*arguments, **named)
+    if "{how}" == "stands still":
+        time.sleep(300)
+    raise WspaceError("cannot write a checkpoint: No space left on device: free some space.")
+
+def command(**_):
+    if current().is_first:
+        session.save_checkpoint = save_checkpoint
+    config = config_of(Path("{folder}"), "classes", 8).replace(timeout_seconds=6.0)
+    loop.start(config, Path("{folder}") / "disk {how}", said)
+
+def said(progress):
+    if progress.message is not None:
+        train._say(progress)
+
+train.train_command.callback = command
+main(["train"])
+"""
+
+
+def test_a_full_disk_costs_checkpoints_and_at_the_end_all_processes(folder: Path) -> None:
+    ran = run_ranks(2, ["-c", FAILING_DISK.format(how="is full", folder=folder)], seconds=300)
+    assert [status for status, _, _ in ran] == [2, 2], ran
+    lines = ran[0][2].splitlines()
+    goes_on = (
+        "cannot write a checkpoint: No space left on device: free some space. Training goes on."
+    )
+    assert lines.count(goes_on) == 4  # after steps 2, 4, 6 and 8
+    assert lines[-1] == f"wspace: {goes_on.removesuffix(' Training goes on.')}"
+    assert ran[1][2] == ""
+
+
+def test_a_disk_that_stands_still_is_named_by_a_time_out(folder: Path) -> None:
+    ran = run_ranks(2, ["-c", FAILING_DISK.format(how="stands still", folder=folder)], seconds=300)
+    assert [status for status, _, _ in ran] == [2, 2], ran
+    line = ran[0][2].splitlines()[-1]
+    assert line.startswith("wspace: after 6 s: rank 0 is writing a checkpoint for ")
+    assert "; rank 1 waits at " in line
+    assert ran[1][2] == ""
 
 
 def torchrun(folder: Path, arguments: list[str], *options: str) -> subprocess.Popen[str]:
@@ -194,7 +291,7 @@ def torchrun(folder: Path, arguments: list[str], *options: str) -> subprocess.Po
     return subprocess.Popen(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          *options, *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -246,3 +343,34 @@ def test_a_preempted_machine_saves_first(folder: Path) -> None:
     assert out.count("terminated, saved at ") == 1
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     assert sorted(before.parent.glob("kimg-*"))[-1] > before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds workers in /proc")
+def test_machines_that_count_restarts_apart_start_again_together(folder: Path) -> None:
+    """The agent whose worker dies counts a restart; the other one only follows it."""
+    port, kept = free_port(), ("--kimg", "0.256", "--set", "keep_checkpoints=9")
+    straight = torchrun(folder, command(folder, "of one machine", *kept))
+    arguments = command(folder, "of two machines", *kept)
+    machines = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--max-restarts", "2",
+             "--rdzv-backend", "c10d", "--rdzv-id", "two", "--rdzv-endpoint", f"127.0.0.1:{port}",
+             *arguments],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    checkpoint_of(folder / "of two machines", 3, machines[0])
+    for worker in children(machines[1].pid):
+        os.kill(worker, signal.SIGKILL)
+    for process in (straight, *machines):
+        _, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err
+    (one,), (other,) = (
+        (folder / f"of {count}").iterdir() for count in ("one machine", "two machines")
+    )
+    assert differences_of_runs(one, other) == []

@@ -328,6 +328,8 @@ def _train(
             session.save_newest()
         else:
             session.snapshot()
+        # what rank 0 cannot write at the end is an error of all
+        group.barrier("the last files of the run", limited=False)
         if group.is_first and reason != "terminated":
             forget_launch(run)
     return Outcome(run=run, kimg=clock.kimg, reason=reason)
