@@ -133,12 +133,12 @@ def begin(data: str, folder: Path) -> None:
         losses_of(start, max(objectives.values()))
 
 
-def go_on(folder: Path) -> dict[str, list[dict[str, float]]]:
-    """Losses of `STEPS` steps by objective, of the runs that lie in a folder by its name."""
+def go_on(folder: Path, steps: int) -> dict[str, list[dict[str, float]]]:
+    """Losses of so many steps by objective, of the runs that lie in a folder by its name."""
     found = {}
     with joined():
         for run in sorted(folder.iterdir()):
-            found[run.name] = losses_of(functools.partial(loop.resume, run), STEPS)
+            found[run.name] = losses_of(functools.partial(loop.resume, run), steps)
     return found
 
 
@@ -190,9 +190,9 @@ def furthest(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> fl
     )
 
 
-def compare(data: str, folder: Path, *, double: bool) -> Iterator[dict[str, Any]]:
+def compare(data: str, folder: Path, steps: int, *, double: bool) -> Iterator[dict[str, Any]]:
     """A row for each objective, and for what is compared with one process."""
-    words = [data, *(["--double"] if double else [])]
+    words = [data, "--steps", str(steps), *(["--double"] if double else [])]
     begun = folder / "begun"
     processes(1, [*words, "--begin", str(begun)])
     alone: dict[str, list[dict[str, float]]] = {}
@@ -205,13 +205,17 @@ def compare(data: str, folder: Path, *, double: bool) -> Iterator[dict[str, Any]
         found = processes(who if isinstance(who, int) else 1, [*words, "--go-on", str(place)])
         alone = alone or found
         for objective, ours in found.items() if who != 1 else ():
-            assert len(ours) == STEPS
+            assert len(ours) == steps
             yield {
                 "type": "float64" if double else "float32",
                 "objective": objective,
                 "losses": sorted({name for one in ours for name in one}),
                 "beside one process": who,
-                **{f"to step {n}": furthest(ours[:n], alone[objective][:n]) for n in SHOWN},
+                **{
+                    f"to step {n}": furthest(ours[:n], alone[objective][:n])
+                    for n in SHOWN
+                    if n <= steps
+                },
             }
 
 
@@ -219,6 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data")
     parser.add_argument("--double", action="store_true", help="in float64")
+    parser.add_argument("--steps", type=int, default=STEPS, help="to compare, 50 at most")
     parser.add_argument("--begin", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--go-on", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -227,11 +232,11 @@ def main() -> None:
         with in_double(arguments.double):
             if arguments.begin is not None:
                 begin(arguments.data, arguments.begin)
-            found = None if arguments.go_on is None else go_on(arguments.go_on)
+            found = None if arguments.go_on is None else go_on(arguments.go_on, arguments.steps)
         print(json.dumps(found))
         return
     with tempfile.TemporaryDirectory() as folder:
-        for row in compare(arguments.data, Path(folder), double=arguments.double):
+        for row in compare(arguments.data, Path(folder), arguments.steps, double=arguments.double):
             print(json.dumps(row), flush=True)
 
 
