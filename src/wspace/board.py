@@ -13,13 +13,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
-__all__ = ["Board", "Place"]
+__all__ = ["Board", "Place", "following"]
 
 LOOK_SECONDS = 1.0  # from one look of a thread to the next
 TOLD_SECONDS = 5.0  # that a rank which failed waits for rank 0 to say so
@@ -74,7 +74,6 @@ class Board:
         self._failing: tuple[float, str] | None = None  # since when, why this rank has failed
         self._looked = 0.0  # when it was last found out who is missing
         self._beats: list[int] = []  # of all ranks then
-        self._parent = os.getppid()
         self._threads = [
             threading.Thread(target=target, name=f"wspace{target.__name__}", daemon=True)
             for target in (self._talk, self._guard)
@@ -156,9 +155,6 @@ class Board:
     def _guard(self) -> None:
         """End the process where the others cannot do it any more."""
         while not self._ended.wait(LOOK_SECONDS):
-            if os.getppid() != self._parent and "TORCHELASTIC_RUN_ID" in os.environ:
-                self._orphaned()
-                return
             now = time.monotonic()
             if now - self._answered < ANSWER_SECONDS:
                 continue
@@ -179,12 +175,6 @@ class Board:
         if self._first_to_tell() if self._rank == 0 else own and not self._told_soon():
             _write(failed)
         if not self._ended.wait(GRACE_SECONDS):
-            os._exit(2)
-
-    def _orphaned(self) -> None:
-        """Torchrun's agent was killed: nobody waits for this process, and nobody would stop it."""
-        os.kill(os.getpid(), signal.SIGTERM)  # training saves then
-        if not self._ended.wait(ORPHAN_SECONDS):
             os._exit(2)
 
     def _post(self) -> None:
@@ -245,6 +235,31 @@ class Board:
             "what holds it up (a slow disk, a machine that stands still), or allow more time by "
             "--set processes.timeout_seconds=."
         )
+
+
+@contextlib.contextmanager
+def following() -> Iterator[None]:
+    """Within it this process ends where torchrun's agent was killed: nobody else would stop it."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield
+        return
+    agent, ended = os.getppid(), threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            if os.getppid() != agent:
+                os.kill(os.getpid(), signal.SIGTERM)  # training saves then
+                if not ended.wait(ORPHAN_SECONDS):
+                    os._exit(2)
+                return
+
+    thread = threading.Thread(target=follow, name="wspace_follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _named(ranks: list[int]) -> str:

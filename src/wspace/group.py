@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wspace.board import Board, Place
+from wspace.board import Board, Place, following
 from wspace.errors import WspaceError, reason
 from wspace.meeting import meet
 
@@ -356,10 +356,18 @@ def joined() -> Iterator[Group]:
     Raises:
         WspaceError: the others cannot be reached; more ranks than GPUs.
     """
+    with following():  # from here on, since the others may take long to come
+        if launched():
+            with _joined() as group:
+                yield group
+        else:
+            yield ALONE
+
+
+@contextlib.contextmanager
+def _joined() -> Iterator[Group]:
+    """`joined`, where there are several."""
     global _current  # noqa: PLW0603 - a process has one group
-    if not launched():
-        yield ALONE
-        return
     import torch
     import torch.distributed as dist
 
