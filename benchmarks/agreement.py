@@ -175,7 +175,8 @@ def copy_at(run: Path, step: int, place: Path, *, moved: bool) -> None:
             if tensor.is_floating_point():
                 up = torch.rand(tensor.shape, generator=chance, device="cpu") < 0.5
                 limit = torch.where(up, torch.inf, -torch.inf).to(tensor.dtype)
-                tensor.copy_(torch.nextafter(tensor, limit))
+                moved_to = torch.nextafter(tensor, limit)
+                tensor.copy_(torch.where(tensor == 0, tensor, moved_to))  # 0: nothing yet
     folder = place / "checkpoints"
     save_checkpoint(folder, saved, kimg=step * BATCH / 1000, keep=1, keep_every=0)
 
