@@ -5,9 +5,16 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from typing import Any
 
+import pytest
 from ranks import ended, start_ranks
+from torch.distributed import HashStore
+
+from wspace import board
+from wspace.board import Board, Place
 
 # Each rank does its own; it says when it begins.
 STANDING = """
@@ -79,3 +86,36 @@ def test_where_rank_0_has_died_another_one_says_so() -> None:
     assert line.startswith("wspace: rank 1 has lost the others at a step (")
     # a store that is gone is not asked again and again: torch writes thirty lines each time
     assert err.count("TCPStore.cpp") <= 4, err
+
+
+class Gone:
+    """A store whose process has ended."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("connection closed")
+
+
+def test_what_was_heard_is_not_told_twice_though_the_store_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(board, "GRACE_SECONDS", 600.0)  # nothing ends this process
+    monkeypatch.setattr(board, "LOOK_SECONDS", 0.01)
+    store = HashStore()
+    store.set("failed", "rank 1 has no disk")
+    own = Board(store, 2, 3, lambda: Place("a step", time.monotonic()), lambda: 600.0)
+    try:
+        until = time.monotonic() + 60
+        while not own._heard and time.monotonic() < until:
+            time.sleep(0.01)
+        monkeypatch.setattr(own, "_store", Gone())
+        assert own.look_for_failure() == "rank 1 has no disk"
+        assert own.fail("rank 2 has lost the others") == ""
+    finally:
+        own.end()
+
+
+def test_what_nobody_has_told_is_told_where_the_store_has_gone() -> None:
+    own = Board(HashStore(), 2, 3, lambda: Place("a step", time.monotonic()), lambda: 600.0)
+    own.end()
+    own._store = Gone()  # type: ignore[assignment]
+    assert own.fail("rank 2 has lost the others") == "rank 2 has lost the others"

@@ -72,6 +72,7 @@ class Board:
         self._beat = 0
         self._answered = time.monotonic()  # when the store last did
         self._failing: tuple[float, str] | None = None  # since when, why this rank has failed
+        self._heard = ""  # why another one has
         self._looked = 0.0  # when it was last found out who is missing
         self._beats: list[int] = []  # of all ranks then
         self._threads = [
@@ -98,7 +99,7 @@ class Board:
         try:
             first = self._store.compare_set("failed", "", message).decode()
         except RuntimeError:  # the store is gone, and with it who would hear of it
-            return message
+            return "" if self._heard else message
         if self._rank == 0:
             return first if self._first_to_tell() else ""
         return message if first == message and not self._told_soon() else ""
@@ -107,11 +108,11 @@ class Board:
         """Why another rank has failed, which may become known a moment after it is gone."""
         until = time.monotonic() + GRACE_SECONDS
         with contextlib.suppress(RuntimeError):  # the store may be gone as well
-            while time.monotonic() < until:
+            while not self._heard and time.monotonic() < until:
                 if failed := self._failed():
                     return failed
                 time.sleep(0.05)
-        return ""
+        return self._heard
 
     def _has(self, key: str) -> bool:
         """Whether somebody has posted that."""
@@ -170,11 +171,16 @@ class Board:
     def _leave(self, failed: str, *, own: bool = False) -> None:
         """End the process, which may wait for one that never comes, if it does not by itself.
 
-        ``own``: it is this rank that has found out; it says so where rank 0 does not.
+        Rank 0, with which the store may go, is the last.
+
+        Args:
+            failed: why.
+            own: it is this rank that has found out; it says so where rank 0 does not.
         """
+        self._heard = failed
         if self._first_to_tell() if self._rank == 0 else own and not self._told_soon():
             _write(failed)
-        if not self._ended.wait(GRACE_SECONDS):
+        if not self._ended.wait(GRACE_SECONDS + (0 if self._rank else 2 * LOOK_SECONDS)):
             os._exit(2)
 
     def _post(self) -> None:
