@@ -335,14 +335,19 @@ def test_a_killed_worker_changes_nothing(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds workers in /proc")
 def test_a_preempted_machine_saves_first(folder: Path) -> None:
-    process = torchrun(folder, command(folder, "preempted", "--kimg", "100"))
-    before = checkpoint_of(folder / "preempted", 2, process)
+    arguments = command(folder, "preempted", "--kimg", "100", "--set", "checkpoint_kimg=20")
+    process = torchrun(folder, arguments)
+    (first,) = checkpoint_of(folder / "preempted", 1, process).parent.iterdir()
+    log = first.parents[1] / "log.jsonl"
+    until = time.monotonic() + 300
+    while not (log.exists() and log.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)  # until steps have been taken that no checkpoint holds
     workers = children(process.pid)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=600)
     assert out.count("terminated, saved at ") == 1
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
-    assert sorted(before.parent.glob("kimg-*"))[-1] > before
+    assert sorted(first.parent.glob("kimg-*"))[-1] > first
 
 
 @pytest.mark.slow
