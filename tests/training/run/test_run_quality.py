@@ -177,8 +177,9 @@ def test_what_cannot_be_measured_is_said_in_a_line_and_the_newest_is_the_model(
     told: list[str] = []
     config = make_config(tmp_path, steps=4, **MEASURED)
     run = loop.start(config, tmp_path / "runs", lambda p: told.append(p.message or "")).run
-    start, message = filter(None, told)
+    start, place, message = filter(None, told)
     assert start.startswith("from ")
+    assert str(run) in place
     assert message.startswith("FD (quick) is not measured: 10 pictures are fewer than 100")
     assert (run / "model.safetensors").is_file()
     assert not (run / "model-newest.safetensors").exists()
@@ -191,8 +192,9 @@ def test_a_missing_network_is_said_in_a_line(
     told: list[str] = []
     config = measured_config(tmp_path, steps=2)
     run = loop.start(config, tmp_path / "runs", lambda p: told.append(p.message or "")).run
-    start, message = filter(None, told)
+    start, place, message = filter(None, told)
     assert start.startswith("from ")
+    assert str(run) in place
     assert message.startswith("FD (quick) is not measured: measuring needs the package")
     assert "pip install 'wspace[metrics]'" in message
     assert (run / "model.safetensors").is_file()
