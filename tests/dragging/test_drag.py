@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from one_of_each_generation import KINDS, make_generator
 from shifting_generator import SHIFT, make_shifting_generator
 from tiny_generators import make_tiny_generator
 
@@ -18,39 +19,19 @@ import wspace
 from wspace.dragging.drag import DragConfig, DragState, drag
 from wspace.errors import WspaceError
 from wspace.networks.build import build_generator
-from wspace.networks.config import (
-    AdaINConfig,
-    AliasFreeConfig,
-    DemodulatedConfig,
-    GeneratorConfig,
-    MappingConfig,
-)
+from wspace.networks.config import AdaINConfig, GeneratorConfig, MappingConfig
 from wspace.networks.generator import Generator
 from wspace.recipe.png import read_document
 from wspace.recipe.recipe import Edit, NoiseSettings, Recipe, Source
 from wspace.rendering.reproduce import compare, remake
 
-KINDS: dict[str, Any] = {
-    "adain": AdaINConfig(channels=(8, 8, 4)),
-    "demodulated": DemodulatedConfig(channels=(8, 8, 4)),
-    "resnet": DemodulatedConfig(channels=(8, 8, 4), architecture="resnet"),
-    "alias-free": AliasFreeConfig(channel_base=64, channel_max=8, num_layers=4, margin_size=2),
-}
 MOVE = ((5.0, 6.0), (9.0, 6.0))
 
 
 def tiny(kind: str) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        config = GeneratorConfig(
-            architecture="demodulated" if kind == "resnet" else kind,  # type: ignore[arg-type]
-            resolution=16,
-            z_dim=8,
-            w_dim=8,
-            mapping=MappingConfig(num_layers=2),
-            synthesis=KINDS[kind],
-        )
-        generator = build_generator(config).eval().requires_grad_(False)
+        generator = make_generator(kind).requires_grad_(False)
     if kind == "alias-free":
         generator.synthesis.output_scale = 4.0  # or bytes would not show what changes
     return generator

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from one_of_each_generation import SYNTHESES, make_generator
+from one_of_each_generation import GENERATIONS, make_generator
 
 
-@pytest.mark.parametrize("architecture", SYNTHESES)
+@pytest.mark.parametrize("architecture", GENERATIONS)
 def test_each_affine_layer_gets_the_w_of_the_layer_that_is_said(architecture: Any) -> None:
     generator = make_generator(architecture)
     ws = torch.randn(2, generator.num_ws, 8)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from one_of_each_generation import SYNTHESES, make_generator
+from one_of_each_generation import GENERATIONS, make_generator
 
 from wspace.networks.generator import Generator
 
@@ -16,7 +16,7 @@ def _generator(architecture: Any) -> Generator:
     return make_generator(architecture).requires_grad_(False).double()
 
 
-@pytest.mark.parametrize("architecture", SYNTHESES)
+@pytest.mark.parametrize("architecture", GENERATIONS)
 def test_an_offset_does_what_the_same_change_of_the_bias_does(architecture: str) -> None:
     generator = _generator(architecture)
     ws = torch.randn(2, generator.num_ws, 8, dtype=torch.float64)
@@ -30,7 +30,7 @@ def test_an_offset_does_what_the_same_change_of_the_bias_does(architecture: str)
     assert not torch.allclose(moved, plain, atol=1e-3)
 
 
-@pytest.mark.parametrize("architecture", SYNTHESES)
+@pytest.mark.parametrize("architecture", GENERATIONS)
 def test_each_style_has_an_offset_of_its_own(architecture: str) -> None:
     generator = _generator(architecture)
     ws = torch.randn(1, generator.num_ws, 8, dtype=torch.float64)
@@ -46,7 +46,7 @@ def test_each_style_has_an_offset_of_its_own(architecture: str) -> None:
             assert not torch.allclose(image, other, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", SYNTHESES)
+@pytest.mark.parametrize("architecture", GENERATIONS)
 def test_a_wrong_number_of_offsets_is_a_bug(architecture: str) -> None:
     generator = _generator(architecture)
     ws = torch.randn(1, generator.num_ws, 8, dtype=torch.float64)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from wspace.cli.data_place import say
 from wspace.errors import WspaceError, command_line
 from wspace.files import check_file
 from wspace.plain import options_of
@@ -266,7 +267,7 @@ def choose_render_path(
             count=count,
             batch_size=batch_size,
             wanted=wanted[compiling],
-            say=lambda line: click.echo(line, err=True),
+            say=say,
         )
     for message in [one.message for one in caught if one.category is RuntimeWarning]:
         click.echo(f"warning: {message}", err=True)

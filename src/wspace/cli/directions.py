@@ -114,7 +114,7 @@ def _by_labels(
             names=names,
             layers=chosen,
             labels=labels,
-            say=lambda line: click.echo(line, err=True),
+            say=say,
             progress=progress,
         )
 
